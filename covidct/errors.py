@@ -1,0 +1,42 @@
+"""Every failure that covidct reports to a person.
+
+    CovidCTError
+    ├── UnreadableSlice          the bytes are no CT slice that can be read
+    │   └── UnsupportedEncoding  a real format, in a variant or compression that is not read
+    ├── DatasetError             a folder is not a data set that can be trained or evaluated on
+    ├── ConfigError              a training setting is out of its range
+    └── ModelError               a model folder cannot be used
+        └── ModelIntegrityError  the model file is not the one its card describes
+
+The message is a sentence that a clinician understands: what was wrong and, where it helps,
+what to do. It never holds a file name, since uploads' names are not logged; the caller who knows
+the name shows it beside the message.
+"""
+
+
+class CovidCTError(Exception):
+    """Base of all errors that are shown to the user as they are."""
+
+
+class UnreadableSlice(CovidCTError):
+    """The bytes are not a CT slice that can be read."""
+
+
+class UnsupportedEncoding(UnreadableSlice):
+    """A known format in a variant or compression that is not supported."""
+
+
+class DatasetError(CovidCTError):
+    """A folder is not a data set that can be trained or evaluated on."""
+
+
+class ConfigError(CovidCTError):
+    """A training setting is out of its range."""
+
+
+class ModelError(CovidCTError):
+    """A model folder cannot be used."""
+
+
+class ModelIntegrityError(ModelError):
+    """The model file is not the one that its card describes."""

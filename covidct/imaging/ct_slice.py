@@ -1,0 +1,35 @@
+"""CTSlice, the one currency of the program."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CTSlice:
+    """One axial CT slice as grey pixels, free of any attribute of the file it came from.
+
+    Attributes:
+        pixels: uint8 (H, W), read-only; air dark and tissue bright, lung-windowed where the
+            source has Hounsfield units.
+        spacing_mm: distance between (rows, columns) in millimetres, or None where unknown.
+        source: the format as a person would name it ("PNG", "DICOM"); shown, never computed with.
+        notes: plain sentences for the user about how the pixels were obtained.
+    """
+
+    pixels: np.ndarray
+    spacing_mm: tuple[float, float] | None = None
+    source: str = ""
+    notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.pixels.dtype != np.uint8 or self.pixels.ndim != 2:
+            raise ValueError(
+                f"pixels must be uint8 (H, W), not {self.pixels.dtype} {self.pixels.shape}"
+            )
+        self.pixels.flags.writeable = False
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns."""
+        return self.pixels.shape
