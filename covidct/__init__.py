@@ -1,0 +1,56 @@
+"""covidct: a chest CT slice in, COVID-19 Positive or Negative with its Grad-CAM out.
+
+Research use, not a diagnosis. Importing the package is cheap; TensorFlow is imported when a name
+that needs it is first used.
+"""
+
+from importlib import import_module
+from typing import Any
+
+from covidct.errors import (
+    ConfigError,
+    CovidCTError,
+    DatasetError,
+    ModelError,
+    ModelIntegrityError,
+    UnreadableSlice,
+    UnsupportedEncoding,
+)
+from covidct.imaging import CTSlice, read_slice
+
+_LAZY = {
+    "Classifier": "covidct.inference.classifier",
+    "Prediction": "covidct.inference.classifier",
+    "classify_image": "covidct.inference.classifier",
+    "HeatMap": "covidct.inference.heatmap",
+    "explain": "covidct.inference.heatmap",
+    "overlay": "covidct.inference.heatmap",
+    "load_dataset": "covidct.data.stream",
+    "train_test_split": "covidct.data.splits",
+}
+
+__all__ = [
+    "CTSlice",
+    "Classifier",
+    "ConfigError",
+    "CovidCTError",
+    "DatasetError",
+    "HeatMap",
+    "ModelError",
+    "ModelIntegrityError",
+    "Prediction",
+    "UnreadableSlice",
+    "UnsupportedEncoding",
+    "classify_image",
+    "explain",
+    "load_dataset",
+    "overlay",
+    "read_slice",
+    "train_test_split",
+]
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401 - whatever the module holds
+    if name not in _LAZY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_LAZY[name]), name)

@@ -1,0 +1,221 @@
+"""Command line: python -m covidct classify | explain | train | evaluate."""
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from covidct.errors import CovidCTError, UnreadableSlice
+
+DONE, FAILED = 0, 1
+METHOD_NAMES = ("gradcam", "gradcam++", "layercam", "scorecam", "smoothgrad")
+NOTICE = "Research use only, not a diagnosis."
+
+
+def main(arguments: list[str]) -> int:
+    """Run one command; the exit status is 0 all done, 1 something refused, 2 wrong usage."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    options = _parser(train=arguments[:1] == ["train"]).parse_args(arguments)
+    try:
+        return options.run(options)
+    except (CovidCTError, OSError) as error:
+        print(f"covidct: {error}", file=sys.stderr)
+        return FAILED
+
+
+def _classify(options: argparse.Namespace) -> int:
+    from covidct.imaging import read_slice
+    from covidct.inference.classifier import Classifier
+
+    classifier = Classifier.load(options.model)
+    status = DONE
+    for path in _files(options.paths):
+        try:
+            ct_slice = read_slice(path)
+        except UnreadableSlice as error:
+            status = FAILED
+            _print_refusal(path, error, options.json)
+            continue
+        prediction = classifier.classify(ct_slice)
+        if options.json:
+            line = {
+                "file": str(path),
+                "label": prediction.label,
+                "probability": round(prediction.probability, 6),
+                "decision": prediction.decision,
+                "notes": list(ct_slice.notes),
+                "model_id": prediction.model_id,
+            }
+            print(json.dumps(line, ensure_ascii=False), flush=True)
+        else:
+            notes = f"  ({' '.join(ct_slice.notes)})" if ct_slice.notes else ""
+            print(
+                f"{prediction.decision:9s} {prediction.probability:6.1%}  {path}{notes}", flush=True
+            )
+    if not options.json:
+        point = classifier.card.calibration.operating_point
+        print(f"Positive from {point:.1%}. Model {classifier.card.model_id}. {NOTICE}")
+    return status
+
+
+def _explain(options: argparse.Namespace) -> int:
+    import cv2
+    import numpy as np
+
+    from covidct.imaging import read_slice
+    from covidct.inference.classifier import Classifier
+    from covidct.inference.heatmap import METHODS, explain, overlay
+
+    ct_slice = read_slice(options.path)
+    prediction, heat = explain(Classifier.load(options.model), ct_slice, options.method)
+    picture = cv2.cvtColor(overlay(ct_slice, heat), cv2.COLOR_RGB2BGR)
+    options.out.write_bytes(cv2.imencode(".png", picture)[1].tobytes())
+    if options.heatmap:
+        with options.heatmap.open("wb") as file:
+            np.save(file, heat.values)
+    print(f"{prediction.decision} {prediction.probability:.1%}, model {prediction.model_id}")
+    if heat.is_empty:
+        print(f"The map is empty: no region speaks for “{prediction.label}”.")
+    elif heat.lung_share is not None:
+        print(f"{heat.lung_share:.0%} of the evidence lies inside the lungs.")
+    print(f"{METHODS[options.method].title} written to {options.out}. {NOTICE}")
+    return DONE
+
+
+def _train(options: argparse.Namespace) -> int:
+    from covidct.evaluation.evaluate import evaluate_validation
+    from covidct.training.config import TrainConfig
+    from covidct.training.fit import fit, resume
+
+    if options.resume:
+        resume(options.run_folder, _progress("Reading slices"))
+    elif options.data is None:
+        options.usage_error("--data is needed, unless a run is resumed")
+    else:
+        names = TrainConfig().as_flat_dict().keys()
+        config = TrainConfig.from_flat_dict({name: getattr(options, name) for name in names})
+        fit(options.data, options.run_folder, config, _progress("Reading slices"))
+    figures = evaluate_validation(options.run_folder, _progress("Validating"))
+    _print_figures(figures)
+    print(f"The model is in {options.run_folder}: classify with --model and that path. {NOTICE}")
+    return DONE
+
+
+def _evaluate(options: argparse.Namespace) -> int:
+    from covidct.evaluation.evaluate import evaluate
+    from covidct.inference.classifier import Classifier
+
+    classifier = Classifier.load(options.model)
+    figures = evaluate(
+        classifier, options.data, options.split, options.out, _progress("Evaluating")
+    )
+    if options.json:
+        print(json.dumps(figures, ensure_ascii=False))
+    else:
+        _print_figures(figures)
+        print(f"Written to {options.out}: metrics.json, predictions.csv. {NOTICE}")
+    return FAILED if figures["skipped"] else DONE
+
+
+def _print_figures(figures: dict[str, Any]) -> None:
+    print(
+        f"{figures['split']}: {figures['n']} slices of {figures['patients']} patients, "
+        f"model {figures['model_id']}"
+    )
+    for name in ("accuracy", "sensitivity", "specificity", "roc_auc"):
+        low, high = figures[f"{name}_ci95"]
+        print(f"  {name:12s} {figures[name]:.3f}  (95 % interval {low:.3f} to {high:.3f})")
+    print(f"  expected calibration error {figures['expected_calibration_error']:.3f}")
+    for skip in figures["skipped"]:
+        print(f"  left out: {skip['file']}: {skip['reason']}")
+
+
+def _print_refusal(path: Path, error: UnreadableSlice, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps({"file": str(path), "error": str(error)}, ensure_ascii=False), flush=True)
+    else:
+        print(f"Refused            {path}: {error}", flush=True)
+
+
+def _files(paths: Iterable[Path]) -> Iterator[Path]:
+    """Files as given; folders walked in order of names, hidden files left out."""
+    for path in paths:
+        if path.is_dir():
+            for file in sorted(path.rglob("*")):
+                hidden = any(part.startswith(".") for part in file.relative_to(path).parts)
+                if file.is_file() and not hidden:
+                    yield file
+        else:
+            yield path
+
+
+def _progress(title: str) -> Callable[[Iterable], Iterable]:
+    """A progress bar on standard error, where that is a terminal."""
+    if not sys.stderr.isatty():
+        return iter
+    from rich.console import Console
+    from rich.progress import track
+
+    return partial(track, description=title, console=Console(stderr=True))
+
+
+def _parser(train: bool) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser("covidct", description=f"COVID-19 on CT slices. {NOTICE}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    classify = commands.add_parser("classify", help="a verdict for each file, folder or series")
+    classify.add_argument("paths", nargs="+", type=Path, metavar="PATH")
+    classify.add_argument("--json", action="store_true", help="one JSON object a line")
+
+    explain = commands.add_parser("explain", help="a slice with its heat map")
+    explain.add_argument("path", type=Path, metavar="PATH")
+    explain.add_argument("--out", type=Path, required=True, help="the overlay, a PNG file")
+    explain.add_argument("--heatmap", type=Path, help="the heat map, float32 on the slice's grid")
+    explain.add_argument("--method", choices=METHOD_NAMES, default=METHOD_NAMES[0])
+
+    evaluate = commands.add_parser("evaluate", help="figures of a model on a labelled data set")
+    evaluate.add_argument("--data", type=Path, required=True, metavar="DIR")
+    evaluate.add_argument("--split", choices=("train", "val", "test", "all"), default="all")
+    evaluate.add_argument("--out", type=Path, required=True, metavar="OUTDIR")
+    evaluate.add_argument("--json", action="store_true", help="print the figures as JSON")
+
+    for command in (classify, explain, evaluate):
+        command.add_argument("--model", metavar="NAME", help="a shipped model or a run's folder")
+
+    training = commands.add_parser("train", help="train a network on a data set")
+    training.add_argument("--data", type=Path, metavar="DIR")
+    training.add_argument("--run", type=Path, required=True, metavar="RUNDIR", dest="run_folder")
+    training.add_argument("--resume", action="store_true", help="go on with an interrupted run")
+    if train:
+        _add_settings(training)
+
+    for command, run in (
+        (classify, _classify),
+        (explain, _explain),
+        (evaluate, _evaluate),
+        (training, _train),
+    ):
+        command.set_defaults(run=run, usage_error=command.error)
+    return parser
+
+
+def _add_settings(parser: argparse.ArgumentParser) -> None:
+    """One option for each field of TrainConfig."""
+    from covidct.training.config import TrainConfig
+
+    group = parser.add_argument_group("settings", "with their defaults")
+    for name, default in TrainConfig().as_flat_dict().items():
+        option = f"--{name.replace('_', '-')}"
+        if isinstance(default, bool):
+            group.add_argument(option, action=argparse.BooleanOptionalAction, default=default)
+        else:
+            kind = int if default is None else type(default)
+            group.add_argument(option, type=kind, default=default, help=f"{default}")
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

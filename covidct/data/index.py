@@ -1,0 +1,160 @@
+"""Which slices a data set holds: paths, labels, patients and official splits; no pixels yet.
+
+Two layouts are understood: the upstream COVID-CT repository (``Images-processed/CT_COVID``,
+``Images-processed/CT_NonCOVID`` and the lists ``Data-split/COVID/trainCT_COVID.txt`` and so on) and
+just two folders ``CT_COVID`` and ``CT_NonCOVID``.
+"""
+
+import csv
+import hashlib
+import re
+from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
+
+from covidct.errors import DatasetError
+
+SPLITS = ("train", "val", "test")
+CLASS_FOLDERS = {"COVID": "CT_COVID", "NonCOVID": "CT_NonCOVID"}
+
+# SHA-256 of COVID-CT's CT_NonCOVID/71%0.jpg and 71%1.jpg: figures of a COVID-19 paper, which the
+# upstream test list holds as COVID
+_KNOWN_MISLABELLED = frozenset(
+    {
+        "79c92f62e29718eab7abcb983bdfee6dfaa335ac641a8ab9b8c845002c46962e",
+        "bf62879ff4a56adc82854adb16851fe1074a06e3c5a2c8656281fb688cb186db",
+    }
+)
+_NEIGHBOURS = 20
+_NUMBERED_NAME = re.compile(r"(?P<series>.*?)[\s_%(-]*(?P<number>\d+)\)?")
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One file of a data set.
+
+    Attributes:
+        path: where it is.
+        label: 1 for COVID-19, 0 for anything else.
+        patient: slices with the same value must stay on the same side of any split.
+        split: "train", "val" or "test" by the official lists, or None.
+    """
+
+    path: Path
+    label: int
+    patient: str
+    split: str | None = None
+
+    @property
+    def class_name(self) -> str:
+        """ "COVID" or "NonCOVID", as upstream names the classes."""
+        return "COVID" if self.label else "NonCOVID"
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """A file that is not used, and why."""
+
+    path: Path
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """The items of a data set in a fixed order, and the files left out."""
+
+    root: Path
+    items: tuple[Item, ...]
+    skipped: tuple[Skipped, ...] = ()
+
+    @property
+    def splits(self) -> frozenset[str]:
+        """The official splits it has lists for."""
+        return frozenset(item.split for item in self.items if item.split)
+
+    def subset(self, split: str) -> tuple[Item, ...]:
+        """Items of an official split, or every item for "all".
+
+        Raises:
+            DatasetError: the data set has no such list.
+        """
+        chosen = tuple(item for item in self.items if split in ("all", item.split))
+        if not chosen:
+            held = ", ".join(s for s in SPLITS if s in self.splits) or "none"
+            raise DatasetError(
+                f"This data set has no “{split}” list (lists found: {held}). "
+                "Choose another split, or “all”."
+            )
+        return chosen
+
+
+def read_index(path: str | PathLike) -> Index:
+    """List a data set folder.
+
+    Patients come from ``patients.csv`` (columns class, file, patient) where there is one. Elsewhere
+    files are grouped by name, so that neighbours that may show one patient stay together: numbered
+    files of the same series of names form blocks of 20 consecutive numbers.
+
+    Args:
+        path: folder in one of the two layouts above.
+
+    Raises:
+        DatasetError: the folder is missing, has another layout or lacks a class.
+    """
+    root = Path(path)
+    images = root / "Images-processed" if (root / "Images-processed").is_dir() else root
+    folders = {name: images / folder for name, folder in CLASS_FOLDERS.items()}
+    missing = [folder.name for folder in folders.values() if not folder.is_dir()]
+    if missing:
+        raise DatasetError(
+            f"{root} is not a data set: {' and '.join(missing)} missing. Expected are two folders "
+            "CT_COVID and CT_NonCOVID, directly or below Images-processed."
+        )
+    patients, splits = _read_patients(root), _read_splits(root)
+    items, skipped = [], []
+    for class_name, folder in folders.items():
+        files = sorted(f for f in folder.iterdir() if f.is_file() and not f.name.startswith("."))
+        if not files:
+            raise DatasetError(f"The folder {folder.name} holds no files.")
+        for file in files:
+            key = (class_name, file.name)
+            split = splits.pop(key, None)
+            if hashlib.sha256(file.read_bytes()).hexdigest() in _KNOWN_MISLABELLED:
+                skipped.append(Skipped(file, "Known to be labelled wrongly in COVID-CT."))
+                continue
+            patient = patients.get(key) or group_by_name(file.name)
+            label = int(class_name == "COVID")
+            items.append(Item(file, label, f"{class_name}/{patient}", split))
+    skipped += [
+        Skipped(folders[class_name] / name, "Named in the official lists, but missing.")
+        for class_name, name in splits
+    ]
+    return Index(root, tuple(items), tuple(skipped))
+
+
+def group_by_name(file_name: str) -> str:
+    """A stand-in for the patient where none is known: the name without its place in a series."""
+    stem = file_name.rpartition(".")[0] or file_name
+    numbered = _NUMBERED_NAME.fullmatch(stem)
+    if not numbered:
+        return stem
+    return f"{numbered['series']}#{int(numbered['number']) // _NEIGHBOURS}"
+
+
+def _read_patients(root: Path) -> dict[tuple[str, str], str]:
+    table = root / "patients.csv"
+    if not table.exists():
+        return {}
+    with table.open(newline="", encoding="utf-8") as rows:
+        return {(row["class"], row["file"]): row["patient"] for row in csv.DictReader(rows)}
+
+
+def _read_splits(root: Path) -> dict[tuple[str, str], str]:
+    splits = {}
+    for class_name in CLASS_FOLDERS:
+        for split in SPLITS:
+            listing = root / "Data-split" / class_name / f"{split}CT_{class_name}.txt"
+            if listing.exists():
+                names = listing.read_text(encoding="utf-8").splitlines()
+                splits |= {(class_name, name.strip()): split for name in names if name.strip()}
+    return splits

@@ -1,0 +1,67 @@
+"""Splits that keep every patient on one side and both classes on each."""
+
+from collections.abc import Iterator
+
+import numpy as np
+from sklearn.model_selection import StratifiedGroupKFold
+
+from covidct.data.index import Index, Item
+from covidct.errors import DatasetError
+
+
+def train_test_split(
+    items: tuple[Item, ...], test_share: float = 0.2, seed: int = 0
+) -> tuple[tuple[Item, ...], tuple[Item, ...]]:
+    """One stratified split by patients.
+
+    Args:
+        items: at least two patients of each class.
+        test_share: the part of the slices to set aside, above 0 and at most 0.5; reached as
+            nearly as whole patients allow.
+        seed: the same seed gives the same split.
+
+    Returns:
+        Training items and test items.
+
+    Raises:
+        DatasetError: too few patients.
+    """
+    if not 0 < test_share <= 0.5:
+        raise ValueError(f"test_share must be above 0 and at most 0.5, not {test_share}")
+    folds = folds_by_patient(items, max(2, round(1 / test_share)), seed)
+    return min(folds, key=lambda fold: abs(len(fold[1]) - test_share * len(items)))
+
+
+def split_for_training(
+    index: Index, validation_share: float, seed: int
+) -> tuple[tuple[Item, ...], tuple[Item, ...]]:
+    """Training and validation items: the official lists where there are both, else by patients.
+
+    The official test list is never part of either.
+    """
+    if {"train", "val"} <= index.splits:
+        return index.subset("train"), index.subset("val")
+    rest = tuple(item for item in index.items if item.split != "test")
+    return train_test_split(rest, validation_share, seed)
+
+
+def folds_by_patient(
+    items: tuple[Item, ...], folds: int, seed: int = 0
+) -> Iterator[tuple[tuple[Item, ...], tuple[Item, ...]]]:
+    """Cross-validation folds by scikit-learn's StratifiedGroupKFold: (training, test) each.
+
+    Raises:
+        DatasetError: a class has fewer patients than there are folds.
+    """
+    labels = np.array([item.label for item in items])
+    patients = np.array([item.patient for item in items])
+    for label, name in ((1, "COVID"), (0, "NonCOVID")):
+        count = len(set(patients[labels == label]))
+        if count < folds:
+            raise DatasetError(
+                f"{count} patients of class {name} are too few to set aside 1/{folds} of them. "
+                "Add slices of more patients or set a larger share aside."
+            )
+    splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
+    for training, test in splitter.split(labels, labels, patients):
+        yield tuple(items[i] for i in training), tuple(items[i] for i in test)

@@ -1,0 +1,107 @@
+"""How good a set of verdicts is, with intervals that respect that slices of a patient are alike."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from sklearn.metrics import roc_auc_score
+
+_RESAMPLES = 2000
+_CALIBRATION_BINS = 10
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Verdicts:
+    """What a model said of labelled slices.
+
+    Attributes:
+        labels: bool (N,), True for COVID-19; both classes present.
+        probabilities: float (N,), calibrated.
+        positive: bool (N,), called Positive.
+        patients: str (N,).
+    """
+
+    labels: np.ndarray
+    probabilities: np.ndarray
+    positive: np.ndarray
+    patients: np.ndarray
+
+
+def summarise(verdicts: Verdicts, seed: int = 0) -> dict:
+    """Figures with 95 % intervals.
+
+    Intervals are percentiles of a bootstrap that draws whole patients, within each class, since
+    slices of one patient are no independent evidence (cluster bootstrap: Field and Welsh 2007,
+    doi:10.1111/j.1467-9868.2007.00593.x).
+
+    Returns:
+        n, patients, accuracy, sensitivity, specificity, roc_auc, each rate's interval under
+        "<name>_ci95" as [low, high], expected_calibration_error and confusion.
+    """
+    rates = {
+        "accuracy": accuracy,
+        "sensitivity": sensitivity,
+        "specificity": specificity,
+        "roc_auc": roc_auc,
+    }
+    weights = [np.ones(len(verdicts.labels)), *_patient_resamples(verdicts, seed)]
+    summary = {"n": len(verdicts.labels), "patients": len(np.unique(verdicts.patients))}
+    for name, rate in rates.items():
+        value, *resampled = (rate(verdicts, weight) for weight in weights)
+        summary[name] = value
+        summary[f"{name}_ci95"] = np.percentile(resampled, (2.5, 97.5)).tolist()
+    summary["expected_calibration_error"] = expected_calibration_error(verdicts)
+    summary["confusion"] = {
+        f"{truth} called {said}": int(np.sum((verdicts.labels == t) & (verdicts.positive == s)))
+        for t, truth in ((True, "COVID"), (False, "NonCOVID"))
+        for s, said in ((True, "Positive"), (False, "Negative"))
+    }
+    return summary
+
+
+def accuracy(verdicts: Verdicts, weights: np.ndarray) -> float:
+    """Share of slices called as labelled."""
+    return float(np.average(verdicts.positive == verdicts.labels, weights=weights))
+
+
+def sensitivity(verdicts: Verdicts, weights: np.ndarray) -> float:
+    """Share of COVID-19 slices called Positive."""
+    ill = verdicts.labels
+    return float(np.average(verdicts.positive[ill], weights=weights[ill]))
+
+
+def specificity(verdicts: Verdicts, weights: np.ndarray) -> float:
+    """Share of other slices called Negative."""
+    other = ~verdicts.labels
+    return float(np.average(~verdicts.positive[other], weights=weights[other]))
+
+
+def roc_auc(verdicts: Verdicts, weights: np.ndarray) -> float:
+    """Area under the ROC curve."""
+    return float(roc_auc_score(verdicts.labels, verdicts.probabilities, sample_weight=weights))
+
+
+def expected_calibration_error(verdicts: Verdicts) -> float:
+    """Mean gap between probability and observed frequency over ten bins of equal width.
+
+    Source: Naeini et al. 2015, "Obtaining well calibrated probabilities using Bayesian binning".
+    """
+    bins = np.minimum(
+        (verdicts.probabilities * _CALIBRATION_BINS).astype(int), _CALIBRATION_BINS - 1
+    )
+    gaps = [
+        abs(np.sum(verdicts.probabilities[bins == b]) - np.sum(verdicts.labels[bins == b]))
+        for b in range(_CALIBRATION_BINS)
+    ]
+    return float(np.sum(gaps) / len(verdicts.labels))
+
+
+def _patient_resamples(verdicts: Verdicts, seed: int) -> np.ndarray:
+    """How often each slice counts in each bootstrap sample, (resamples, N)."""
+    rng = np.random.default_rng(seed)
+    names, patient_of_slice = np.unique(verdicts.patients, return_inverse=True)
+    counts = np.zeros((_RESAMPLES, len(names)))
+    for label in (True, False):
+        members = np.unique(patient_of_slice[verdicts.labels == label])
+        drawn = rng.multinomial(len(members), np.full(len(members), 1 / len(members)), _RESAMPLES)
+        counts[:, members] += drawn
+    return counts[:, patient_of_slice]

@@ -1,0 +1,150 @@
+"""Where the lungs are on a slice: a mask from grey levels alone, and the crop to the chest.
+
+Published slices come with unknown windows, margins and letters, so nothing is assumed about
+absolute intensities: lung is what is darker than the body wall that encloses it.
+"""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+_WORKING_SIDE = 256
+_MIN_LUNG_SHARE = 0.02
+_MIN_COMPONENT_SHARE = 0.004
+_OUTSIDE_CONTACT_SHARE = 0.25
+_CROP_MARGIN = 0.05
+_NARROWEST_CHEST = 0.35
+_PAGE_WHITE = 245
+_PAGE_SHARE = 0.97
+_SMALLEST_FIGURE = 32
+_PAD = 24
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A rectangle on the slice's pixel grid: rows and columns, ends excluded."""
+
+    top: int
+    left: int
+    bottom: int
+    right: int
+
+    @property
+    def height(self) -> int:
+        """Rows."""
+        return self.bottom - self.top
+
+    @property
+    def width(self) -> int:
+        """Columns."""
+        return self.right - self.left
+
+    def of(self, image: np.ndarray) -> np.ndarray:
+        """The part of an image (H, W, ...) inside the box, as a view."""
+        return image[self.top : self.bottom, self.left : self.right]
+
+
+def lung_mask(pixels: np.ndarray) -> np.ndarray:
+    """Both lungs, with vessels and opacities that lung surrounds filled in.
+
+    Otsu's threshold (1979) on the smoothed slice, without the dark regions that belong to the air
+    around the patient; closing by an ellipse brings dense opacities at the pleura back.
+
+    Args:
+        pixels: uint8 (H, W), air dark.
+
+    Returns:
+        bool (H, W); all False where nothing looks like a lung.
+    """
+    mask = np.zeros(pixels.shape, bool)
+    figure = figure_box(pixels)
+    figure.of(mask)[:] = _lungs_in_figure(np.ascontiguousarray(figure.of(pixels)))
+    return mask
+
+
+def figure_box(pixels: np.ndarray) -> Box:
+    """The slice without the white page around it."""
+    page = pixels >= _PAGE_WHITE
+    rows = np.flatnonzero(page.mean(axis=1) < _PAGE_SHARE)
+    columns = np.flatnonzero(page.mean(axis=0) < _PAGE_SHARE)
+    if min(rows.size, columns.size) < _SMALLEST_FIGURE:
+        return Box(0, 0, *pixels.shape)
+    return Box(int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1)
+
+
+def _lungs_in_figure(pixels: np.ndarray) -> np.ndarray:
+    height, width = pixels.shape
+    scale = _WORKING_SIDE / max(height, width)
+    small = cv2.resize(
+        pixels,
+        (max(8, round(width * scale)), max(8, round(height * scale))),
+        interpolation=cv2.INTER_AREA,
+    )
+    small = cv2.medianBlur(small, 5)
+    threshold, _ = cv2.threshold(small, 0, 255, cv2.THRESH_BINARY + cv2.THRESH_OTSU)
+    dark = cv2.morphologyEx(
+        (small < threshold).astype(np.uint8), cv2.MORPH_OPEN, _ellipse(3), borderValue=0
+    )
+    lungs = _enclosed_regions(dark)
+    if lungs.mean() < _MIN_LUNG_SHARE:
+        return np.zeros((height, width), bool)
+    lungs = _fill_holes(cv2.morphologyEx(_pad(lungs), cv2.MORPH_CLOSE, _ellipse(21)))
+    lungs = lungs[_PAD:-_PAD, _PAD:-_PAD]
+    return cv2.resize(lungs, (width, height), interpolation=cv2.INTER_NEAREST).astype(bool)
+
+
+def chest_box(pixels: np.ndarray, mask: np.ndarray) -> Box:
+    """The lungs' bounding box with a small margin; the whole figure where the mask is too narrow.
+
+    Two lungs span most of a chest: a mask that spans less than a third has missed one of them.
+
+    Args:
+        pixels: uint8 (H, W).
+        mask: bool (H, W) from :func:`lung_mask`.
+    """
+    figure = figure_box(pixels)
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    if columns.size == 0 or np.ptp(columns) < _NARROWEST_CHEST * figure.width:
+        return figure
+    margin = round(_CROP_MARGIN * max(np.ptp(rows), np.ptp(columns)))
+    return Box(
+        max(figure.top, int(rows[0]) - margin),
+        max(figure.left, int(columns[0]) - margin),
+        min(figure.bottom, int(rows[-1]) + 1 + margin),
+        min(figure.right, int(columns[-1]) + 1 + margin),
+    )
+
+
+def _pad(mask: np.ndarray) -> np.ndarray:
+    return cv2.copyMakeBorder(mask, _PAD, _PAD, _PAD, _PAD, cv2.BORDER_CONSTANT, value=0)
+
+
+def _ellipse(side: int) -> np.ndarray:
+    return cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
+
+
+def _enclosed_regions(dark: np.ndarray) -> np.ndarray:
+    """Dark components that are large enough and are not the air around the patient."""
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(dark, connectivity=4)
+    keep = np.zeros(count, np.uint8)
+    height, width = dark.shape
+    for component in range(1, count):
+        area = stats[component, cv2.CC_STAT_AREA]
+        if area < _MIN_COMPONENT_SHARE * dark.size:
+            continue
+        region = labels == component
+        edge = np.concatenate([region[0], region[-1], region[:, 0], region[:, -1]])
+        corners = region[[0, 0, -1, -1], [0, -1, 0, -1]]
+        spans = (
+            stats[component, cv2.CC_STAT_WIDTH] == width
+            and stats[component, cv2.CC_STAT_HEIGHT] == height
+        )
+        outside = corners.any() or spans or edge.sum() > _OUTSIDE_CONTACT_SHARE * np.sqrt(area) * 4
+        keep[component] = not outside
+    return keep[labels]
+
+
+def _fill_holes(mask: np.ndarray) -> np.ndarray:
+    contours, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    return cv2.drawContours(np.zeros_like(mask), contours, -1, 1, cv2.FILLED)

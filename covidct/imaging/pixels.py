@@ -1,0 +1,73 @@
+"""What every reader owes to every picture: limits, refusal of empty ones, 8-bit greys."""
+
+import struct
+import zlib
+
+import cv2
+import numpy as np
+
+from covidct.errors import UnreadableSlice
+
+MAX_BYTES = 200 * 1024**2
+MAX_PIXELS = 50_000_000
+MIN_SIDE = 64
+
+# What Pillow, pydicom and OpenCV raise on damaged bytes, by their documentation and by fuzzing.
+# `Warning` is among them because a process may run with warnings as errors, as the tests do.
+DECODING_ERRORS = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    EOFError,
+    LookupError,
+    MemoryError,
+    OSError,
+    RuntimeError,
+    SyntaxError,
+    TypeError,
+    ValueError,
+    Warning,
+    cv2.error,
+    struct.error,
+    zlib.error,
+)
+
+
+def check_size(rows: int, columns: int) -> None:
+    """Refuse a picture by its declared size, before a pixel of it is decoded.
+
+    Raises:
+        UnreadableSlice: a side is below `MIN_SIDE`, or there are more than `MAX_PIXELS` pixels.
+    """
+    size = f"{columns} × {rows} pixels"
+    if min(rows, columns) < MIN_SIDE:
+        raise UnreadableSlice(
+            f"The image is too small: {size}. A slice needs at least {MIN_SIDE} pixels a side."
+        )
+    if rows * columns > MAX_PIXELS:
+        raise UnreadableSlice(
+            f"The image is too large: {size}. At most {MAX_PIXELS // 10**6} megapixels are read; "
+            "export the slice at its original size."
+        )
+
+
+def check_values(values: np.ndarray) -> None:
+    """Refuse values, of any shape, that show nothing.
+
+    Raises:
+        UnreadableSlice: a value is not a finite number, or all are the same.
+    """
+    if not np.isfinite(values).all():
+        raise UnreadableSlice(
+            "The image holds pixels that are not numbers (NaN or infinite); export it again."
+        )
+    spread = float(values.max()) - float(values.min()) if values.size else 0.0
+    if not 1e-30 < spread < 1e300:
+        raise UnreadableSlice("All pixels are the same: there is no picture in this file.")
+
+
+def ramp(values: np.ndarray, low: float, high: float) -> np.ndarray:
+    """Grey levels that rise linearly from 0 at `low` to 255 at `high`: uint8, shape of `values`."""
+    with np.errstate(over="ignore"):
+        greys = (values - np.float64(low)) * (255.0 / (high - low))
+    return np.rint(np.clip(greys, 0, 255)).astype(np.uint8)

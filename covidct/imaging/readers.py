@@ -1,0 +1,172 @@
+"""Bytes of any readable format to a CTSlice that no longer shows which format it was."""
+
+import os
+import warnings
+from collections.abc import Callable
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from PIL import ExifTags, Image
+from PIL.BmpImagePlugin import BmpImageFile
+from PIL.ImageFile import ImageFile
+from PIL.JpegImagePlugin import JpegImageFile
+from PIL.PngImagePlugin import PngImageFile
+from PIL.TiffImagePlugin import BITSPERSAMPLE, PHOTOMETRIC_INTERPRETATION, TiffImageFile
+
+from covidct.errors import UnreadableSlice, UnsupportedEncoding
+from covidct.imaging.ct_slice import CTSlice
+from covidct.imaging.dicom import read_dicom
+from covidct.imaging.formats import sniff
+from covidct.imaging.pixels import DECODING_ERRORS, MAX_BYTES, check_size, check_values, ramp
+
+# Opened directly: Image.open measures by a limit of its own, which is global. An MPO file (two
+# views from a phone) is thereby read as the JPEG that it begins with.
+_PLUGINS: dict[str, type[Any]] = {
+    "PNG": PngImageFile,
+    "JPEG": JpegImageFile,
+    "TIFF": TiffImageFile,
+    "BMP": BmpImageFile,
+}
+_END_MARKS = {"PNG": b"IEND", "JPEG": b"\xff\xd9"}
+_COLOURED = 40  # difference between channels that no grey JPEG's rounding reaches
+_NUMERIC_MODES = ("I", "F", "I;16", "I;16B", "I;16L", "I;16N")
+_UPRIGHT: dict[int, Callable[[np.ndarray], np.ndarray]] = {  # by EXIF orientation
+    2: np.fliplr,
+    3: lambda values: np.rot90(values, 2),
+    4: np.flipud,
+    5: np.transpose,
+    6: lambda values: np.rot90(values, -1),
+    7: lambda values: np.rot90(values, 2).T,
+    8: np.rot90,
+}
+
+# Pillow warns about odd metadata, which is not read here. Set once, since warnings.catch_warnings
+# is not safe where several threads read.
+warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
+
+
+def read_slice(source: bytes | str | os.PathLike[str]) -> CTSlice:
+    """Read one CT slice, given as the bytes of a file or as a path to it.
+
+    The format is told from the content. Transparency is dropped and the colour under it kept;
+    colours become grey by ITU-R 601; whatever else was done stands in the slice's notes.
+
+    Raises:
+        UnreadableSlice: the bytes are not a slice that can be read; nothing else is raised.
+    """
+    data = bytes(source) if isinstance(source, bytes | bytearray | memoryview) else _load(source)
+    if len(data) > MAX_BYTES:
+        raise UnreadableSlice(
+            f"The file is larger than {MAX_BYTES // 1024**2} MB; a single slice is far smaller."
+        )
+    kind = sniff(data)
+    return read_dicom(data) if kind == "DICOM" else _read_picture(data, kind)
+
+
+def _load(path: str | os.PathLike[str]) -> bytes:
+    """At most `MAX_BYTES` and one byte of a file; errors never tell its name."""
+    try:
+        if Path(path).is_dir():
+            raise UnreadableSlice("This is a folder, not a file.")
+        if not Path(path).is_file():
+            raise UnreadableSlice("There is no such file.")
+        with Path(path).open("rb") as file:
+            return file.read(MAX_BYTES + 1)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "its name is not valid"
+        raise UnreadableSlice(f"The file cannot be opened: {reason}.") from None
+
+
+def _read_picture(data: bytes, kind: str) -> CTSlice:
+    """A PNG, JPEG, TIFF or BMP picture as a slice."""
+    try:
+        image = _PLUGINS[kind](BytesIO(data))
+        columns, rows = image.size
+        check_size(rows, columns)
+        if getattr(image, "is_animated", False):
+            raise UnsupportedEncoding(
+                f"This {kind} file holds several pictures; save the slice of interest on its own."
+            )
+        values, notes = _decode(image, data)
+    except DECODING_ERRORS as error:
+        raise UnreadableSlice(_damage(data, kind, error)) from error
+    check_values(values)
+    pixels, more_notes = _to_eight_bits(values)
+    if ((pixels == pixels.min()) | (pixels == pixels.max())).all():
+        more_notes += ("The image has only two grey levels.",)
+    return CTSlice(pixels, None, kind, notes + more_notes)
+
+
+def _decode(image: ImageFile, data: bytes) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Grey values (H, W) of the whole picture, upright and as deep as they are stored."""
+    image.info.pop("transparency", None)
+    tags = dict(image.tag_v2) if isinstance(image, TiffImageFile) else {}
+    image.load()
+    notes: tuple[str, ...] = ()
+    if image.mode in _NUMERIC_MODES:
+        values, deep = np.asarray(image), False
+        if image.mode.startswith("I;16") and tags.get(PHOTOMETRIC_INTERPRETATION) == 0:
+            values = 65535 - values  # white is zero, which Pillow minds in 8 bits only
+    else:
+        colours = image.convert("RGB")
+        deep = _bits(image, tags, data) == 16
+        values = _deep_grey(data, image.size) if deep else np.asarray(colours.convert("L"))
+        if _is_coloured(colours):
+            notes = ("Colours, such as marks, were turned to grey.",)
+    orientation = tags.get(ExifTags.Base.Orientation, 1) if tags else _exif_orientation(image)
+    already_upright = tags and not deep  # Pillow turns a TIFF picture as it loads
+    turn = None if already_upright else _UPRIGHT.get(orientation)
+    return (turn(values) if turn else values), notes
+
+
+def _bits(image: ImageFile, tags: dict[int, Any], data: bytes) -> int:
+    """Bits a channel as stored; Pillow reads 16-bit colours as 8-bit without a word."""
+    if image.format == "PNG":
+        return data[24]  # of the header chunk, which comes first
+    return max(tags.get(BITSPERSAMPLE, (8,)))
+
+
+def _deep_grey(data: bytes, size: tuple[int, int]) -> np.ndarray:
+    """The 16-bit colours of a PNG or TIFF picture as grey, uint16 (H, W), not yet upright."""
+    colours = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    if colours is None or colours.dtype != np.uint16 or sorted(colours.shape[:2]) != sorted(size):
+        raise ValueError("16-bit colours cannot be decoded")
+    return cv2.cvtColor(colours[..., :3], cv2.COLOR_BGR2GRAY)
+
+
+def _exif_orientation(image: ImageFile) -> int:
+    """The EXIF orientation, 1 (upright) where there is none or it is damaged."""
+    try:
+        return int(image.getexif().get(ExifTags.Base.Orientation, 1))
+    except DECODING_ERRORS:
+        return 1
+
+
+def _is_coloured(picture: Image.Image) -> bool:
+    """Whether an RGB picture has a visible mark of colour, beyond what JPEG makes of greys."""
+    channels = np.asarray(picture)
+    return int(np.count_nonzero(np.ptp(channels, axis=2) > _COLOURED)) >= 16
+
+
+def _to_eight_bits(values: np.ndarray) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Numbers of any depth as uint8: those that were 8-bit once as they were, others stretched."""
+    low, high = values.min(), values.max()
+    for step in (1, 257, 256):
+        if low >= 0 and high <= 255 * step and not (values % step).any():
+            return (values // step).astype(np.uint8), ()
+    depth = "Floating-point" if values.dtype.kind == "f" else f"{8 * values.dtype.itemsize}-bit"
+    note = f"{depth} image: its own range from {low:g} to {high:g} was stretched to 8 bits."
+    return ramp(values, low, high), (note,)
+
+
+def _damage(data: bytes, kind: str, error: Exception) -> str:
+    """A sentence for a picture that could not be decoded."""
+    cut = "truncated" in str(error).lower() or _END_MARKS.get(kind, b"") not in data[-64:]
+    if cut:
+        return f"The {kind} file is incomplete: it ends before the picture does. Copy it again."
+    return (
+        f"The {kind} file is damaged, incomplete or of a variant that is not read; export it again."
+    )

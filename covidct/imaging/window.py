@@ -1,0 +1,88 @@
+"""Modality values as grey levels: lung window, the header's window, or the full range."""
+
+import numpy as np
+
+from covidct.imaging.dicom_header import Header
+from covidct.imaging.pixels import ramp
+
+LUNG_CENTRE, LUNG_WIDTH = -600, 1500
+
+
+def show(
+    values: np.ndarray, shown: np.ndarray, header: Header
+) -> tuple[np.ndarray, tuple[str, ...]]:
+    """The first of lung window, header's window and full range that suits, and what was done."""
+    measured = values[shown]
+    low, high = measured.min(), measured.max()
+    reversed_display = header.text("PhotometricInterpretation") == "MONOCHROME1"
+    if is_hounsfield(measured, header.text("RescaleType")):
+        note = f"Lung window shown (centre {LUNG_CENTRE}, width {LUNG_WIDTH} Hounsfield units)."
+        kept = "The header asks for a reversed display, but air is shown dark as usual."
+        return lung_window(values), (note, kept) if reversed_display else (note,)
+
+    notes: tuple[str, ...] = ()
+    if header.text("Modality") == "CT" or header.text("RescaleIntercept"):
+        notes = (
+            "The stored values are not Hounsfield units although the header implies so: "
+            f"they run from {low:g} to {high:g}.",
+        )
+    flip = np.uint8(255 if reversed_display else 0)
+    windowed = _header_window(values, header)
+    if windowed is None:
+        note = "No window in the header: full range shown."
+    elif not _has_contrast(windowed[shown] ^ flip):
+        windowed, note = None, "The window in the header hides the picture: full range shown."
+    else:
+        note = "The window in the header was used."
+    greys = ramp(values, low, high) if windowed is None else windowed
+    return greys ^ flip, (*notes, note)
+
+
+def lung_window(values: np.ndarray) -> np.ndarray:
+    """Hounsfield units as grey levels, uint8 of the same shape."""
+    return ramp(values, LUNG_CENTRE - LUNG_WIDTH / 2, LUNG_CENTRE + LUNG_WIDTH / 2)
+
+
+def is_hounsfield(values: np.ndarray, rescale_type: str = "") -> bool:
+    """Whether rescaled values can be Hounsfield units, judged by the values, not by the header.
+
+    Headers lie both ways: converted series claim a rescale of 0 and 1 for values that were
+    windowed, others hold Hounsfield units under any modality. By definition air is -1000 and water
+    0 (PS3.3 section C.11.1.1.2), hence an axial chest slice must show
+
+    - air or lung: at least 5 % of the values below -500;
+    - a body: at least 5 % above -300, whose median, since fat, muscle and blood outweigh bone and
+      contrast medium, lies between -150 and 200.
+
+    Args:
+        values: rescaled values without padding, of any shape.
+        rescale_type: RescaleType; a named quantity other than HU (optical density, effective
+            atomic number, …) settles the matter.
+    """
+    if rescale_type not in ("", "HU", "HU_MOD", "US"):
+        return False
+    body = values[values > -300]
+    enough_air = np.mean(values < -500) >= 0.05
+    return bool(enough_air and body.size >= 0.05 * values.size and -150 <= np.median(body) <= 200)
+
+
+def _header_window(values: np.ndarray, header: Header) -> np.ndarray | None:
+    """The VOI LUT of PS3.3 section C.11.2.1.2, uint8 (H, W), or None where there is none."""
+    centre, width = header.number("WindowCenter"), header.number("WindowWidth")
+    function = header.text("VOILUTFunction")
+    if centre is None or width is None:
+        return None
+    if function not in ("LINEAR_EXACT", "SIGMOID"):
+        centre, width = centre - 0.5, width - 1
+    if width < 1e-6:
+        return None
+    if function == "SIGMOID":
+        exponent = np.clip(-4 * (values - centre) / width, -50, 50)
+        return np.rint(255 / (1 + np.exp(exponent))).astype(np.uint8)
+    return ramp(values, centre - width / 2, centre + width / 2)
+
+
+def _has_contrast(greys: np.ndarray) -> bool:
+    """Whether a window shows a slice, rather than near white: headers' windows can lie as well."""
+    dark, bright = np.percentile(greys, (1, 99))
+    return bool(bright - dark >= 32 and np.mean(greys == 255) <= 0.7)

@@ -1,0 +1,155 @@
+"""Classifier: a trained network that is loaded once and asked many times."""
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from os import PathLike
+from typing import NamedTuple
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from covidct.imaging.ct_slice import CTSlice
+from covidct.imaging.preprocess import Chest, find_chest, network_pixels
+from covidct.imaging.readers import read_slice
+from covidct.inference import store
+from covidct.inference.calibration import POSITIVE
+from covidct.models.network import LOGIT_LAYER, features_and_logit
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """What the network says of one slice.
+
+    Attributes:
+        label: "Positive" or "Negative".
+        probability: calibrated probability of COVID-19, 0 to 1.
+        decision: the label, or "Uncertain" inside the model's abstain band.
+        operating_point: probability from which a slice is called Positive.
+        model_id: the model's name and the start of its SHA-256.
+    """
+
+    label: str
+    probability: float
+    decision: str
+    operating_point: float
+    model_id: str
+
+    @property
+    def is_positive(self) -> bool:
+        """Whether the label is "Positive"."""
+        return self.label == POSITIVE
+
+
+class Evidence(NamedTuple):
+    """A prediction with the class activation map out of the same forward pass.
+
+    Attributes:
+        prediction: the verdict.
+        chest: the crop that the network saw.
+        activation: float32 (h, w), each place's share in the logit; above zero speaks for
+            COVID-19, below zero against it.
+    """
+
+    prediction: Prediction
+    chest: Chest
+    activation: np.ndarray
+
+
+class Classifier:
+    """A trained network, ready for slices; safe to share between threads.
+
+    Attributes:
+        card: the model's card.
+        model: the Keras network, (N, S, S, 3) -> logits (N, 1); for the gradient-based heat maps.
+    """
+
+    def __init__(self, model: keras.Model, card: store.ModelCard) -> None:
+        self.card = card
+        self.model = model
+        self._lock = threading.Lock()
+        traced = features_and_logit(model)
+        kernel = model.get_layer(LOGIT_LAYER).kernel
+
+        images = tf.TensorSpec((None, *card.image_size, 3), tf.float32)
+
+        @tf.function(input_signature=[images])
+        def forward(images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            features, logits = traced(images, training=False)
+            places = tf.cast(tf.shape(features)[1] * tf.shape(features)[2], tf.float32)
+            return logits[:, 0], tf.tensordot(features, kernel[:, 0], 1) / places
+
+        self._forward = forward
+
+    @classmethod
+    def load(cls, name: str | PathLike | None = None) -> "Classifier":
+        """Open a model after checking its hash.
+
+        Args:
+            name: a shipped model, or the path of a model folder; None is the shipped default.
+
+        Raises:
+            ModelError: there is none, or it cannot be read.
+            ModelIntegrityError: the file is not the one that its card describes.
+        """
+        return cls(*store.open_model(store.find_model(name)))
+
+    def classify(self, ct_slice: CTSlice) -> Prediction:
+        """The verdict on one slice."""
+        return self.look(ct_slice).prediction
+
+    def look(self, ct_slice: CTSlice) -> Evidence:
+        """The verdict on one slice together with what it rests on."""
+        return self.look_at_many([ct_slice])[0]
+
+    def look_at_many(self, ct_slices: Sequence[CTSlice]) -> list[Evidence]:
+        """The verdicts on a batch of slices, in order, from one forward pass."""
+        if not ct_slices:
+            return []
+        chests = [find_chest(ct_slice, self.card.image_size) for ct_slice in ct_slices]
+        logits, activations = self.forward(self.network_input(chests))
+        return [
+            Evidence(self._predict(logit), chest, activation)
+            for logit, chest, activation in zip(logits, chests, activations, strict=True)
+        ]
+
+    def network_input(self, chests: Sequence[Chest]) -> np.ndarray:
+        """Network pixels float32 (N, S, S, 3) of chest crops."""
+        grey = np.stack([chest.pixels for chest in chests]).astype(np.float32)
+        return network_pixels(grey, self.card.preprocess_input)
+
+    def forward(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Logits float32 (N,) and class activation maps float32 (N, h, w) of network pixels."""
+        with self._lock:
+            logits, activations = self._forward(tf.convert_to_tensor(images))
+        return logits.numpy(), activations.numpy()
+
+    def _predict(self, logit: float) -> Prediction:
+        calibration = self.card.calibration
+        probability = float(calibration.probability(logit))
+        return Prediction(
+            calibration.label(probability),
+            probability,
+            calibration.decision(probability),
+            calibration.operating_point,
+            self.card.model_id,
+        )
+
+
+_default: Classifier | None = None
+_default_lock = threading.Lock()
+
+
+def classify_image(path: str | PathLike) -> str:
+    """ "Positive" or "Negative" for one image file, by the shipped model, loaded at the first call.
+
+    Raises:
+        UnreadableSlice: the file is not a CT slice that can be read.
+        ModelError: the shipped model is missing or damaged.
+    """
+    global _default
+    ct_slice = read_slice(path)
+    with _default_lock:
+        _default = _default or Classifier.load()
+    return _default.classify(ct_slice).label

@@ -1,0 +1,203 @@
+"""Where the network looked: Grad-CAM from the forward pass, its relatives by tf-keras-vis."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import cv2
+import keras
+import numpy as np
+
+from covidct.imaging.ct_slice import CTSlice
+from covidct.inference.classifier import Classifier, Evidence, Prediction
+from covidct.models.network import LOGIT_LAYER, POOLING_LAYER
+
+GRADCAM = "gradcam"
+COLORMAPS = {
+    "Inferno": cv2.COLORMAP_INFERNO,
+    "Viridis": cv2.COLORMAP_VIRIDIS,
+    "Turbo": cv2.COLORMAP_TURBO,
+    "Jet": cv2.COLORMAP_JET,
+}
+_SCORECAM_MAPS = 64
+_SMOOTHGRAD_SAMPLES = 20
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class HeatMap:
+    """Evidence for the predicted class, on the slice's own pixel grid.
+
+    Attributes:
+        values: float32 (H, W), 0 to 1, relative to the map's own peak; zero where there is no
+            evidence for the class. All zero when there is none anywhere.
+        method: a key of :data:`METHODS`.
+        label: the class that is explained, "Positive" or "Negative".
+        lung_share: part of the sum of ``values`` inside the lungs; None for an empty map or where
+            no lungs were found.
+    """
+
+    values: np.ndarray
+    method: str
+    label: str
+    lung_share: float | None
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no place speaks for the predicted class."""
+        return not self.values.any()
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """A way to make a heat map.
+
+    Attributes:
+        title: its name in the literature.
+        description: one sentence for the user.
+        compute: (classifier, evidence) -> float (h, w) of any resolution on the network's grid;
+            what is not above zero is no evidence.
+    """
+
+    title: str
+    description: str
+    compute: Callable[[Classifier, Evidence], np.ndarray]
+
+
+def explain(
+    classifier: Classifier, ct_slice: CTSlice, method: str = GRADCAM
+) -> tuple[Prediction, HeatMap]:
+    """Classify a slice and show where the evidence for the predicted class lies.
+
+    Args:
+        classifier: the network.
+        ct_slice: the slice.
+        method: a key of :data:`METHODS`.
+
+    Raises:
+        KeyError: there is no such method.
+    """
+    evidence = classifier.look(ct_slice)
+    return evidence.prediction, heat_map(classifier, evidence, method)
+
+
+def heat_map(classifier: Classifier, evidence: Evidence, method: str = GRADCAM) -> HeatMap:
+    """The heat map of a slice that has been looked at."""
+    coarse = np.maximum(METHODS[method].compute(classifier, evidence), 0).astype(np.float32)
+    values = evidence.chest.to_slice_grid(coarse)
+    total = float(values.sum())
+    lungs = evidence.chest.lungs
+    lung_share = float(values[lungs].sum()) / total if total > 0 and lungs.any() else None
+    if total > 0:
+        values /= values.max()
+    return HeatMap(values, method, evidence.prediction.label, lung_share)
+
+
+def overlay(
+    ct_slice: CTSlice, heat: HeatMap, opacity: float = 0.5, colormap: str = "Inferno"
+) -> np.ndarray:
+    """The slice with the heat map over it, as RGB uint8 (H, W, 3).
+
+    A place is covered in proportion to its evidence, so that anatomy stays grey where there is
+    none.
+
+    Args:
+        ct_slice: the slice.
+        heat: its heat map.
+        opacity: 0 to 1, the cover at the peak.
+        colormap: a key of :data:`COLORMAPS`.
+    """
+    grey = np.repeat(ct_slice.pixels[..., None], 3, axis=2).astype(np.float32)
+    cover = (opacity * heat.values)[..., None]
+    return np.rint(grey * (1 - cover) + paint(heat.values, colormap) * cover).astype(np.uint8)
+
+
+def paint(values: np.ndarray, colormap: str) -> np.ndarray:
+    """Values 0 to 1 in the colours of a map, RGB uint8 (H, W, 3)."""
+    levels = np.rint(values * 255).astype(np.uint8)
+    return cv2.cvtColor(cv2.applyColorMap(levels, COLORMAPS[colormap]), cv2.COLOR_BGR2RGB)
+
+
+def _gradcam(_: Classifier, evidence: Evidence) -> np.ndarray:
+    return evidence.activation if evidence.prediction.is_positive else -evidence.activation
+
+
+class _QuietModel(keras.Model):
+    """A functional model whose predict writes no progress bar; Score-CAM calls predict."""
+
+    def predict(self, *args: object, **kwargs: object) -> np.ndarray:
+        return super().predict(*args, **kwargs, verbose=0)
+
+
+def two_class_model(model: keras.Model) -> keras.Model:
+    """The network with logits (N, 2) for (Negative, Positive), as tf-keras-vis expects classes.
+
+    The softmax of the pair is the sigmoid of the one logit.
+    """
+    half = model.get_layer(LOGIT_LAYER).output / 2
+    return _QuietModel(model.inputs, keras.layers.Concatenate()([-half, half]))
+
+
+def _tf_keras_vis(method: str, **options: object) -> Callable[[Classifier, Evidence], np.ndarray]:
+    def compute(classifier: Classifier, evidence: Evidence) -> np.ndarray:
+        # Imported here: the default method does without, and it takes a second.
+        from tf_keras_vis import gradcam_plus_plus, layercam, scorecam
+        from tf_keras_vis.utils.scores import CategoricalScore
+
+        visualiser = {
+            "gradcam++": gradcam_plus_plus.GradcamPlusPlus,
+            "layercam": layercam.Layercam,
+            "scorecam": scorecam.Scorecam,
+        }[method](two_class_model(classifier.model), clone=False)
+        maps = visualiser(
+            CategoricalScore([int(evidence.prediction.is_positive)]),
+            classifier.network_input([evidence.chest]),
+            penultimate_layer=classifier.model.get_layer(POOLING_LAYER).input._keras_history[0],
+            seek_penultimate_conv_layer=False,
+            expand_cam=False,
+            normalize_cam=False,
+            **options,
+        )
+        return np.asarray(maps)[0]
+
+    return compute
+
+
+def _smoothgrad(classifier: Classifier, evidence: Evidence) -> np.ndarray:
+    from tf_keras_vis.saliency import Saliency
+    from tf_keras_vis.utils.scores import CategoricalScore
+
+    saliency = Saliency(two_class_model(classifier.model), clone=False)
+    return saliency(
+        CategoricalScore([int(evidence.prediction.is_positive)]),
+        classifier.network_input([evidence.chest]),
+        smooth_samples=_SMOOTHGRAD_SAMPLES,
+        normalize_map=False,
+    )[0]
+
+
+METHODS = {
+    GRADCAM: Method(
+        "Grad-CAM",
+        "Each region's share in the score, exact for this network and the default.",
+        _gradcam,
+    ),
+    "gradcam++": Method(
+        "Grad-CAM++",
+        "Weighs feature maps by higher-order gradients; often covers several lesions more evenly.",
+        _tf_keras_vis("gradcam++"),
+    ),
+    "layercam": Method(
+        "LayerCAM",
+        "Weighs every place of a feature map by its own positive gradient.",
+        _tf_keras_vis("layercam"),
+    ),
+    "scorecam": Method(
+        "Score-CAM",
+        "Masks the slice by each of the 64 most varied feature maps and watches the score; slow.",
+        _tf_keras_vis("scorecam", max_N=_SCORECAM_MAPS),
+    ),
+    "smoothgrad": Method(
+        "SmoothGrad",
+        "How strongly the score reacts to each pixel, averaged over noisy copies; fine-grained.",
+        _smoothgrad,
+    ),
+}

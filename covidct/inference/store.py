@@ -1,0 +1,151 @@
+"""Models on disk: a folder each with the network and its card, opened only if they match.
+
+A model is data, never code: the file must be the ``.keras`` archive whose SHA-256 stands in the
+card, and Keras opens it in safe mode.
+"""
+
+import hashlib
+import json
+import os
+from dataclasses import asdict, dataclass, field, fields
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from covidct.errors import ConfigError, ModelError, ModelIntegrityError
+from covidct.inference.calibration import Calibration
+from covidct.models.backbones import get_backbone, unit_preprocess_input
+
+MODEL_FILE, CARD_FILE = "model.keras", "card.json"
+SHIPPED_DIR = Path(__file__).parents[2] / "weights"
+DEFAULT_MODEL = "covidct-lite"
+_SHORT_HASH = 12
+
+
+@dataclass(frozen=True, slots=True)
+class ModelCard:
+    """What a model is and how to use it.
+
+    Attributes:
+        name: the model's name.
+        sha256: of the model file.
+        backbone: a name in :data:`covidct.models.backbones.BACKBONES`.
+        image_size: rows and columns of its input.
+        pixel_scaling: "backbone" or "unit", as in TrainConfig.
+        calibration: how its logits are read.
+        about: everything for people: data, recipe, metrics, licences, intended use.
+    """
+
+    name: str
+    sha256: str
+    backbone: str
+    image_size: tuple[int, int]
+    pixel_scaling: str
+    calibration: Calibration
+    about: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def model_id(self) -> str:
+        """Name and the start of the hash."""
+        return f"{self.name}@{self.sha256[:_SHORT_HASH]}"
+
+    def preprocess_input(self, images: Any) -> Any:  # noqa: ANN401 - arrays and tensors alike
+        """The normalisation of (N, S, S, 3) from 0..255 that this network was trained with."""
+        if self.pixel_scaling == "unit":
+            return unit_preprocess_input(images)
+        return get_backbone(self.backbone).preprocess_input(images)
+
+    def write(self, folder: Path) -> None:
+        """Write ``card.json`` at once or not at all."""
+        text = json.dumps(asdict(self), indent=2, ensure_ascii=False, allow_nan=False)
+        temporary = folder / f"{CARD_FILE}.part"
+        temporary.write_text(text + "\n", encoding="utf-8")
+        temporary.replace(folder / CARD_FILE)
+
+
+def read_card(folder: Path) -> ModelCard:
+    """The card of a model folder.
+
+    Raises:
+        ModelError: it is missing or malformed.
+    """
+    try:
+        values = json.loads((folder / CARD_FILE).read_text(encoding="utf-8"))
+        calibration = values.pop("calibration")
+        card = ModelCard(
+            **{f.name: values[f.name] for f in fields(ModelCard) if f.name in values},
+            calibration=Calibration(
+                float(calibration["temperature"]),
+                float(calibration["operating_point"]),
+                tuple(map(float, calibration["abstain_band"])),
+            ),
+        )
+        get_backbone(card.backbone)
+        rows, columns = map(int, card.image_size)
+    except OSError as error:
+        raise ModelError(f"The model folder {folder} has no readable card.json.") from error
+    except (ValueError, TypeError, KeyError, AttributeError, ConfigError) as error:
+        raise ModelError(f"The card of the model in {folder} is malformed.") from error
+    return ModelCard(
+        str(card.name),
+        str(card.sha256),
+        card.backbone,
+        (rows, columns),
+        str(card.pixel_scaling),
+        card.calibration,
+        dict(card.about),
+    )
+
+
+def sha256_of(path: Path) -> str:
+    """Hexadecimal SHA-256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def home() -> Path:
+    """Where data, runs and promoted models are kept: ``COVIDCT_HOME``, by default ``.covidct``."""
+    return Path(os.environ.get("COVIDCT_HOME") or Path(__file__).parents[2] / ".covidct")
+
+
+def find_model(name: str | PathLike | None = None) -> Path:
+    """The folder of a model: a shipped one by name, or any folder with a card by path.
+
+    Args:
+        name: None is the shipped default.
+
+    Raises:
+        ModelError: there is none.
+    """
+    name = name or DEFAULT_MODEL
+    for folder in (SHIPPED_DIR / name, Path(name)):
+        if (folder / CARD_FILE).is_file():
+            return folder
+    shipped = ", ".join(sorted(p.parent.name for p in SHIPPED_DIR.glob(f"*/{MODEL_FILE}")))
+    raise ModelError(f"There is no model “{name}”. Shipped models: {shipped or 'none'}.")
+
+
+def open_model(folder: Path) -> tuple[keras.Model, ModelCard]:
+    """Load a network after checking it against its card.
+
+    Raises:
+        ModelIntegrityError: the file is missing or is not the one the card describes.
+        ModelError: the card or the network cannot be read.
+    """
+    card = read_card(folder)
+    path = folder / MODEL_FILE
+    try:
+        intact = sha256_of(path) == card.sha256
+    except OSError as error:
+        raise ModelIntegrityError(f"The model file {path} cannot be read.") from error
+    if not intact:
+        raise ModelIntegrityError(
+            f"The model file {path} is not the one its card describes (SHA-256 differs). It was "
+            "not opened. Restore it from where it came."
+        )
+    try:
+        return keras.saving.load_model(path, compile=False, safe_mode=True), card
+    except (ValueError, TypeError, KeyError, OSError) as error:
+        raise ModelError(f"The model file {path} is no network that Keras can open.") from error

@@ -1,0 +1,138 @@
+"""The table of backbones: architecture, input size, normalisation and ImageNet weights."""
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+import numpy as np
+from keras import KerasTensor
+
+from covidct.errors import ConfigError, ModelIntegrityError
+from covidct.models.efficientnet_lite import efficientnet_lite
+
+IMAGENET_DIR = Path(__file__).parents[2] / "weights" / "imagenet"
+
+
+def lite_preprocess_input(images: np.ndarray) -> np.ndarray:
+    """(x - 127) / 128, as EfficientNet-Lite was trained on ImageNet; any shape, 0 to 255 in."""
+    return (images - 127.0) / 128.0
+
+
+def unit_preprocess_input(images: np.ndarray) -> np.ndarray:
+    """Division by 255; any shape, 0 to 255 in, 0 to 1 out."""
+    return images / 255.0
+
+
+@dataclass(frozen=True, slots=True)
+class Backbone:
+    """A convolutional network without its head.
+
+    Attributes:
+        name: key in :data:`BACKBONES`.
+        image_size: side in pixels of the square input it was pretrained at.
+        preprocess_input: normalisation of (N, S, S, 3) from 0..255 that its ImageNet weights need.
+        features: (N, S, S, 3) -> feature maps (N, h, w, C), added to the graph layer by layer.
+        load_imagenet: fills the layers of a model made from ``features`` with ImageNet weights.
+    """
+
+    name: str
+    image_size: int
+    preprocess_input: Callable[[np.ndarray], np.ndarray]
+    features: Callable[[KerasTensor], KerasTensor]
+    load_imagenet: Callable[[keras.Model], None]
+
+
+def _lite(variant: int, image_size: int, width: float, depth: float) -> Backbone:
+    name = f"efficientnet_lite{variant}"
+    return Backbone(
+        name=name,
+        image_size=image_size,
+        preprocess_input=lite_preprocess_input,
+        features=lambda images: efficientnet_lite(images, width, depth),
+        load_imagenet=lambda model: _set_weights(model, read_imagenet_weights(name)),
+    )
+
+
+def _vgg16_features(images: KerasTensor) -> KerasTensor:
+    """VGG16 up to its last convolution: 14 x 14 maps at 224 pixels, twice as fine as after pool5.
+
+    Source: Simonyan and Zisserman 2015, arXiv:1409.1556.
+    """
+    vgg16 = keras.applications.VGG16(include_top=False, weights=None, input_tensor=images)
+    return vgg16.get_layer("block5_conv3").output
+
+
+def _load_vgg16_imagenet(model: keras.Model) -> None:
+    try:
+        pretrained = keras.applications.VGG16(include_top=False, weights="imagenet")
+    except Exception as error:  # keras.utils.get_file raises a bare Exception
+        raise ConfigError(
+            "The ImageNet weights of VGG16 could not be downloaded: Keras fetches them from the "
+            "internet at the first use. Connect once, put the file where Keras looks "
+            "(~/.keras/models), choose one of the efficientnet_lite backbones, whose weights are "
+            "shipped, or train from random weights."
+        ) from error
+    for layer in pretrained.layers:
+        if layer.weights and layer.name in {own.name for own in model.layers}:
+            model.get_layer(layer.name).set_weights(layer.get_weights())
+
+
+BACKBONES = {
+    backbone.name: backbone
+    for backbone in (
+        _lite(0, 224, width=1.0, depth=1.0),
+        _lite(1, 240, width=1.0, depth=1.1),
+        _lite(2, 260, width=1.1, depth=1.2),
+        Backbone(
+            "vgg16",
+            224,
+            keras.applications.vgg16.preprocess_input,
+            _vgg16_features,
+            _load_vgg16_imagenet,
+        ),
+    )
+}
+
+
+def get_backbone(name: str) -> Backbone:
+    """The backbone of that name.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    try:
+        return BACKBONES[name]
+    except KeyError:
+        raise ConfigError(
+            f"There is no backbone “{name}”. Choose one of: {', '.join(BACKBONES)}."
+        ) from None
+
+
+def read_imagenet_weights(name: str) -> dict[str, np.ndarray]:
+    """Shipped ImageNet weights as float32 arrays, keyed "layer/index of the variable".
+
+    Raises:
+        ModelIntegrityError: the file is missing or is not the one its card describes.
+    """
+    card = json.loads((IMAGENET_DIR / "card.json").read_text())
+    path = IMAGENET_DIR / f"{name}.npz"
+    if not path.exists() or _sha256(path) != card["files"][path.name]["sha256"]:
+        raise ModelIntegrityError(
+            f"The shipped ImageNet weights of {name} are missing or changed. "
+            "Restore the folder weights/imagenet from the repository."
+        )
+    with np.load(path, allow_pickle=False) as arrays:
+        return {key: arrays[key].astype(np.float32) for key in arrays.files}
+
+
+def _set_weights(model: keras.Model, weights: dict[str, np.ndarray]) -> None:
+    for layer in model.layers:
+        if f"{layer.name}/0" in weights:
+            layer.set_weights([weights[f"{layer.name}/{i}"] for i in range(len(layer.weights))])
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -1,0 +1,65 @@
+"""A backbone with a linear head, as one flat functional graph.
+
+Backbone -> global average pooling -> dropout -> one logit. With this head the gradient of the
+logit is the same at every place of a feature map, so Grad-CAM equals the class activation map
+(Selvaraju et al. 2017, arXiv:1610.02391, section 3) and needs no backward pass.
+"""
+
+import keras
+from keras import layers
+
+from covidct.models.backbones import get_backbone
+
+POOLING_LAYER, LOGIT_LAYER = "pooling", "logit"
+
+
+def build_network(
+    backbone: str, image_size: tuple[int, int], *, dropout: float = 0.0, imagenet: bool = True
+) -> keras.Model:
+    """A network that gives one logit a slice, positive for COVID-19.
+
+    Args:
+        backbone: a name in :data:`covidct.models.backbones.BACKBONES`.
+        image_size: rows and columns of the input.
+        dropout: share of pooled features dropped while training.
+        imagenet: start from ImageNet weights rather than random ones.
+
+    Returns:
+        Model (N, S, S, 3) float32 -> (N, 1) float32 logits.
+
+    Raises:
+        ConfigError: no such backbone, or its weights cannot be had.
+        ModelIntegrityError: the shipped ImageNet weights are damaged.
+    """
+    table_entry = get_backbone(backbone)
+    images = keras.Input((*image_size, 3), name="images")
+    x = table_entry.features(images)
+    x = layers.GlobalAveragePooling2D(name=POOLING_LAYER)(x)
+    x = layers.Dropout(dropout, name="dropout")(x)
+    model = keras.Model(images, layers.Dense(1, name=LOGIT_LAYER)(x), name=backbone)
+    if imagenet:
+        table_entry.load_imagenet(model)
+    return model
+
+
+def features_and_logit(model: keras.Model) -> keras.Model:
+    """The same network with two outputs: feature maps (N, h, w, C) and logits (N, 1)."""
+    return keras.Model(model.inputs, [model.get_layer(POOLING_LAYER).input, model.output])
+
+
+def freeze_for_finetuning(model: keras.Model, trainable_share: float) -> None:
+    """Train only the last layers, and never the statistics of batch normalisation.
+
+    Batches of a small data set give worse statistics than ImageNet did; a frozen Keras
+    BatchNormalization layer also runs in inference mode while training.
+
+    Args:
+        model: a network from :func:`build_network`, changed in place.
+        trainable_share: share of the backbone's weight layers, counted from the head, that train;
+            0 trains the head alone and 1 everything.
+    """
+    weighted = [layer for layer in model.layers if layer.weights and layer.name != LOGIT_LAYER]
+    first_trainable = round(len(weighted) * (1 - trainable_share))
+    for position, layer in enumerate(weighted):
+        is_batch_norm = isinstance(layer, layers.BatchNormalization)
+        layer.trainable = position >= first_trainable and not is_batch_norm

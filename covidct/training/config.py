@@ -1,0 +1,100 @@
+"""TrainConfig: every hyper-parameter of a run, with the default that gives a good one."""
+
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
+
+from covidct.data.augment import Augmentation
+from covidct.errors import ConfigError
+from covidct.models.backbones import BACKBONES
+
+_RANGES = {
+    "image_size": (64, 1024),
+    "epochs": (1, 1000),
+    "batch_size": (1, 512),
+    "learning_rate": (1e-7, 1.0),
+    "weight_decay": (0.0, 1.0),
+    "dropout": (0.0, 0.9),
+    "label_smoothing": (0.0, 0.5),
+    "trainable_share": (0.0, 1.0),
+    "early_stopping": (0, 1000),
+    "validation_share": (0.05, 0.5),
+    "seed": (0, 2**31 - 1),
+    "rotation_degrees": (0.0, 180.0),
+    "shift_horizontal": (0.0, 0.5),
+    "shift_vertical": (0.0, 0.5),
+    "zoom": (0.0, 0.9),
+    "contrast": (0.0, 0.9),
+    "brightness": (0.0, 0.9),
+    "gamma": (0.0, 0.9),
+    "resolution": (0.0, 0.9),
+    "noise": (0.0, 0.5),
+}
+SCALINGS = ("backbone", "unit")
+
+
+@dataclass(frozen=True, slots=True)
+class TrainConfig:
+    """What a run depends on beside the data.
+
+    Raises:
+        ConfigError: a value is out of range; the sentence names the setting and the range.
+    """
+
+    backbone: str = "efficientnet_lite0"
+    image_size: int | None = None  # side in pixels; None is what the backbone was pretrained at
+    pixel_scaling: str = "backbone"  # the backbone's preprocess_input, or "unit": division by 255
+    imagenet: bool = True  # start from ImageNet weights
+    epochs: int = 30
+    batch_size: int = 16
+    learning_rate: float = 3e-4  # peak, reached after the first epoch, then decayed by a cosine
+    weight_decay: float = 1e-2
+    dropout: float = 0.3
+    label_smoothing: float = 0.05
+    trainable_share: float = 1.0  # of the backbone's layers, counted from the head
+    class_weights: bool = True
+    early_stopping: int = 0  # epochs without a better validation AUC; 0 trains to the end
+    validation_share: float = 0.2  # where the data set has no official lists
+    seed: int = 0
+    augmentation: Augmentation = field(default_factory=Augmentation)
+
+    def __post_init__(self) -> None:
+        if self.backbone not in BACKBONES:
+            raise ConfigError(f"backbone must be one of {', '.join(BACKBONES)}.")
+        if self.pixel_scaling not in SCALINGS:
+            raise ConfigError(f"pixel_scaling must be one of {', '.join(SCALINGS)}.")
+        for name, value in self.as_flat_dict().items():
+            if value is None or name not in _RANGES:
+                continue
+            low, high = _RANGES[name]
+            if not low <= value <= high:
+                raise ConfigError(f"{name} must lie between {low:g} and {high:g}, not {value:g}.")
+
+    @property
+    def input_size(self) -> tuple[int, int]:
+        """Rows and columns of the network's input."""
+        side = self.image_size or BACKBONES[self.backbone].image_size
+        return side, side
+
+    def as_flat_dict(self) -> dict[str, Any]:
+        """All settings by name, those of the augmentation among them."""
+        flat = asdict(self)
+        return flat | flat.pop("augmentation")
+
+    @classmethod
+    def from_flat_dict(cls, settings: dict[str, Any]) -> "TrainConfig":
+        """The inverse of :meth:`as_flat_dict`; settings that are absent take their defaults.
+
+        Raises:
+            ConfigError: a name is unknown or a value out of range.
+        """
+        geometry = {f.name for f in fields(Augmentation)}
+        own = {f.name for f in fields(cls)} - {"augmentation"}
+        unknown = settings.keys() - geometry - own
+        if unknown:
+            raise ConfigError(f"Unknown settings: {', '.join(sorted(unknown))}.")
+        return cls(
+            **{name: value for name, value in settings.items() if name in own},
+            augmentation=Augmentation(
+                **{name: value for name, value in settings.items() if name in geometry}
+            ),
+        )
