@@ -120,20 +120,22 @@ def _gradcam(_: Classifier, evidence: Evidence) -> np.ndarray:
     return evidence.activation if evidence.prediction.is_positive else -evidence.activation
 
 
-class _QuietModel(keras.Model):
-    """A functional model whose predict writes no progress bar; Score-CAM calls predict."""
-
-    def predict(self, *args: object, **kwargs: object) -> np.ndarray:
-        return super().predict(*args, **kwargs, verbose=0)
-
-
-def two_class_model(model: keras.Model) -> keras.Model:
+class TwoClassModel(keras.Model):
     """The network with logits (N, 2) for (Negative, Positive), as tf-keras-vis expects classes.
 
-    The softmax of the pair is the sigmoid of the one logit.
+    The softmax of the pair is the sigmoid of the one logit. Predicts without a progress bar, since
+    Score-CAM calls ``predict``.
     """
-    half = model.get_layer(LOGIT_LAYER).output / 2
-    return _QuietModel(model.inputs, keras.layers.Concatenate()([-half, half]))
+
+    @classmethod
+    def of(cls, model: keras.Model) -> "TwoClassModel":
+        """Share the layers of a one-logit network."""
+        half = model.get_layer(LOGIT_LAYER).output / 2
+        return cls(model.inputs, keras.layers.Concatenate()([-half, half]))
+
+    def predict(self, *args: object, **kwargs: object) -> np.ndarray:
+        """``keras.Model.predict``, silent."""
+        return super().predict(*args, **kwargs, verbose=0)
 
 
 def _tf_keras_vis(method: str, **options: object) -> Callable[[Classifier, Evidence], np.ndarray]:
@@ -146,7 +148,7 @@ def _tf_keras_vis(method: str, **options: object) -> Callable[[Classifier, Evide
             "gradcam++": gradcam_plus_plus.GradcamPlusPlus,
             "layercam": layercam.Layercam,
             "scorecam": scorecam.Scorecam,
-        }[method](two_class_model(classifier.model), clone=False)
+        }[method](TwoClassModel.of(classifier.model), clone=False)
         maps = visualiser(
             CategoricalScore([int(evidence.prediction.is_positive)]),
             classifier.network_input([evidence.chest]),
@@ -165,7 +167,7 @@ def _smoothgrad(classifier: Classifier, evidence: Evidence) -> np.ndarray:
     from tf_keras_vis.saliency import Saliency
     from tf_keras_vis.utils.scores import CategoricalScore
 
-    saliency = Saliency(two_class_model(classifier.model), clone=False)
+    saliency = Saliency(TwoClassModel.of(classifier.model), clone=False)
     return saliency(
         CategoricalScore([int(evidence.prediction.is_positive)]),
         classifier.network_input([evidence.chest]),

@@ -7,16 +7,18 @@ card, and Keras opens it in safe mode.
 import hashlib
 import json
 import os
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, fields
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 
 from covidct.errors import ConfigError, ModelError, ModelIntegrityError
 from covidct.inference.calibration import Calibration
-from covidct.models.backbones import get_backbone, unit_preprocess_input
+from covidct.models.backbones import get_preprocess_input
 
 MODEL_FILE, CARD_FILE = "model.keras", "card.json"
 SHIPPED_DIR = Path(__file__).parents[2] / "weights"
@@ -51,11 +53,10 @@ class ModelCard:
         """Name and the start of the hash."""
         return f"{self.name}@{self.sha256[:_SHORT_HASH]}"
 
-    def preprocess_input(self, images: Any) -> Any:  # noqa: ANN401 - arrays and tensors alike
+    @property
+    def preprocess_input(self) -> Callable[[np.ndarray], np.ndarray]:
         """The normalisation of (N, S, S, 3) from 0..255 that this network was trained with."""
-        if self.pixel_scaling == "unit":
-            return unit_preprocess_input(images)
-        return get_backbone(self.backbone).preprocess_input(images)
+        return get_preprocess_input(self.backbone, self.pixel_scaling)
 
     def write(self, folder: Path) -> None:
         """Write ``card.json`` at once or not at all."""
@@ -82,7 +83,7 @@ def read_card(folder: Path) -> ModelCard:
                 tuple(map(float, calibration["abstain_band"])),
             ),
         )
-        get_backbone(card.backbone)
+        get_preprocess_input(card.backbone, card.pixel_scaling)
         rows, columns = map(int, card.image_size)
     except OSError as error:
         raise ModelError(f"The model folder {folder} has no readable card.json.") from error

@@ -13,6 +13,7 @@ from keras import KerasTensor
 from covidct.errors import ConfigError, ModelIntegrityError
 from covidct.models.efficientnet_lite import efficientnet_lite
 
+PIXEL_SCALINGS = ("backbone", "unit")
 IMAGENET_DIR = Path(__file__).parents[2] / "weights" / "imagenet"
 
 
@@ -109,6 +110,22 @@ def get_backbone(name: str) -> Backbone:
         raise ConfigError(
             f"There is no backbone “{name}”. Choose one of: {', '.join(BACKBONES)}."
         ) from None
+
+
+def get_preprocess_input(backbone: str, pixel_scaling: str) -> Callable[[np.ndarray], np.ndarray]:
+    """The normalisation of (N, S, S, 3) from 0..255 that a network is trained with.
+
+    Args:
+        backbone: a name in :data:`BACKBONES`.
+        pixel_scaling: "backbone" for its own preprocess_input, "unit" for division by 255.
+
+    Raises:
+        ConfigError: no such backbone or scaling.
+    """
+    if pixel_scaling not in PIXEL_SCALINGS:
+        raise ConfigError(f"pixel_scaling must be one of {', '.join(PIXEL_SCALINGS)}.")
+    own = get_backbone(backbone).preprocess_input
+    return own if pixel_scaling == "backbone" else unit_preprocess_input
 
 
 def read_imagenet_weights(name: str) -> dict[str, np.ndarray]:

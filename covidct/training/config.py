@@ -5,7 +5,7 @@ from typing import Any
 
 from covidct.data.augment import Augmentation
 from covidct.errors import ConfigError
-from covidct.models.backbones import BACKBONES
+from covidct.models.backbones import BACKBONES, get_preprocess_input
 
 _RANGES = {
     "image_size": (64, 1024),
@@ -29,7 +29,6 @@ _RANGES = {
     "resolution": (0.0, 0.9),
     "noise": (0.0, 0.5),
 }
-SCALINGS = ("backbone", "unit")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +57,7 @@ class TrainConfig:
     augmentation: Augmentation = field(default_factory=Augmentation)
 
     def __post_init__(self) -> None:
-        if self.backbone not in BACKBONES:
-            raise ConfigError(f"backbone must be one of {', '.join(BACKBONES)}.")
-        if self.pixel_scaling not in SCALINGS:
-            raise ConfigError(f"pixel_scaling must be one of {', '.join(SCALINGS)}.")
+        get_preprocess_input(self.backbone, self.pixel_scaling)
         for name, value in self.as_flat_dict().items():
             if value is None or name not in _RANGES:
                 continue

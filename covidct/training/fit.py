@@ -20,6 +20,7 @@ from covidct.data.stream import (
 )
 from covidct.inference.calibration import fit_calibration
 from covidct.inference.store import MODEL_FILE, ModelCard, sha256_of
+from covidct.models.backbones import get_preprocess_input
 from covidct.models.network import build_network, freeze_for_finetuning
 from covidct.training.config import TrainConfig
 from covidct.training.metrics import epoch_metrics
@@ -44,6 +45,7 @@ def fit(
     run: str | PathLike,
     config: TrainConfig,
     progress: Callable[[Iterable[Item]], Iterable[Item]] = iter,
+    callbacks: Iterable[keras.callbacks.Callback] = (),
 ) -> ModelCard:
     """Train a network and leave it in the run folder as a model that can be opened.
 
@@ -56,6 +58,7 @@ def fit(
         run: the run folder, new or empty.
         config: the settings.
         progress: wraps the reading of the slices, to show how far it is.
+        callbacks: told of every batch and epoch, after the run's own.
 
     Returns:
         The card of the trained model, calibrated on the validation slices.
@@ -65,21 +68,25 @@ def fit(
         DatasetError: the data cannot be trained on.
     """
     start_run_folder(Path(run), Path(data).resolve(), config)
-    return _train(Path(run), progress)
+    return _train(Path(run), progress, callbacks)
 
 
 def resume(
-    run: str | PathLike, progress: Callable[[Iterable[Item]], Iterable[Item]] = iter
+    run: str | PathLike,
+    progress: Callable[[Iterable[Item]], Iterable[Item]] = iter,
+    callbacks: Iterable[keras.callbacks.Callback] = (),
 ) -> ModelCard:
     """Go on after the last whole epoch of an interrupted run; otherwise like :func:`fit`.
 
     Raises:
         ConfigError: there is no run in the folder.
     """
-    return _train(Path(run), progress)
+    return _train(Path(run), progress, callbacks)
 
 
-def _train(run: Path, progress: Callable) -> ModelCard:
+def _train(
+    run: Path, progress: Callable, callbacks: Iterable[keras.callbacks.Callback]
+) -> ModelCard:
     data, config = read_run_folder(run)
     keras.utils.set_random_seed(config.seed)
 
@@ -93,16 +100,16 @@ def _train(run: Path, progress: Callable) -> ModelCard:
 
     network = _compiled_network(config, len(training.items))
     steps = _steps(config, len(training.items))
-    card = ModelCard(run.name, "", config.backbone, config.input_size, config.pixel_scaling)
+    preprocess_input = get_preprocess_input(config.backbone, config.pixel_scaling)
     training_stream = training_batches(
         training,
         config.batch_size,
-        card.preprocess_input,
+        preprocess_input,
         config.augmentation,
         config.seed,
         current_epoch=lambda: int(network.optimizer.iterations) // steps,
     )
-    validation_stream = evaluation_batches(validation, _EVALUATION_BATCH, card.preprocess_input)
+    validation_stream = evaluation_batches(validation, _EVALUATION_BATCH, preprocess_input)
 
     network.fit(
         training_stream,
@@ -111,11 +118,11 @@ def _train(run: Path, progress: Callable) -> ModelCard:
         shuffle=False,  # the stream shuffles
         class_weight=class_weights(training.labels) if config.class_weights else None,
         verbose=1 if sys.stdout.isatty() else 2,
-        callbacks=_callbacks(run, config),
+        callbacks=[*_callbacks(run, config), *callbacks],
     )
 
     network.load_weights(run / BEST_WEIGHTS)
-    keras.Model(network.inputs, network.outputs, name=config.backbone).save(run / MODEL_FILE)
+    keras.Model(network.input, network.output, name=config.backbone).save(run / MODEL_FILE)
     logits = network.predict(validation_stream, verbose=0)[:, 0]
     card = ModelCard(
         name=run.name,

@@ -1,0 +1,52 @@
+"""Data that several tests share: real slices where they are, small synthetic ones everywhere."""
+
+import os
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+import cv2
+import pytest
+
+from covidct.imaging.phantom import phantom_slice
+
+ROOT = Path(__file__).parents[1]
+SHARED_DATA = ROOT.parent / "shared" / "data"
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    """The folder of app.py."""
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def covid_ct() -> Path:
+    """The COVID-CT data set."""
+    if not SHARED_DATA.is_dir():
+        pytest.skip("../shared/data is not on this machine")
+    return SHARED_DATA / "COVID-CT"
+
+
+@pytest.fixture(scope="session")
+def real_files(covid_ct) -> list[Path]:
+    """Every twentieth slice of COVID-CT."""
+    return sorted((covid_ct / "Images-processed").glob("*/*"))[::20]
+
+
+@pytest.fixture(scope="session")
+def phantoms():
+    """Eight synthetic slices, every other one with lesions."""
+    return [phantom_slice(seed, lesions=3 * (seed % 2), size=256) for seed in range(8)]
+
+
+@pytest.fixture(scope="session")
+def phantom_dataset(tmp_path_factory) -> Path:
+    """Two plain folders of 12 synthetic slices each, of one patient per slice."""
+    root = tmp_path_factory.mktemp("dataset")
+    for name, lesions in (("CT_COVID", 4), ("CT_NonCOVID", 0)):
+        (root / name).mkdir()
+        for seed in range(12):
+            pixels = phantom_slice(100 + seed, lesions, size=160).ct_slice.pixels
+            cv2.imwrite(str(root / name / f"{'abcdefghijkl'[seed]}.png"), pixels)
+    return root

@@ -1,0 +1,81 @@
+import shutil
+
+import pytest
+
+from covidct.data.index import group_by_name, read_index
+from covidct.errors import DatasetError
+
+
+def _upstream(root, source, splits):
+    """The same slices in the upstream layout, with lists."""
+    for folder in ("CT_COVID", "CT_NonCOVID"):
+        shutil.copytree(source / folder, root / "Images-processed" / folder)
+        name = folder.removeprefix("CT_")
+        (root / "Data-split" / name).mkdir(parents=True)
+        files = sorted(file.name for file in (source / folder).iterdir())
+        for split, part in splits.items():
+            listing = root / "Data-split" / name / f"{split}CT_{name}.txt"
+            listing.write_text("\n".join(files[part]) + "\n")
+    return root
+
+
+def test_two_plain_folders_are_a_data_set(phantom_dataset):
+    index = read_index(phantom_dataset)
+    assert [item.label for item in index.items] == [1] * 12 + [0] * 12
+    assert index.splits == frozenset()
+    assert len(index.subset("all")) == 24
+
+
+def test_official_lists_are_kept(phantom_dataset, tmp_path):
+    parts = {"train": slice(0, 8), "val": slice(8, 12)}
+    index = read_index(_upstream(tmp_path, phantom_dataset, parts))
+    assert len(index.subset("train")) == 16
+    assert len(index.subset("val")) == 8
+    with pytest.raises(DatasetError, match=r"no “test” list.*train, val"):
+        index.subset("test")
+
+
+def test_a_listed_file_that_is_missing_is_named(phantom_dataset, tmp_path):
+    root = _upstream(tmp_path, phantom_dataset, {"train": slice(None)})
+    (root / "Images-processed" / "CT_COVID" / "c.png").unlink()
+    index = read_index(root)
+    assert [skip.path.name for skip in index.skipped] == ["c.png"]
+    assert len(index.items) == 23
+
+
+def test_patients_come_from_the_table_where_there_is_one(phantom_dataset, tmp_path):
+    root = tmp_path / "data"
+    shutil.copytree(phantom_dataset, root)
+    (root / "patients.csv").write_text(
+        "class,file,split,patient\nCOVID,a.png,train,P 1\nCOVID,b.png,train,P 1\n"
+    )
+    patients = {item.path.name: item.patient for item in read_index(root).items if item.label}
+    assert patients["a.png"] == patients["b.png"] == "COVID/P 1"
+    assert patients["c.png"] != patients["a.png"]
+
+
+def test_neighbours_in_a_series_of_names_stay_together():
+    assert group_by_name("2020.02.10.20021584-p6-52%0.png") == group_by_name(
+        "2020.02.10.20021584-p6-52%12.png"
+    )
+    assert group_by_name("Covid (41).png") == group_by_name("Covid (59).png")
+    assert group_by_name("Covid (41).png") != group_by_name("Covid (99).png")
+    assert group_by_name("36%1.jpg") != group_by_name("37%1.jpg")
+    assert group_by_name("slice") == "slice"
+
+
+@pytest.mark.parametrize("made", [(), ("CT_COVID",)])
+def test_a_folder_of_another_layout_is_refused_with_what_is_missing(tmp_path, made):
+    for folder in made:
+        (tmp_path / folder).mkdir()
+    with pytest.raises(DatasetError, match="CT_NonCOVID"):
+        read_index(tmp_path)
+
+
+def test_covid_ct_is_indexed_without_the_two_mislabelled_files(covid_ct):
+    index = read_index(covid_ct)
+    train, val = index.subset("train"), index.subset("val")
+    assert (sum(i.label for i in train), sum(1 - i.label for i in train)) == (191, 232)
+    assert (sum(i.label for i in val), sum(1 - i.label for i in val)) == (60, 58)
+    assert {skip.path.name for skip in index.skipped} == {"71%0.jpg", "71%1.jpg"}
+    assert not {item.patient for item in train} & {item.patient for item in val}

@@ -1,0 +1,57 @@
+import numpy as np
+import pytest
+
+from covidct.inference.calibration import Calibration, fit_calibration
+
+
+@pytest.fixture(scope="module")
+def overconfident():
+    """Labels drawn from sigmoid(z), and logits three times as large."""
+    rng = np.random.default_rng(0)
+    logits = rng.normal(0, 2, 5000)
+    labels = rng.random(5000) < 1 / (1 + np.exp(-logits))
+    return 3 * logits, labels
+
+
+def test_the_temperature_undoes_overconfidence(overconfident):
+    assert fit_calibration(*overconfident).temperature == pytest.approx(3, rel=0.1)
+
+
+def test_calibrated_probabilities_are_frequencies(overconfident):
+    logits, labels = overconfident
+    probabilities = fit_calibration(logits, labels).probability(logits)
+    likely = (probabilities > 0.7) & (probabilities < 0.9)
+    assert labels[likely].mean() == pytest.approx(probabilities[likely].mean(), abs=0.05)
+
+
+def test_the_operating_point_maximises_youdens_index(overconfident):
+    logits, labels = overconfident
+    calibration = fit_calibration(logits, labels)
+    probabilities = calibration.probability(logits)
+
+    def youden(threshold):
+        called = probabilities >= threshold
+        return called[labels].mean() + (~called[~labels]).mean()
+
+    best = max(youden(threshold) for threshold in np.linspace(0.01, 0.99, 99))
+    assert youden(calibration.operating_point) >= best - 1e-9
+
+
+def test_temperature_does_not_change_the_order_and_extremes_stay_finite():
+    probabilities = Calibration(temperature=0.5).probability(np.array([-1e6, -1, 0, 1, 1e6]))
+    assert np.all(np.diff(probabilities) > 0)
+    assert np.all((probabilities >= 0) & (probabilities <= 1))
+
+
+def test_separable_logits_give_a_usable_calibration():
+    calibration = fit_calibration(np.array([-2.0, -1.0, 1.0, 2.0]), np.array([0, 0, 1, 1]))
+    assert 0 < calibration.operating_point < 1
+    labels = [calibration.label(p) for p in calibration.probability(np.array([-1.0, 1.0]))]
+    assert labels == ["Negative", "Positive"]
+
+
+def test_decisions_abstain_inside_the_band_only():
+    calibration = Calibration(1.0, 0.5, (0.4, 0.6))
+    decisions = [calibration.decision(p) for p in (0.39, 0.4, 0.59, 0.6)]
+    assert decisions == ["Negative", "Uncertain", "Uncertain", "Positive"]
+    assert Calibration(1.0, 0.5, (0.5, 0.5)).decision(0.5) == "Positive"

@@ -1,0 +1,79 @@
+from concurrent.futures import ThreadPoolExecutor
+
+import cv2
+import numpy as np
+import pytest
+
+from covidct import Prediction, UnreadableSlice, classify_image, read_slice
+from covidct.imaging.phantom import phantom_slice
+
+
+@pytest.fixture(scope="module")
+def ct_slices(phantoms):
+    return [phantom.ct_slice for phantom in phantoms]
+
+
+def _close(one, other):
+    return one.label == other.label and abs(one.probability - other.probability) < 1e-4
+
+
+def test_a_prediction_does_not_depend_on_its_batch(untrained, ct_slices):
+    alone = [untrained.classify(ct_slice) for ct_slice in ct_slices]
+    together = [evidence.prediction for evidence in untrained.look_at_many(ct_slices)]
+    backwards = [e.prediction for e in untrained.look_at_many(ct_slices[::-1])][::-1]
+    assert all(map(_close, alone, together))
+    assert all(map(_close, alone, backwards))
+    assert len({round(prediction.probability, 4) for prediction in alone}) > 1
+
+
+def test_threads_get_what_one_gets(untrained, ct_slices):
+    alone = [untrained.classify(ct_slice) for ct_slice in ct_slices]
+    with ThreadPoolExecutor(4) as pool:
+        threaded = list(pool.map(untrained.classify, ct_slices * 5))
+    assert all(map(_close, alone * 5, threaded))
+
+
+def test_the_prediction_follows_the_card(untrained, ct_slices):
+    for ct_slice in ct_slices:
+        prediction = untrained.classify(ct_slice)
+        assert isinstance(prediction, Prediction)
+        assert prediction.operating_point == 0.4
+        assert (prediction.label == "Positive") == (prediction.probability >= 0.4)
+        assert (prediction.decision == "Uncertain") == (0.3 <= prediction.probability < 0.5)
+        assert prediction.model_id.startswith("untrained@")
+
+
+def test_the_class_activation_map_sums_up_to_the_logit(untrained, ct_slices):
+    """What the map shows is all of the score but the bias."""
+    bias = float(untrained.model.get_layer("logit").bias[0])
+    for evidence in untrained.look_at_many(ct_slices[:4]):
+        logit = evidence.activation.sum() + bias
+        expected = untrained.card.calibration.probability(logit)
+        assert evidence.prediction.probability == pytest.approx(expected, abs=1e-4)
+
+
+def test_no_slices_give_no_predictions(untrained):
+    assert untrained.look_at_many([]) == []
+
+
+def test_classify_image_says_positive_or_negative(tmp_path):
+    path = tmp_path / "slice of a phantom.png"
+    cv2.imwrite(str(path), phantom_slice(1, 4, 200).ct_slice.pixels)
+    assert classify_image(path) in ("Positive", "Negative")
+    assert classify_image(str(path)) == classify_image(path)
+
+
+def test_classify_image_refuses_what_is_no_slice(tmp_path):
+    (tmp_path / "x.png").write_text("text")
+    with pytest.raises(UnreadableSlice):
+        classify_image(tmp_path / "x.png")
+
+
+def test_the_container_of_a_slice_does_not_change_its_probability(shipped, tmp_path):
+    pixels = phantom_slice(2, 3, 300).ct_slice.pixels
+    rgba = np.dstack([pixels, pixels, pixels, np.full_like(pixels, 255)])
+    probabilities = []
+    for name, picture in (("a.png", pixels), ("b.png", rgba), ("c.bmp", pixels), ("d.tif", pixels)):
+        cv2.imwrite(str(tmp_path / name), picture)
+        probabilities.append(shipped.classify(read_slice(tmp_path / name)).probability)
+    assert len(set(probabilities)) == 1

@@ -1,0 +1,104 @@
+import numpy as np
+import pytest
+from tf_keras_vis.gradcam import Gradcam
+
+from covidct.errors import UnreadableSlice
+from covidct.imaging.readers import read_slice
+from covidct.inference.heatmap import COLORMAPS, METHODS, HeatMap, TwoClassModel, explain, overlay
+
+
+def _oracle(classifier, evidence):
+    """tf-keras-vis' Grad-CAM of the predicted class on the same layer, on the slice's grid."""
+    sign = 1 if evidence.prediction.is_positive else -1
+    cam = Gradcam(classifier.model, clone=False)(
+        lambda logits: sign * logits[:, 0],
+        classifier.network_input([evidence.chest]),
+        penultimate_layer=classifier.model.get_layer("pooling").input._keras_history[0],
+        seek_penultimate_conv_layer=False,
+        expand_cam=False,
+        normalize_cam=False,
+    )
+    return evidence.chest.to_slice_grid(np.asarray(cam)[0])
+
+
+def _agreements(classifier, ct_slices):
+    for ct_slice in ct_slices:
+        evidence = classifier.look(ct_slice)
+        _, heat = explain(classifier, ct_slice)
+        if not heat.is_empty:
+            theirs = _oracle(classifier, evidence)
+            yield np.corrcoef(heat.values.ravel(), theirs.ravel())[0, 1]
+
+
+def test_gradcam_agrees_with_tf_keras_vis(untrained, phantoms):
+    agreements = list(_agreements(untrained, [p.ct_slice for p in phantoms[:4]]))
+    assert len(agreements) >= 3
+    assert min(agreements) > 0.99
+
+
+def test_gradcam_agrees_with_tf_keras_vis_on_real_slices(shipped, real_files):
+    ct_slices = []
+    for file in real_files[:14]:
+        try:
+            ct_slices.append(read_slice(file))
+        except UnreadableSlice:
+            continue
+    agreements = list(_agreements(shipped, ct_slices))
+    assert len(agreements) >= 10
+    assert min(agreements) > 0.99
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_every_method_gives_a_map_on_the_slices_grid(untrained, phantoms, method):
+    prediction, heat = explain(untrained, phantoms[1].ct_slice, method)
+    assert heat.values.shape == phantoms[1].ct_slice.shape
+    assert heat.values.dtype == np.float32
+    assert heat.values.min() >= 0
+    assert heat.values.max() == 1 or heat.is_empty
+    assert heat.label == prediction.label
+    assert heat.lung_share is None or 0 <= heat.lung_share <= 1
+
+
+def test_methods_differ_but_agree_on_the_prediction(untrained, phantoms):
+    results = [explain(untrained, phantoms[1].ct_slice, m) for m in ("gradcam", "smoothgrad")]
+    assert results[0][0] == results[1][0]
+    assert not np.allclose(results[0][1].values, results[1][1].values)
+
+
+def test_no_method_writes_to_standard_output(untrained, phantoms, capfd):
+    for method in METHODS:
+        explain(untrained, phantoms[0].ct_slice, method)
+    assert capfd.readouterr().out == ""
+
+
+def test_the_pair_of_logits_has_the_networks_probability(untrained, phantoms):
+    evidence = untrained.look(phantoms[0].ct_slice)
+    pixels = untrained.network_input([evidence.chest])
+    pair = np.asarray(TwoClassModel.of(untrained.model)(pixels))[0]
+    logit = float(untrained.model(pixels)[0, 0])
+    softmax = np.exp(pair) / np.exp(pair).sum()
+    assert softmax[1] == pytest.approx(1 / (1 + np.exp(-logit)), abs=1e-6)
+
+
+def test_the_overlay_leaves_places_without_evidence_grey(phantoms):
+    ct_slice = phantoms[0].ct_slice
+    values = np.zeros(ct_slice.shape, np.float32)
+    values[40:60, 70:90] = 1
+    picture = overlay(ct_slice, HeatMap(values, "gradcam", "Positive", None), 0.6)
+    untouched = values == 0
+    assert np.array_equal(picture[untouched][:, 0], ct_slice.pixels[untouched])
+    assert not np.array_equal(picture[50, 80], np.repeat(ct_slice.pixels[50, 80], 3))
+
+
+@pytest.mark.parametrize("colormap", COLORMAPS)
+def test_opacity_runs_from_the_slice_to_the_colour(phantoms, colormap):
+    ct_slice = phantoms[0].ct_slice
+    heat = HeatMap(np.ones(ct_slice.shape, np.float32), "gradcam", "Positive", None)
+    grey = overlay(ct_slice, heat, 0.0, colormap)
+    assert np.array_equal(grey, np.repeat(ct_slice.pixels[..., None], 3, 2))
+    assert len(np.unique(overlay(ct_slice, heat, 1.0, colormap).reshape(-1, 3), axis=0)) == 1
+
+
+def test_a_map_without_evidence_is_empty(phantoms):
+    blank = HeatMap(np.zeros((70, 70), np.float32), "gradcam", "Negative", None)
+    assert blank.is_empty

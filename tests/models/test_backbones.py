@@ -1,0 +1,61 @@
+import shutil
+
+import keras
+import numpy as np
+import pytest
+
+from covidct.errors import ConfigError, ModelIntegrityError
+from covidct.models import backbones
+from covidct.models.backbones import (
+    BACKBONES,
+    get_backbone,
+    get_preprocess_input,
+    read_imagenet_weights,
+    unit_preprocess_input,
+)
+from covidct.models.convert import imagenet_classifier, ranks_of_photographs
+
+LITES = [name for name in BACKBONES if "lite" in name]
+
+
+@pytest.mark.parametrize("name", LITES)
+def test_shipped_imagenet_weights_recognise_a_palace(name):
+    backbone = BACKBONES[name]
+    classifier = imagenet_classifier(backbone, read_imagenet_weights(name))
+    assert ranks_of_photographs(backbone, classifier)["palace"] == 1
+
+
+def test_changed_imagenet_weights_are_not_opened(tmp_path, monkeypatch):
+    shutil.copytree(backbones.IMAGENET_DIR, tmp_path, dirs_exist_ok=True)
+    monkeypatch.setattr(backbones, "IMAGENET_DIR", tmp_path)
+    file = tmp_path / "efficientnet_lite0.npz"
+    damaged = bytearray(file.read_bytes())
+    damaged[len(damaged) // 2] ^= 1
+    file.write_bytes(damaged)
+    with pytest.raises(ModelIntegrityError, match="missing or changed"):
+        read_imagenet_weights("efficientnet_lite0")
+
+
+def test_vgg16_has_the_published_number_of_weights():
+    images = keras.Input((224, 224, 3))
+    model = keras.Model(images, get_backbone("vgg16").features(images))
+    assert model.count_params() == 14_714_688
+    assert model.output_shape == (None, 14, 14, 512)
+
+
+def test_vgg16_normalises_as_keras_does():
+    pixels = np.random.default_rng(0).uniform(0, 255, (2, 8, 8, 3)).astype(np.float32)
+    expected = keras.applications.vgg16.preprocess_input(pixels.copy())
+    assert np.allclose(get_preprocess_input("vgg16", "backbone")(pixels.copy()), expected)
+
+
+def test_every_backbone_can_be_fed_pixels_between_0_and_1():
+    for name in BACKBONES:
+        assert get_preprocess_input(name, "unit") is unit_preprocess_input
+
+
+def test_unknown_names_are_refused_with_those_that_exist():
+    with pytest.raises(ConfigError, match="efficientnet_lite0"):
+        get_backbone("resnet")
+    with pytest.raises(ConfigError, match="unit"):
+        get_preprocess_input("vgg16", "percent")

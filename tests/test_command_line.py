@@ -1,0 +1,138 @@
+import csv
+import json
+import subprocess
+import sys
+
+import cv2
+import numpy as np
+import pytest
+
+from covidct.imaging.phantom import phantom_slice
+
+
+@pytest.fixture(scope="module")
+def run(root):
+    def call(*arguments):
+        return subprocess.run(
+            [sys.executable, "-m", "covidct", *map(str, arguments)],
+            cwd=root,
+            capture_output=True,
+            text=True,
+        )
+
+    return call
+
+
+@pytest.fixture(scope="module")
+def mixed_folder(tmp_path_factory, root):
+    """40 files, every other one no slice."""
+    folder = tmp_path_factory.mktemp("mixed")
+    pixels = [phantom_slice(seed, seed % 3, 160).ct_slice.pixels for seed in range(4)]
+    good = cv2.imencode(".png", pixels[0])[1].tobytes()
+    bad = [b"", good[:200], b"plain text", b"%PDF-1.7 ...", np.random.default_rng(0).bytes(5000)]
+    for i in range(40):
+        name = folder / f"{i:02d} 50% (a).png"
+        if i % 2:
+            name.write_bytes(bad[i % 5])
+        else:
+            cv2.imwrite(str(name), pixels[i % 4])
+    return folder
+
+
+def test_a_mixed_folder_gives_a_line_each_and_status_1(run, mixed_folder):
+    done = run("classify", mixed_folder, "--json")
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [line["file"] for line in lines] == sorted(map(str, mixed_folder.iterdir()))
+    for i, line in enumerate(lines):
+        if i % 2:
+            assert set(line) == {"file", "error"}
+            assert line["error"].endswith(".")
+        else:
+            assert set(line) == {"file", "label", "probability", "decision", "notes", "model_id"}
+            assert line["label"] in ("Positive", "Negative")
+            assert 0 <= line["probability"] <= 1
+
+
+def test_good_files_give_status_0_and_a_readable_line(run, mixed_folder):
+    file = mixed_folder / "00 50% (a).png"
+    done = run("classify", file)
+    assert done.returncode == 0
+    assert str(file) in done.stdout
+    assert "not a diagnosis" in done.stdout
+
+
+def test_explain_writes_overlay_and_heat_map_on_the_slices_grid(run, mixed_folder, tmp_path):
+    overlay, heat = tmp_path / "overlay.png", tmp_path / "heat.npy"
+    done = run("explain", mixed_folder / "02 50% (a).png", "--out", overlay, "--heatmap", heat)
+    assert done.returncode == 0, done.stderr
+    assert cv2.imread(str(overlay)).shape == (160, 160, 3)
+    values = np.load(heat, allow_pickle=False)
+    assert (values.shape, values.dtype) == ((160, 160), np.float32)
+    assert 0 <= values.min() <= values.max() <= 1
+
+
+def test_train_evaluate_and_classify_with_the_new_model(
+    run, phantom_dataset, mixed_folder, tmp_path
+):
+    folder, out = tmp_path / "run", tmp_path / "evaluation"
+    settings = ("--image-size", 64, "--epochs", 1, "--batch-size", 8, "--no-flip", "--zoom", 0.2)
+    trained = run("train", "--data", phantom_dataset, "--run", folder, *settings)
+    assert trained.returncode == 0, trained.stderr
+    for name in ("accuracy", "sensitivity", "specificity", "auc"):
+        assert f"{name}: " in trained.stdout
+        assert f"val_{name}: " in trained.stdout
+    assert json.loads((folder / "config.json").read_text())["zoom"] == 0.2
+
+    evaluated = run("evaluate", "--data", phantom_dataset, "--model", folder, "--out", out)
+    assert evaluated.returncode == 0, evaluated.stderr
+    figures = json.loads((out / "metrics.json").read_text())
+    assert figures["n"] == 24
+    assert figures["model_id"].startswith("run@")
+    assert len(figures["roc_auc_ci95"]) == 2
+    with (out / "predictions.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert set(rows[0]) == {"file", "class", "patient", "probability", "label"}
+    called = [row["label"] == "Positive" for row in rows]
+    right = [c == (row["class"] == "COVID") for c, row in zip(called, rows, strict=True)]
+    assert np.mean(right) == pytest.approx(figures["accuracy"])
+
+    file = mixed_folder / "00 50% (a).png"
+    line = json.loads(run("classify", file, "--json", "--model", folder).stdout)
+    assert line["model_id"] == figures["model_id"]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [(), ("diagnose",), ("classify",), ("explain", "x.png"), ("train", "--run", "x")],
+)
+def test_wrong_usage_is_status_2(run, arguments):
+    done = run(*arguments)
+    assert done.returncode == 2
+    assert "usage:" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (("classify", "x.png", "--model", "none"), "no model"),
+        (("evaluate", "--data", "/nowhere", "--out", "/tmp/x"), "not a data set"),
+        (("train", "--data", "/nowhere", "--run", "/tmp/covidct-none", "--epochs", "0"), "epochs"),
+    ],
+)
+def test_failures_are_a_sentence_and_status_1(run, arguments, reason):
+    done = run(*arguments)
+    assert done.returncode == 1
+    assert reason in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_the_card_of_the_shipped_model_is_reproduced(run, covid_ct, root, tmp_path):
+    done = run("evaluate", "--data", covid_ct, "--split", "val", "--out", tmp_path)
+    assert done.returncode == 0, done.stderr
+    measured = json.loads((tmp_path / "metrics.json").read_text())
+    card = json.loads((root / "weights" / "covidct-lite" / "card.json").read_text())
+    for name in ("n", "accuracy", "sensitivity", "specificity", "roc_auc"):
+        assert measured[name] == pytest.approx(card["about"]["validation"][name], abs=1e-6)
+    assert measured["roc_auc"] >= 0.90

@@ -1,0 +1,42 @@
+from dataclasses import replace
+
+import pytest
+
+from covidct.errors import ConfigError
+from covidct.training.config import TrainConfig
+
+
+def test_settings_survive_the_flat_form():
+    config = TrainConfig.from_flat_dict({"epochs": 3, "zoom": 0.4, "flip": False})
+    assert (config.epochs, config.augmentation.zoom, config.augmentation.flip) == (3, 0.4, False)
+    assert TrainConfig.from_flat_dict(config.as_flat_dict()) == config
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("epochs", 0),
+        ("batch_size", -1),
+        ("learning_rate", 0.0),
+        ("learning_rate", float("nan")),
+        ("dropout", 1.0),
+        ("image_size", 20),
+        ("zoom", 1.5),
+        ("rotation_degrees", -3.0),
+        ("backbone", "resnet"),
+        ("pixel_scaling", "none"),
+    ],
+)
+def test_bad_values_are_refused_by_name(setting, value):
+    with pytest.raises(ConfigError, match=setting):
+        TrainConfig.from_flat_dict({setting: value})
+
+
+def test_unknown_settings_are_refused():
+    with pytest.raises(ConfigError, match="epoch_count"):
+        TrainConfig.from_flat_dict({"epoch_count": 3})
+
+
+def test_the_input_size_is_the_backbones_unless_given():
+    assert TrainConfig(backbone="efficientnet_lite2").input_size == (260, 260)
+    assert replace(TrainConfig(), image_size=96).input_size == (96, 96)

@@ -1,0 +1,86 @@
+import json
+import shutil
+
+import keras
+import numpy as np
+import pytest
+
+from covidct.errors import ConfigError
+from covidct.inference.classifier import Classifier
+from covidct.inference.store import read_card
+from covidct.training.config import TrainConfig
+from covidct.training.fit import fit, resume
+from covidct.training.run_folder import drop_metrics_after, finished_epochs, read_metrics
+
+CONFIG = TrainConfig(image_size=64, epochs=3, batch_size=6, learning_rate=1e-3, seed=4)
+
+
+@pytest.fixture(scope="module")
+def run(phantom_dataset, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs") / "first"
+    fit(phantom_dataset, folder, CONFIG)
+    return folder
+
+
+def test_every_epoch_reports_all_metrics_for_training_and_validation(run):
+    rows = read_metrics(run)
+    assert [row["epoch"] for row in rows] == [0, 1, 2]
+    for name in ("loss", "accuracy", "sensitivity", "specificity", "auc"):
+        for row in rows:
+            assert np.isfinite(row[name])
+            assert np.isfinite(row[f"val_{name}"])
+
+
+def test_the_run_folder_is_a_model_that_can_be_asked(run, phantoms):
+    classifier = Classifier.load(run)
+    assert classifier.classify(phantoms[0].ct_slice).label in ("Positive", "Negative")
+    card = read_card(run)
+    assert card.about["recipe"]["epochs"] == 3
+    assert card.about["slices"]["training"]["COVID"] > 0
+
+
+def test_the_kept_weights_are_those_of_the_best_epoch(run):
+    rows = read_metrics(run)
+    best = max(rows, key=lambda row: row["val_auc"])
+    assert read_card(run).about["best_epoch"] == best["epoch"] + 1
+
+
+def test_a_used_folder_is_refused(run, phantom_dataset):
+    with pytest.raises(ConfigError, match="in use"):
+        fit(phantom_dataset, run, CONFIG)
+
+
+def test_there_must_be_a_run_to_resume(tmp_path):
+    with pytest.raises(ConfigError, match="no run to resume"):
+        resume(tmp_path)
+
+
+def test_an_interrupted_run_goes_on_to_the_same_result(run, phantom_dataset, tmp_path):
+    """Stopped in the second epoch and resumed, it logs each epoch once, with the same figures."""
+    folder = tmp_path / "interrupted"
+
+    class PowerCut(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            if int(self.model.optimizer.iterations) == 6:
+                raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fit(phantom_dataset, folder, CONFIG, callbacks=[PowerCut()])
+    assert finished_epochs(folder) == 1
+    resume(folder)
+    whole, resumed = read_metrics(run), read_metrics(folder)
+    assert [row["epoch"] for row in resumed] == [0, 1, 2]
+    for one, other in zip(whole, resumed, strict=True):
+        assert one["val_loss"] == pytest.approx(other["val_loss"], rel=0.05)
+
+
+def test_rows_beyond_the_backup_are_dropped(run, tmp_path):
+    shutil.copytree(run, tmp_path / "copy")
+    drop_metrics_after(tmp_path / "copy", 1)
+    assert [row["epoch"] for row in read_metrics(tmp_path / "copy")] == [0]
+
+
+def test_settings_of_a_run_are_written_down(run, phantom_dataset):
+    settings = json.loads((run / "config.json").read_text())
+    assert settings["data"] == str(phantom_dataset.resolve())
+    assert TrainConfig.from_flat_dict({k: v for k, v in settings.items() if k != "data"}) == CONFIG
