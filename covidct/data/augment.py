@@ -84,4 +84,4 @@ def _vary_intensities(
     sigma = 255 * rng.uniform(0, how.noise)
     if sigma:
         varied += sigma * rng.standard_normal(pixels.shape, np.float32)
-    return np.clip(varied, 0, 255).astype(np.uint8)
+    return np.rint(np.clip(varied, 0, 255)).astype(np.uint8)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.metrics import roc_auc_score
 
-_RESAMPLES = 2000
+_RESAMPLES = 1000
 _CALIBRATION_BINS = 10
 
 

@@ -131,7 +131,7 @@ class TwoClassModel(keras.Model):
     def of(cls, model: keras.Model) -> "TwoClassModel":
         """Share the layers of a one-logit network."""
         half = model.get_layer(LOGIT_LAYER).output / 2
-        return cls(model.inputs, keras.layers.Concatenate()([-half, half]))
+        return cls(model.inputs[0], keras.layers.Concatenate()([-half, half]))
 
     def predict(self, *args: object, **kwargs: object) -> np.ndarray:
         """``keras.Model.predict``, silent."""

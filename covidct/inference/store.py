@@ -8,7 +8,7 @@ import hashlib
 import json
 import os
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -74,29 +74,29 @@ def read_card(folder: Path) -> ModelCard:
     """
     try:
         values = json.loads((folder / CARD_FILE).read_text(encoding="utf-8"))
-        calibration = values.pop("calibration")
-        card = ModelCard(
-            **{f.name: values[f.name] for f in fields(ModelCard) if f.name in values},
-            calibration=Calibration(
-                float(calibration["temperature"]),
-                float(calibration["operating_point"]),
-                tuple(map(float, calibration["abstain_band"])),
-            ),
-        )
-        get_preprocess_input(card.backbone, card.pixel_scaling)
-        rows, columns = map(int, card.image_size)
+        return _card_of(values)
     except OSError as error:
         raise ModelError(f"The model folder {folder} has no readable card.json.") from error
     except (ValueError, TypeError, KeyError, AttributeError, ConfigError) as error:
         raise ModelError(f"The card of the model in {folder} is malformed.") from error
+
+
+def _card_of(values: dict[str, Any]) -> ModelCard:
+    rows, columns = map(int, values["image_size"])
+    low, high = map(float, values["calibration"]["abstain_band"])
+    get_preprocess_input(values["backbone"], values["pixel_scaling"])
     return ModelCard(
-        str(card.name),
-        str(card.sha256),
-        card.backbone,
-        (rows, columns),
-        str(card.pixel_scaling),
-        card.calibration,
-        dict(card.about),
+        name=str(values["name"]),
+        sha256=str(values["sha256"]),
+        backbone=values["backbone"],
+        image_size=(rows, columns),
+        pixel_scaling=values["pixel_scaling"],
+        calibration=Calibration(
+            float(values["calibration"]["temperature"]),
+            float(values["calibration"]["operating_point"]),
+            (low, high),
+        ),
+        about=dict(values["about"]),
     )
 
 

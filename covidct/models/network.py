@@ -10,7 +10,7 @@ from keras import layers
 
 from covidct.models.backbones import get_backbone
 
-POOLING_LAYER, LOGIT_LAYER = "pooling", "logit"
+POOLING_LAYER, DROPOUT_LAYER, LOGIT_LAYER = "pooling", "dropout", "logit"
 
 
 def build_network(
@@ -35,7 +35,7 @@ def build_network(
     images = keras.Input((*image_size, 3), name="images")
     x = table_entry.features(images)
     x = layers.GlobalAveragePooling2D(name=POOLING_LAYER)(x)
-    x = layers.Dropout(dropout, name="dropout")(x)
+    x = layers.Dropout(dropout, name=DROPOUT_LAYER)(x)
     model = keras.Model(images, layers.Dense(1, name=LOGIT_LAYER)(x), name=backbone)
     if imagenet:
         table_entry.load_imagenet(model)

@@ -21,7 +21,7 @@ from covidct.data.stream import (
 from covidct.inference.calibration import fit_calibration
 from covidct.inference.store import MODEL_FILE, ModelCard, sha256_of
 from covidct.models.backbones import get_preprocess_input
-from covidct.models.network import build_network, freeze_for_finetuning
+from covidct.models.network import DROPOUT_LAYER, build_network, freeze_for_finetuning
 from covidct.training.config import TrainConfig
 from covidct.training.metrics import epoch_metrics
 from covidct.training.run_folder import (
@@ -45,7 +45,6 @@ def fit(
     run: str | PathLike,
     config: TrainConfig,
     progress: Callable[[Iterable[Item]], Iterable[Item]] = iter,
-    callbacks: Iterable[keras.callbacks.Callback] = (),
 ) -> ModelCard:
     """Train a network and leave it in the run folder as a model that can be opened.
 
@@ -58,7 +57,6 @@ def fit(
         run: the run folder, new or empty.
         config: the settings.
         progress: wraps the reading of the slices, to show how far it is.
-        callbacks: told of every batch and epoch, after the run's own.
 
     Returns:
         The card of the trained model, calibrated on the validation slices.
@@ -68,25 +66,22 @@ def fit(
         DatasetError: the data cannot be trained on.
     """
     start_run_folder(Path(run), Path(data).resolve(), config)
-    return _train(Path(run), progress, callbacks)
+    return _train(Path(run), progress)
 
 
 def resume(
     run: str | PathLike,
     progress: Callable[[Iterable[Item]], Iterable[Item]] = iter,
-    callbacks: Iterable[keras.callbacks.Callback] = (),
 ) -> ModelCard:
     """Go on after the last whole epoch of an interrupted run; otherwise like :func:`fit`.
 
     Raises:
         ConfigError: there is no run in the folder.
     """
-    return _train(Path(run), progress, callbacks)
+    return _train(Path(run), progress)
 
 
-def _train(
-    run: Path, progress: Callable, callbacks: Iterable[keras.callbacks.Callback]
-) -> ModelCard:
+def _train(run: Path, progress: Callable) -> ModelCard:
     data, config = read_run_folder(run)
     keras.utils.set_random_seed(config.seed)
 
@@ -118,7 +113,7 @@ def _train(
         shuffle=False,  # the stream shuffles
         class_weight=class_weights(training.labels) if config.class_weights else None,
         verbose=1 if sys.stdout.isatty() else 2,
-        callbacks=[*_callbacks(run, config), *callbacks],
+        callbacks=_callbacks(run, config, network),
     )
 
     network.load_weights(run / BEST_WEIGHTS)
@@ -164,11 +159,18 @@ def _steps(config: TrainConfig, training_slices: int) -> int:
     return -(-training_slices // config.batch_size)
 
 
-def _callbacks(run: Path, config: TrainConfig) -> list[keras.callbacks.Callback]:
+def _callbacks(
+    run: Path, config: TrainConfig, network: keras.Model
+) -> list[keras.callbacks.Callback]:
     finished = finished_epochs(run)
     drop_metrics_after(run, finished)
     best = max((row[MONITORED] for row in read_metrics(run)), default=None)
+    dropout = network.get_layer(DROPOUT_LAYER).seed_generator.state
     callbacks = [
+        # A backup does not hold the state of dropout, which a resumed run must share.
+        keras.callbacks.LambdaCallback(
+            on_epoch_begin=lambda epoch, _: dropout.assign([config.seed, epoch])
+        ),
         keras.callbacks.TerminateOnNaN(),
         keras.callbacks.ModelCheckpoint(
             run / BEST_WEIGHTS,

@@ -1,7 +1,9 @@
 import json
 import shutil
+import subprocess
+import sys
+import time
 
-import keras
 import numpy as np
 import pytest
 
@@ -12,7 +14,7 @@ from covidct.training.config import TrainConfig
 from covidct.training.fit import fit, resume
 from covidct.training.run_folder import drop_metrics_after, finished_epochs, read_metrics
 
-CONFIG = TrainConfig(image_size=64, epochs=3, batch_size=6, learning_rate=1e-3, seed=4)
+CONFIG = TrainConfig(image_size=64, epochs=3, batch_size=6, seed=4)
 
 
 @pytest.fixture(scope="module")
@@ -55,23 +57,26 @@ def test_there_must_be_a_run_to_resume(tmp_path):
         resume(tmp_path)
 
 
-def test_an_interrupted_run_goes_on_to_the_same_result(run, phantom_dataset, tmp_path):
-    """Stopped in the second epoch and resumed, it logs each epoch once, with the same figures."""
-    folder = tmp_path / "interrupted"
-
-    class PowerCut(keras.callbacks.Callback):
-        def on_train_batch_end(self, batch, logs=None):
-            if int(self.model.optimizer.iterations) == 6:
-                raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        fit(phantom_dataset, folder, CONFIG, callbacks=[PowerCut()])
-    assert finished_epochs(folder) == 1
+def test_a_killed_run_goes_on_to_the_same_result(run, phantom_dataset, tmp_path, root):
+    """Killed after the first epoch and resumed, it logs each epoch once, with the same figures."""
+    folder = tmp_path / "killed"
+    train = [sys.executable, "-m", "covidct", "train", "--data", phantom_dataset, "--run", folder]
+    options = ["--image-size", "64", "--epochs", "3", "--batch-size", "6", "--seed", "4"]
+    process = subprocess.Popen(
+        [*train, *options],
+        cwd=root,
+        stdout=subprocess.DEVNULL,
+    )
+    while process.poll() is None and not finished_epochs(folder):
+        time.sleep(0.05)
+    process.kill()
+    process.wait()
+    assert finished_epochs(folder) in (1, 2)
     resume(folder)
     whole, resumed = read_metrics(run), read_metrics(folder)
     assert [row["epoch"] for row in resumed] == [0, 1, 2]
     for one, other in zip(whole, resumed, strict=True):
-        assert one["val_loss"] == pytest.approx(other["val_loss"], rel=0.05)
+        assert one["val_loss"] == pytest.approx(other["val_loss"], rel=0.02)
 
 
 def test_rows_beyond_the_backup_are_dropped(run, tmp_path):
