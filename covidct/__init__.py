@@ -1,7 +1,7 @@
 """covidct: a chest CT slice in, COVID-19 Positive or Negative with its Grad-CAM out.
 
-Research use, not a diagnosis. Importing the package is cheap; TensorFlow is imported when a name
-that needs it is first used.
+Research use, not a diagnosis. Importing the package is cheap: each name's module is imported when
+the name is first used.
 """
 
 from importlib import import_module
@@ -16,9 +16,10 @@ from covidct.errors import (
     UnreadableSlice,
     UnsupportedEncoding,
 )
-from covidct.imaging import CTSlice, read_slice
 
 _LAZY = {
+    "CTSlice": "covidct.imaging",
+    "read_slice": "covidct.imaging",
     "Classifier": "covidct.inference.classifier",
     "Prediction": "covidct.inference.classifier",
     "classify_image": "covidct.inference.classifier",

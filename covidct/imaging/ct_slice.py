@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 
 
@@ -33,3 +34,12 @@ class CTSlice:
     def shape(self) -> tuple[int, int]:
         """Rows and columns."""
         return self.pixels.shape
+
+    def at_most(self, side: int) -> "CTSlice":
+        """The slice reduced so that no side is longer than so many pixels, for a picture."""
+        longest = max(self.shape)
+        if longest <= side:
+            return self
+        rows, columns = (max(1, round(length * side / longest)) for length in self.shape)
+        reduced = cv2.resize(self.pixels, (columns, rows), interpolation=cv2.INTER_AREA)
+        return CTSlice(reduced, source=self.source, notes=self.notes)

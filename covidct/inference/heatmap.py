@@ -1,7 +1,7 @@
 """Where the network looked: Grad-CAM from the forward pass, its relatives by tf-keras-vis."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import keras
@@ -44,6 +44,12 @@ class HeatMap:
     def is_empty(self) -> bool:
         """Whether no place speaks for the predicted class."""
         return not self.values.any()
+
+    def resized(self, shape: tuple[int, int]) -> "HeatMap":
+        """The same map on a grid of another size, for a picture."""
+        if self.values.shape == shape:
+            return self
+        return replace(self, values=cv2.resize(self.values, shape[::-1]))
 
 
 @dataclass(frozen=True, slots=True)

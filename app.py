@@ -1,0 +1,18 @@
+"""Page set-up, notice, navigation; nothing else.
+
+python -m streamlit run app.py
+"""
+
+from pathlib import Path
+
+import streamlit as st
+
+from covidct.ui import diagnose, frame
+
+ICON = Path(__file__).parent / "covidct" / "ui" / "assets" / "icon.png"
+
+st.set_page_config(page_title="covidct", page_icon=str(ICON), layout="wide")
+frame.show()
+st.navigation(
+    [st.Page(diagnose.page, title="Diagnose", url_path="diagnose", default=True)], position="top"
+).run()

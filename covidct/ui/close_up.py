@@ -1,0 +1,124 @@
+"""One slice in detail: verdict, gauge, pictures, heat map and its controls."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import streamlit as st
+
+from covidct.ui import examine, texts
+from covidct.ui.examine import View
+from covidct.ui.widgets import callout, caption, colour_bar, gauge, picture
+
+if TYPE_CHECKING:
+    from covidct.inference.classifier import Classifier, Prediction
+    from covidct.inference.heatmap import HeatMap
+
+_COLOUR_STEPS = 17
+_PICTURE_SIDE = 1024
+_CONTROLS = {"method": "gradcam", "opacity": 50, "colormap": "Inferno"}
+
+
+def keep_controls() -> None:
+    """Keep what the user set while a page shows no slice; Streamlit drops unseen widgets."""
+    for control, default in _CONTROLS.items():
+        st.session_state[control] = st.session_state.get(control, default)
+
+
+@st.fragment
+def show(view: View, classifier: Classifier) -> None:
+    """Draw everything; the controls redraw only this part and never ask for a new verdict."""
+    from covidct.inference.heatmap import COLORMAPS, METHODS
+
+    verdict, pictures = st.columns([5, 8], gap="large")
+    with verdict:
+        _verdict(view.evidence.prediction, classifier.card.calibration.abstain_band)
+    with pictures:
+        canvas = st.container()
+        first, second, third = st.columns(3, gap="medium")
+        method = first.selectbox(
+            "Method", METHODS, format_func=lambda name: METHODS[name].title, key="method"
+        )
+        opacity = second.slider("Opacity", 0, 100, step=5, format="%d%%", key="opacity") / 100
+        colormap = third.selectbox("Colours", COLORMAPS, key="colormap")
+        caption(f"{METHODS[method].title}: {METHODS[method].description}")
+    with canvas:
+        heat = _heat_map(view, classifier, method)
+        _pictures(view, heat, opacity, colormap)
+    with verdict:
+        _trust(heat, METHODS[method].title)
+        for note in view.ct_slice.notes:
+            callout(note, tone="note")
+
+
+def _heat_map(view: View, classifier: Classifier, method: str) -> HeatMap:
+    if view.has_map(method):
+        return view.heat_map(classifier, method)
+    with st.spinner("Drawing the map…"):
+        return view.heat_map(classifier, method)
+
+
+def _pictures(view: View, heat: HeatMap, opacity: float, colormap: str) -> None:
+    """The slice as it is and, beside it, under its heat map."""
+    from covidct.inference.heatmap import overlay, paint
+
+    rows, columns = view.ct_slice.shape
+    shown = view.ct_slice.at_most(_PICTURE_SIDE)
+    heat = heat.resized(shown.shape)
+    plain, covered = st.columns(2, gap="small")
+    with plain:
+        picture(shown.pixels, "The CT slice as it was read")
+        caption(f"The slice, {columns} × {rows} pixels, {view.ct_slice.source}")
+    with covered:
+        if heat.is_empty:
+            callout(
+                "There is no map to show.",
+                f"By this method, no place on the slice speaks for {heat.label}.",
+                tone="note",
+            )
+            return
+        picture(
+            overlay(shown, heat, opacity, colormap),
+            f"The CT slice under the heat map for {heat.label}; the map peaks in the "
+            f"{examine.peak_place(heat.values)} of the picture",
+        )
+        caption(f"What moved the score towards {heat.label}; not an outline of disease")
+        colours = paint(np.linspace(0, 1, _COLOUR_STEPS)[None], colormap)[0]
+        colour_bar(colours.tolist(), opacity, "this slice’s own peak")
+
+
+def _verdict(prediction: Prediction, abstain_band: tuple[float, float]) -> None:
+    """The decision in one word, in one sentence, and on the scale."""
+    uncertain = prediction.decision != prediction.label
+    low, high = map(texts.percent, abstain_band)
+    sentence = {
+        "Positive": "The network calls this slice Positive for COVID&#8209;19.",
+        "Negative": "The network calls this slice Negative for COVID&#8209;19. "
+        "This does not exclude the disease.",
+    }[prediction.label]
+    if uncertain:
+        sentence = (
+            f"Too close to call: between {low} and {high} this model does not commit itself. "
+            f"Alone, the operating point would make it {prediction.label}."
+        )
+    st.html(
+        f'<div class="cv-verdict cv-{prediction.decision.lower()}">'
+        f'<p class="cv-decision">{prediction.decision}</p><p>{sentence}</p></div>'
+    )
+    gauge(prediction.probability, prediction.operating_point, abstain_band)
+
+
+def _trust(heat: HeatMap, method: str) -> None:
+    """How much of the heat lies where lung disease can be."""
+    if heat.is_empty:
+        return
+    if heat.lung_share is None:
+        callout(texts.NO_LUNGS, tone="caution")
+        return
+    share = texts.percent(heat.lung_share)
+    st.html(
+        f'<p class="cv-share"><strong>{share}</strong> of the {method} heat lies in the lungs</p>'
+    )
+    if examine.is_mostly_outside(heat.lung_share):
+        callout(texts.OUTSIDE_LUNGS, tone="caution")

@@ -1,0 +1,110 @@
+"""From a file that somebody dropped to what the page shows of it; no Streamlit here.
+
+Imports of the inference floor wait for the first slice, so that a page is painted before
+TensorFlow is read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from covidct.errors import CovidCTError
+from covidct.imaging import CTSlice
+
+if TYPE_CHECKING:
+    from covidct.inference.classifier import Classifier, Evidence, Prediction
+    from covidct.inference.heatmap import HeatMap
+
+MOSTLY = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A slice to examine.
+
+    Attributes:
+        name: what the user calls it; shown literally and nowhere kept.
+        content: identifies the content, whatever its name.
+        read: gives the slice, or raises a CovidCTError.
+    """
+
+    name: str
+    content: str
+    read: Callable[[], CTSlice]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a case came to, small enough to be kept for hundreds.
+
+    Attributes:
+        prediction: the verdict; None where the file was refused.
+        lung_share: part of the default heat map that lies inside the lungs, None if unknown.
+        notes: the reader's remarks.
+        error: why the file was refused, else empty.
+    """
+
+    prediction: Prediction | None = None
+    lung_share: float | None = None
+    notes: tuple[str, ...] = ()
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class View:
+    """A slice that is looked at closely, with the heat maps made for it so far."""
+
+    ct_slice: CTSlice
+    evidence: Evidence
+    _maps: dict[str, HeatMap] = field(default_factory=dict)
+
+    def has_map(self, method: str) -> bool:
+        """Whether a heat map is at hand without asking the network."""
+        return method in self._maps
+
+    def heat_map(self, classifier: Classifier, method: str) -> HeatMap:
+        """The heat map of a method, made at most once."""
+        from covidct.inference.heatmap import heat_map
+
+        if method not in self._maps:
+            self._maps[method] = heat_map(classifier, self.evidence, method)
+        return self._maps[method]
+
+
+def look(case: Case, classifier: Classifier) -> View:
+    """Read a case and ask the network.
+
+    Raises:
+        CovidCTError: the file cannot be read.
+    """
+    ct_slice = case.read()
+    return View(ct_slice, classifier.look(ct_slice))
+
+
+def judge(case: Case, classifier: Classifier) -> Outcome:
+    """The verdict on a case, or why there is none."""
+    from covidct.inference.heatmap import GRADCAM
+
+    try:
+        view = look(case, classifier)
+    except CovidCTError as error:
+        return Outcome(error=str(error))
+    share = view.heat_map(classifier, GRADCAM).lung_share
+    return Outcome(view.evidence.prediction, share, view.ct_slice.notes)
+
+
+def is_mostly_outside(lung_share: float | None) -> bool:
+    """Whether less than half of a heat map lies inside the lungs."""
+    return lung_share is not None and lung_share < MOSTLY
+
+
+def peak_place(values: np.ndarray) -> str:
+    """Where on the picture, not in the patient, a map (H, W) peaks: "upper left", "centre"…"""
+    row, column = np.unravel_index(values.argmax(), values.shape)
+    vertical = ("upper", "", "lower")[3 * int(row) // values.shape[0]]
+    horizontal = ("left", "", "right")[3 * int(column) // values.shape[1]]
+    return f"{vertical} {horizontal}".strip() or "centre"

@@ -1,0 +1,57 @@
+"""Synthetic slices for people who have no file at hand."""
+
+from functools import partial
+from io import BytesIO
+
+import streamlit as st
+from PIL import Image
+
+from covidct.imaging import CTSlice
+from covidct.imaging.phantom import phantom_slice
+from covidct.ui import texts
+from covidct.ui.examine import Case
+
+SEED = 7
+SAMPLES = {"Healthy": 0, "3 opacities": 3, "8 opacities": 8}
+_THUMBNAIL_SIDE = 320
+_CHOSEN = "first_look"
+
+
+def offer() -> list[Case]:
+    """Offer the synthetic slices; the one that was chosen, if any."""
+    text, row = st.columns([5, 8], gap="large", vertical_alignment="center")
+    text.html(f'<div class="cv-offer"><h2>No slice at hand?</h2><p>{texts.FIRST_LOOK}</p></div>')
+    chosen = st.session_state.get(_CHOSEN)
+    places = []
+    for column, title in zip(row.container(key="first_look").columns(3), SAMPLES, strict=True):
+        places.append(column.empty())
+        column.button(
+            title,
+            key=f"sample {title}",
+            type="primary" if title == chosen else "secondary",
+            width="stretch",
+            on_click=st.session_state.update,
+            args=({_CHOSEN: title},),
+        )
+    for place, (title, lesions) in zip(places, SAMPLES.items(), strict=True):
+        place.image(_thumbnail(lesions), width="stretch", alt=f"Synthetic CT slice: {title}")
+    return [_case(chosen)] if chosen else []
+
+
+def _case(title: str) -> Case:
+    lesions = SAMPLES[title]
+    return Case(f"Synthetic slice: {title}", f"synthetic {SEED} {lesions}", partial(_draw, lesions))
+
+
+@st.cache_resource(show_spinner=False)
+def _draw(lesions: int) -> CTSlice:
+    return phantom_slice(SEED, lesions).ct_slice
+
+
+@st.cache_resource(show_spinner=False)
+def _thumbnail(lesions: int) -> bytes:
+    picture = Image.fromarray(_draw(lesions).pixels)
+    picture.thumbnail((_THUMBNAIL_SIDE, _THUMBNAIL_SIDE))
+    buffer = BytesIO()
+    picture.save(buffer, "PNG")
+    return buffer.getvalue()

@@ -1,0 +1,16 @@
+"""What surrounds every page: the style sheet and the research-use notice."""
+
+from pathlib import Path
+
+import streamlit as st
+
+from covidct.ui import texts
+
+STYLE_SHEET = Path(__file__).parent / "assets" / "style.css"
+
+
+def show() -> None:
+    """Style the page and pin the notice to the lower edge of the window."""
+    st.html(STYLE_SHEET)
+    with st.bottom:
+        st.html(f'<p class="cv-notice" role="note">{texts.NOTICE}</p>')

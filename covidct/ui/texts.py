@@ -1,0 +1,54 @@
+"""What the pages say, and how values become words."""
+
+from html import escape
+
+NOTICE = (
+    "<strong>Research use only.</strong> Not a medical device and not a diagnosis; "
+    "no decision about a patient may rest on it."
+)
+TITLE = "COVID-19 on a chest CT slice"
+LEAD = (
+    "Drop in one or many axial slices. Each is called Positive or Negative with a calibrated "
+    "probability, beside a map of what moved the network’s score."
+)
+UPLOADER = "Axial chest CT slices: drop them here, or choose files"
+FORMATS = (
+    "PNG, JPEG, TIFF, BMP or single-slice DICOM, told by content and not by name. Files stay in "
+    "memory while this page is open; they are never stored."
+)
+FIRST_LOOK = (
+    "Take a synthetic one, drawn by the program. The network learnt from real slices, so its "
+    "verdict on a drawing only shows how this page works."
+)
+LOADING = "Loading the network… this takes about ten seconds, once."
+NO_MODEL = "No slice can be classified: the model is missing or damaged."
+OUTSIDE_LUNGS = "Most of the evidence lies outside the lungs: do not trust this verdict."
+NO_LUNGS = "No lungs were found on this slice: do not trust this verdict."
+HOW_TO_READ = """
+- **Probability** is the network’s estimate that the slice is from a patient with COVID-19. It was
+  calibrated on research data; where the disease is rarer or commoner than there, or the scanner
+  differs, the true figure differs too.
+- **Operating point** is the probability from which a slice is called Positive. It weighs missed
+  cases against false alarms and belongs to the model.
+- **Uncertain** means that the probability lies in the band in which this model does not commit
+  itself.
+- **The map** shows which places moved the score towards the verdict, relative to this slice’s own
+  peak. It is not an outline of disease: a bright place need not be a lesion, a dark one need not
+  be healthy, and the brightness of two slices cannot be compared.
+- **Negative does not exclude COVID-19.** One slice is not a scan, and many infected lungs look
+  normal.
+"""
+
+
+def literal(text: str) -> str:
+    """Text from a file or its name for use in HTML, never taken for markup."""
+    return escape(text, quote=True)
+
+
+def percent(share: float) -> str:
+    """A share 0 to 1 in whole percent, never claiming certainty."""
+    if share < 0.01:
+        return "under 1%"
+    if share > 0.99:
+        return "over 99%"
+    return f"{share:.0%}"

@@ -1,0 +1,93 @@
+"""Shared pieces of the pages. Every text that may come from a file goes through `literal`."""
+
+from collections.abc import Sequence
+from io import BytesIO
+
+import numpy as np
+import streamlit as st
+from PIL import Image
+
+from covidct.ui.texts import literal, percent
+
+_TONES = {"stop": "alert", "caution": "alert", "note": "note"}
+_FASTEST = 1
+
+
+def callout(title: str, text: str = "", *, tone: str) -> None:
+    """A framed message.
+
+    Args:
+        title: what is the matter.
+        text: more about it.
+        tone: "stop", "caution" or "note".
+    """
+    body = f"<p>{literal(text)}</p>" if text else ""
+    st.html(
+        f'<div class="cv-callout cv-{tone}" role="{_TONES[tone]}">'
+        f"<strong>{literal(title)}</strong>{body}</div>"
+    )
+
+
+def picture(pixels: np.ndarray, alt: str) -> None:
+    """A picture as wide as its column, lossless.
+
+    Args:
+        pixels: uint8 (H, W) or (H, W, 3).
+        alt: what it shows, for those who cannot see it.
+    """
+    buffer = BytesIO()
+    Image.fromarray(pixels).save(buffer, "PNG", compress_level=_FASTEST)
+    st.image(buffer.getvalue(), width="stretch", output_format="PNG", alt=alt)
+
+
+def caption(text: str) -> None:
+    """A line under a picture."""
+    st.html(f'<p class="cv-caption">{literal(text)}</p>')
+
+
+def gauge(probability: float, operating_point: float, abstain_band: tuple[float, float]) -> None:
+    """A probability on a scale from 0 to 100% with the operating point and the abstain band."""
+    low, high = abstain_band
+    band = (
+        f'<div class="cv-band" style="left:{low:.1%};width:{high - low:.1%}"></div>'
+        if high > low
+        else ""
+    )
+    spoken = f"Probability {percent(probability)}, Positive from {percent(operating_point)}"
+    st.html(f"""
+    <h3 class="cv-label">Probability of COVID-19, as the network estimates it</h3>
+    <div class="cv-gauge" role="img" aria-label="{spoken}">
+      <div class="cv-reading" style="--at:{probability:.1%}">{percent(probability)}</div>
+      <div class="cv-track">
+        <div class="cv-positive-side" style="left:{operating_point:.1%}"></div>
+        {band}
+        <div class="cv-threshold" style="left:{operating_point:.1%}"></div>
+        <div class="cv-marker" style="left:{probability:.1%}"></div>
+      </div>
+      <div class="cv-threshold-name" style="--at:{operating_point:.1%}">
+        operating point {percent(operating_point)}
+      </div>
+      <div class="cv-ends"><span>0% · Negative</span><span>Positive · 100%</span></div>
+    </div>
+    """)
+
+
+def colour_bar(colours: Sequence[Sequence[int]], opacity: float, peak: str) -> None:
+    """The colours of an overlay from no evidence to the peak, as faint as they are on the slice.
+
+    Args:
+        colours: RGB 0 to 255 at even steps of evidence.
+        opacity: 0 to 1, the cover at the peak.
+        peak: what the upper end stands for.
+    """
+    last = len(colours) - 1
+    stops = ", ".join(
+        f"rgb({red} {green} {blue} / {opacity * step / last:.3f})"
+        for step, (red, green, blue) in enumerate(colours)
+    )
+    st.html(f"""
+    <div class="cv-colours" role="img" aria-label="Colour bar from 0, no evidence, to {peak}">
+      <div class="cv-colour-bar" style="background-image:linear-gradient(90deg, {stops})"></div>
+      <div class="cv-ends"><span>0, no evidence</span><span>{literal(peak)}</span></div>
+    </div>
+    """)

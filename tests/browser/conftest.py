@@ -1,0 +1,151 @@
+"""A real server, a real Chromium, and slices to drop into it."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from covidct.imaging.phantom import phantom_slice
+
+REPOSITORY = Path(__file__).parents[2]
+COVID_CT = REPOSITORY.parent / "shared" / "data" / "COVID-CT" / "Images-processed"
+CHROMIUM_OPTIONS = [
+    "--no-sandbox",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-gpu",
+    "--disable-quic",
+    "--disable-sync",
+    "--no-first-run",
+]
+READY_SECONDS = 40
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--update-screenshots",
+        action="store_true",
+        help="write the README's screenshot to covidct/ui/assets/",
+    )
+
+
+@dataclass(frozen=True)
+class Server:
+    """A running app: where it listens and where its output goes."""
+
+    url: str
+    log: Path
+
+
+@contextmanager
+def serve(folder: Path) -> Iterator[Server]:
+    """The app in a process of its own."""
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        port = free.getsockname()[1]
+    log = folder / "server.log"
+    command = [sys.executable, "-m", "streamlit", "run", "app.py"]
+    options = ["--server.port", str(port), "--server.headless", "true"]
+    environment = {**os.environ, "COVIDCT_HOME": str(folder / "home")}
+    with log.open("w") as output:
+        process = subprocess.Popen(
+            [*command, *options], cwd=REPOSITORY, env=environment, stdout=output, stderr=output
+        )
+        try:
+            _wait_until_healthy(f"http://localhost:{port}/_stcore/health", process, log)
+            yield Server(f"http://localhost:{port}", log)
+        finally:
+            process.terminate()
+            process.wait(10)
+
+
+def _wait_until_healthy(url: str, process: subprocess.Popen, log: Path) -> None:
+    deadline = time.monotonic() + READY_SECONDS
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            with urllib.request.urlopen(url, timeout=1):
+                return
+        except OSError:
+            time.sleep(0.1)
+    pytest.fail(f"the server did not start:\n{log.read_text()}")
+
+
+@pytest.fixture
+def cold_server(tmp_path: Path) -> Iterator[Server]:
+    """A server that nobody has visited yet."""
+    with serve(tmp_path) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """The server that the tests share."""
+    with serve(tmp_path_factory.mktemp("server")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """Debian's Chromium."""
+    path = shutil.which("chromium")
+    if path is None:
+        pytest.skip("chromium is not installed: apt-get install chromium")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=CHROMIUM_OPTIONS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def new_page(chromium: Browser) -> Iterator[Callable[..., Page]]:
+    """Opens pages with cookies of their own: width and colour scheme as asked for."""
+    contexts = []
+
+    def open_page(width: int = 1280, colour_scheme: str = "light") -> Page:
+        context = chromium.new_context(
+            viewport={"width": width, "height": 900}, color_scheme=colour_scheme
+        )
+        context.set_default_timeout(1000 * READY_SECONDS)
+        contexts.append(context)
+        return context.new_page()
+
+    yield open_page
+    for context in contexts:
+        context.close()
+
+
+@pytest.fixture
+def diagnose(server: Server, new_page: Callable[..., Page]) -> Callable[..., Page]:
+    """The Diagnose page, ready for slices."""
+
+    def visit(**options: object) -> Page:
+        page = new_page(**options)
+        page.goto(server.url)
+        page.locator(".cv-footer").wait_for()
+        return page
+
+    return visit
+
+
+@pytest.fixture(scope="session")
+def slices(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Three slices as files: real ones of COVID-CT where they are at hand, else synthetic ones."""
+    real = [sorted((COVID_CT / name).glob("*.*"))[:2] for name in ("CT_COVID", "CT_NonCOVID")]
+    if all(real):
+        return [*real[0], real[1][0]]
+    folder = tmp_path_factory.mktemp("slices")
+    paths = [folder / f"synthetic-{seed}.png" for seed in range(3)]
+    for seed, path in enumerate(paths):
+        Image.fromarray(phantom_slice(seed, 3 * seed).ct_slice.pixels).save(path)
+    return paths

@@ -1,0 +1,175 @@
+"""The Diagnose page in a real Chromium."""
+
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+pytestmark = pytest.mark.browser
+
+ASSETS = Path(__file__).parents[2] / "covidct" / "ui" / "assets"
+DECISION = re.compile("Positive|Negative|Uncertain")
+ROW = 35  # height of a table row in pixels
+expect.set_options(timeout=30_000)
+
+CONTRAST = """(element) => {
+  const canvas = new OffscreenCanvas(1, 1).getContext("2d", {willReadFrequently: true});
+  const luminance = (colour) => {
+    canvas.fillStyle = colour;
+    canvas.fillRect(0, 0, 1, 1);
+    const [r, g, b] = [...canvas.getImageData(0, 0, 1, 1).data].map(
+      (v) => (v / 255 <= 0.04045 ? v / 255 / 12.92 : ((v / 255 + 0.055) / 1.055) ** 2.4));
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  let ground = element;
+  while (getComputedStyle(ground).backgroundColor === "rgba(0, 0, 0, 0)") {
+    ground = ground.parentElement;
+  }
+  const tones = [getComputedStyle(element).color, getComputedStyle(ground).backgroundColor]
+    .map(luminance).sort((a, b) => b - a);
+  return (tones[0] + 0.05) / (tones[1] + 0.05);
+}"""
+
+
+def drop(page: Page, *files: Path) -> None:
+    page.locator("input[type=file]").set_input_files([str(file) for file in files])
+
+
+def decision(page: Page) -> Locator:
+    return page.locator(".cv-decision")
+
+
+def overlay(page: Page) -> Locator:
+    return page.get_by_alt_text("under the heat map")
+
+
+def choose(page: Page, label: str, option: str) -> None:
+    page.get_by_role("combobox", name=label).press("ArrowDown")
+    page.get_by_role("option", name=option, exact=True).click()
+
+
+def select_row(page: Page, row: int) -> None:
+    page.get_by_test_id("stDataFrame").click(position={"x": 16, "y": ROW * (row + 1.5)})
+
+
+@pytest.fixture
+def text_file(tmp_path: Path) -> Path:
+    path = tmp_path / "**bold** <b>x< :red[y] `z` $1$.png"
+    path.write_text("This is a text file that calls itself a picture.")
+    return path
+
+
+def test_the_page_stands_while_the_network_is_loading(cold_server, new_page):
+    page = new_page()
+    page.goto(cold_server.url)
+    page.get_by_text("Loading the network").wait_for()
+    assert page.locator(".cv-footer").count() == 0
+    expect(page.get_by_role("heading", level=1)).to_be_visible()
+    expect(page.get_by_test_id("stFileUploader")).to_be_visible()
+    expect(page.get_by_role("button", name="Healthy", exact=True)).to_be_visible()
+    expect(page.get_by_text("Research use only.")).to_be_in_viewport()
+    expect(page.locator(".cv-footer")).to_be_visible(timeout=60_000)
+    expect(page.get_by_text("Loading the network")).to_have_count(0)
+
+
+def test_a_slice_gets_its_verdict_and_the_controls_change_only_the_map(diagnose, slices):
+    page = diagnose()
+    drop(page, slices[0])
+    expect(decision(page)).to_have_text(DECISION)
+    verdict, percent = decision(page).inner_text(), page.locator(".cv-reading").inner_text()
+    first = overlay(page).get_attribute("src")
+    mark = "element => element.dataset.mark = 'still the same'"
+    decision(page).evaluate(mark)
+    overlay(page).evaluate(mark)
+
+    page.get_by_role("slider", name="Opacity").press("End")
+    expect(overlay(page)).not_to_have_attribute("src", first)
+    second = overlay(page).get_attribute("src")
+    choose(page, "Colours", "Viridis")
+    expect(overlay(page)).not_to_have_attribute("src", second)
+    for element in (decision(page), overlay(page)):  # kept, hence no flicker
+        expect(element).to_have_attribute("data-mark", "still the same")
+
+    choose(page, "Method", "LayerCAM")
+    expect(page.get_by_text("of the LayerCAM heat")).to_be_visible()
+    expect(decision(page)).to_have_text(verdict)
+    expect(page.locator(".cv-reading")).to_have_text(percent)
+
+
+def test_a_bad_file_has_its_error_beside_its_name_and_the_others_their_verdicts(
+    diagnose, slices, text_file
+):
+    page = diagnose()
+    drop(page, slices[0], text_file, slices[-1])
+    expect(page.get_by_text("3 files")).to_be_visible()
+    expect(page.locator("h2.cv-file")).to_have_text(slices[0].name)
+    expect(decision(page)).to_have_text(DECISION)
+    select_row(page, 1)
+    expect(page.locator("h2.cv-file")).to_have_text(text_file.name)
+    expect(page.get_by_role("alert")).to_contain_text("text file")
+    assert page.locator("h2.cv-file").evaluate("element => element.childElementCount") == 0
+    expect(decision(page)).to_have_count(0)
+    select_row(page, 2)
+    expect(page.locator("h2.cv-file")).to_have_text(slices[-1].name)
+    expect(decision(page)).to_have_text(DECISION)
+
+
+def test_nothing_leaves_the_machine_and_no_log_tells_names(diagnose, server, slices, tmp_path):
+    marked = shutil.copy(slices[0], tmp_path / "secret-patient.png")
+    page = diagnose()
+    requests: list[str] = []
+    page.on("request", lambda request: requests.append(request.url))
+    page.reload()
+    drop(page, marked, slices[-1])
+    expect(decision(page)).to_have_text(DECISION)
+    assert requests
+    assert [url for url in requests if not url.startswith((server.url, "data:", "blob:"))] == []
+    assert "secret-patient" not in server.log.read_text()
+
+
+@pytest.mark.parametrize("colour_scheme", ["light", "dark"])
+def test_a_narrow_screen_is_not_scrolled_sideways(diagnose, slices, text_file, colour_scheme):
+    page = diagnose(width=400, colour_scheme=colour_scheme)
+    fits = """() => [document.scrollingElement, document.querySelector("[data-testid=stMain]")]
+        .every(element => element.scrollWidth <= innerWidth)"""
+    assert page.evaluate(fits)
+    drop(page, slices[0], text_file)
+    expect(decision(page)).to_have_text(DECISION)
+    expect(overlay(page)).to_be_visible()
+    assert page.evaluate(fits)
+    for picture in page.get_by_role("img").all():
+        box = picture.bounding_box()
+        assert box["x"] >= 0 and box["x"] + box["width"] <= 400
+
+
+@pytest.mark.parametrize("colour_scheme", ["light", "dark"])
+def test_texts_stand_out_and_the_notice_stays(diagnose, slices, colour_scheme):
+    page = diagnose(colour_scheme=colour_scheme)
+    expect(page.get_by_test_id("stApp")).to_have_css("color-scheme", colour_scheme)
+    drop(page, slices[0])
+    expect(decision(page)).to_have_text(DECISION)
+    expect(page.locator(".cv-colours")).to_be_visible()
+    for kind in ("lead", "hint", "file", "decision", "reading", "ends", "caption", "notice"):
+        for element in page.locator(f".cv-{kind}").all():
+            assert element.evaluate(CONTRAST) >= 4.5, kind
+    for element in (page.get_by_text("About this model"), page.get_by_role("heading", level=1)):
+        element.scroll_into_view_if_needed()
+        expect(page.get_by_text("Research use only.")).to_be_in_viewport()
+
+
+def test_the_first_look_makes_the_screenshot_of_the_readme(diagnose, tmp_path, request):
+    page = diagnose()
+    page.get_by_role("button", name="8 opacities", exact=True).click()
+    expect(decision(page)).to_have_text(DECISION)
+    expect(page.locator("h2.cv-file")).to_have_text("Synthetic slice: 8 opacities")
+    expect(overlay(page)).to_be_visible()
+    page.mouse.move(0, 0)
+    page.set_viewport_size({"width": 1280, "height": 1400})
+    expect(page.get_by_text("How to read this")).to_be_in_viewport()
+    picture = tmp_path / "diagnose.png"
+    page.screenshot(path=picture)
+    assert picture.stat().st_size > 50_000
+    if request.config.getoption("--update-screenshots", default=False):
+        shutil.copy(picture, ASSETS)

@@ -1,0 +1,34 @@
+"""The app under Streamlit's AppTest, and small files to give to it."""
+
+from io import BytesIO
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from streamlit.testing.v1 import AppTest
+
+from covidct.imaging.phantom import phantom_slice
+
+APP = Path(__file__).parents[2] / "app.py"
+
+
+@pytest.fixture
+def app() -> AppTest:
+    """The app as a new visitor finds it, the network loaded."""
+    return AppTest.from_file(APP, default_timeout=60).run()
+
+
+@pytest.fixture(scope="session")
+def png() -> bytes:
+    """A synthetic slice as a PNG file."""
+    buffer = BytesIO()
+    Image.fromarray(phantom_slice(1, 3, 256).ct_slice.pixels).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+@pytest.fixture(scope="session")
+def other_png() -> bytes:
+    """Another one."""
+    buffer = BytesIO()
+    Image.fromarray(phantom_slice(2, 0, 200).ct_slice.pixels).save(buffer, "PNG")
+    return buffer.getvalue()

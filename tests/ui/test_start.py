@@ -1,0 +1,47 @@
+"""What happens before and instead of the network."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+def python(code: str, folder: Path) -> subprocess.CompletedProcess:
+    environment = {**os.environ, "PYTHONPATH": str(folder)}
+    return subprocess.run(
+        [sys.executable, "-c", code], cwd=folder, env=environment, capture_output=True, text=True
+    )
+
+
+def test_the_pages_import_no_tensorflow():
+    code = """
+import sys
+from covidct.ui import close_up, diagnose, examine, first_look, frame, network, texts, widgets
+print(sorted({"tensorflow", "keras", "scipy", "sklearn"} & set(sys.modules)))
+"""
+    result = python(code, REPOSITORY)
+    assert result.stdout.strip() == "[]", result.stderr
+
+
+def test_a_damaged_model_is_said_on_a_page_that_still_stands(tmp_path):
+    for name in ("app.py", "covidct"):
+        (tmp_path / name).symlink_to(REPOSITORY / name)
+    model = tmp_path / "weights" / "covidct-lite"
+    model.mkdir(parents=True)
+    shipped = REPOSITORY / "weights" / "covidct-lite"
+    (model / "card.json").write_bytes((shipped / "card.json").read_bytes())
+    (model / "model.keras").write_bytes((shipped / "model.keras").read_bytes()[:100_000])
+    code = """
+from streamlit.testing.v1 import AppTest
+app = AppTest.from_file("app.py", default_timeout=60).run()
+print(len(app.exception), len(app.file_uploader), len(app.title))
+print("\\n".join(element.value for element in app.get("html")))
+"""
+    result = python(code, tmp_path)
+    first, *html = result.stdout.splitlines()
+    assert first == "0 1 1", result.stderr
+    assert "No slice can be classified" in "\n".join(html)
+    assert "SHA-256 differs" in "\n".join(html)
+    assert "Research use only" in "\n".join(html)
