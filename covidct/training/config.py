@@ -43,9 +43,9 @@ class TrainConfig:
     image_size: int | None = None  # side in pixels; None is what the backbone was pretrained at
     pixel_scaling: str = "backbone"  # the backbone's preprocess_input, or "unit": division by 255
     imagenet: bool = True  # start from ImageNet weights
-    epochs: int = 30
+    epochs: int = 12
     batch_size: int = 16
-    learning_rate: float = 3e-4  # peak, reached after the first epoch, then decayed by a cosine
+    learning_rate: float = 1e-4  # peak, reached after the first epoch, then decayed by a cosine
     weight_decay: float = 1e-2
     dropout: float = 0.3
     label_smoothing: float = 0.05

@@ -1,0 +1,38 @@
+import json
+import re
+
+import pytest
+
+
+@pytest.fixture(scope="module")
+def readme(root):
+    return (root / "README.md").read_text(encoding="utf-8")
+
+
+def test_figures_are_those_of_the_card(readme, root):
+    card = json.loads((root / "weights" / "covidct-lite" / "card.json").read_text())
+    figures = card["about"]["validation"]
+    for name in ("ROC AUC", "accuracy", "sensitivity", "specificity"):
+        key = name.lower().replace(" ", "_")
+        low, high = figures[f"{key}_ci95"]
+        assert f"| {name} | {figures[key]:.3f} | {low:.3f} to {high:.3f} |" in readme
+
+
+def test_there_are_exactly_two_commands_for_a_fresh_machine(readme):
+    start = readme.split("## Start")[1].split("\n## ")[0]
+    blocks = re.findall(r"```sh\n(.*?)```", start, re.S)
+    assert [block.count("\n") for block in blocks] == [1, 1]
+    assert "streamlit run app.py" in blocks[0]
+    assert "pytest" in blocks[1]
+
+
+def test_every_dependency_is_pinned_to_a_range_and_explained(readme, root):
+    for line in (root / "requirements.txt").read_text().split():
+        name = re.split(r"[<>=]", line)[0]
+        assert "<" in line
+        assert name in readme.split("## Why each dependency")[1]
+
+
+def test_pictures_exist(readme, root):
+    for path in re.findall(r"!\[[^]]*\]\(([^)]+)\)", readme):
+        assert (root / path).is_file()
