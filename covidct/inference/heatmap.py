@@ -135,9 +135,9 @@ class TwoClassModel(keras.Model):
 
     @classmethod
     def of(cls, model: keras.Model) -> "TwoClassModel":
-        """Share the layers of a one-logit network."""
+        """Share the layers of a one-logit network; called with a list of one array."""
         half = model.get_layer(LOGIT_LAYER).output / 2
-        return cls(model.inputs[0], keras.layers.Concatenate()([-half, half]))
+        return cls(model.inputs[:1], keras.layers.Concatenate()([-half, half]))
 
     def predict(self, *args: object, **kwargs: object) -> np.ndarray:
         """``keras.Model.predict``, silent."""

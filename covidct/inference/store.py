@@ -6,7 +6,6 @@ card, and Keras opens it in safe mode.
 
 import hashlib
 import json
-import os
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from os import PathLike
@@ -104,11 +103,6 @@ def sha256_of(path: Path) -> str:
     """Hexadecimal SHA-256 of a file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def home() -> Path:
-    """Where data, runs and promoted models are kept: ``COVIDCT_HOME``, by default ``.covidct``."""
-    return Path(os.environ.get("COVIDCT_HOME") or Path(__file__).parents[2] / ".covidct")
 
 
 def find_model(name: str | PathLike | None = None) -> Path:

@@ -45,7 +45,7 @@ def build_network(
 def features_and_logit(model: keras.Model) -> keras.Model:
     """The same network with two outputs: feature maps (N, h, w, C) and logits (N, 1)."""
     return keras.Model(
-        model.inputs, [model.get_layer(POOLING_LAYER).input, model.get_layer(LOGIT_LAYER).output]
+        model.inputs[0], [model.get_layer(POOLING_LAYER).input, model.get_layer(LOGIT_LAYER).output]
     )
 
 

@@ -74,7 +74,7 @@ def test_no_method_writes_to_standard_output(untrained, phantoms, capfd):
 def test_the_pair_of_logits_has_the_networks_probability(untrained, phantoms):
     evidence = untrained.look(phantoms[0].ct_slice)
     pixels = untrained.network_input([evidence.chest])
-    pair = np.asarray(TwoClassModel.of(untrained.model)(pixels))[0]
+    pair = np.asarray(TwoClassModel.of(untrained.model)([pixels]))[0]
     logit = float(untrained.model(pixels)[0, 0])
     softmax = np.exp(pair) / np.exp(pair).sum()
     assert softmax[1] == pytest.approx(1 / (1 + np.exp(-logit)), abs=1e-6)
