@@ -19,6 +19,7 @@ NOTICE = "Research use only, not a diagnosis."
 def main(arguments: list[str]) -> int:
     """Run one command; the exit status is 0 all done, 1 something refused, 2 wrong usage."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    sys.stdout.reconfigure(errors="backslashreplace")  # file names need not be valid Unicode
     options = _parser(train=arguments[:1] == ["train"]).parse_args(arguments)
     try:
         return options.run(options)

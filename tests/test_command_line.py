@@ -1,5 +1,7 @@
 import csv
 import json
+import os
+import shutil
 import subprocess
 import sys
 
@@ -61,6 +63,15 @@ def test_good_files_give_status_0_and_a_readable_line(run, mixed_folder):
     assert done.returncode == 0
     assert str(file) in done.stdout
     assert "not a diagnosis" in done.stdout
+
+
+def test_a_file_name_that_is_no_unicode_is_named_all_the_same(run, mixed_folder, tmp_path):
+    file = os.fsencode(tmp_path) + b"/slice \xff.png"
+    shutil.copy(mixed_folder / "00 50% (a).png", os.fsdecode(file))
+    for option in ((), ("--json",)):
+        done = run("classify", tmp_path, *option)
+        assert done.returncode == 0, done.stderr
+    assert os.fsencode(json.loads(done.stdout)["file"]) == file
 
 
 def test_explain_writes_overlay_and_heat_map_on_the_slices_grid(run, mixed_folder, tmp_path):
