@@ -74,7 +74,7 @@ def _load_vgg16_imagenet(model: keras.Model) -> None:
             "The ImageNet weights of VGG16 could not be downloaded: Keras fetches them from the "
             "internet at the first use. Connect once, put the file where Keras looks "
             "(~/.keras/models), choose one of the efficientnet_lite backbones, whose weights are "
-            "shipped, or train from random weights."
+            "shipped, or train from random weights (--no-imagenet)."
         ) from error
     for layer in pretrained.layers:
         if layer.weights and layer.name in {own.name for own in model.layers}:
