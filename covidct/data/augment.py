@@ -26,6 +26,8 @@ class Augmentation:
         resolution: in half of the cases the slice is reduced to as little as 1 - resolution of
             its size and enlarged again, as small published figures are.
         noise: largest standard deviation of added noise as a share of the full range.
+        compression: in half of the cases the slice is stored as JPEG, of quality 100 down to
+            100 · (1 - compression), and read again, as many published figures were.
     """
 
     rotation_degrees: float = 15.0
@@ -38,6 +40,7 @@ class Augmentation:
     gamma: float = 0.2
     resolution: float = 0.5
     noise: float = 0.03
+    compression: float = 0.6
 
 
 def augment(pixels: np.ndarray, how: Augmentation, rng: np.random.Generator) -> np.ndarray:
@@ -62,7 +65,8 @@ def augment(pixels: np.ndarray, how: Augmentation, rng: np.random.Generator) -> 
     if how.flip and rng.random() < 0.5:
         matrix = matrix @ np.array([[-1, 0, width - 1], [0, 1, 0], [0, 0, 1]])
     moved = cv2.warpAffine(pixels, matrix, (width, height), flags=cv2.INTER_LINEAR)
-    return _vary_intensities(_vary_resolution(moved, how, rng), how, rng)
+    varied = _vary_intensities(_vary_resolution(moved, how, rng), how, rng)
+    return _vary_compression(varied, how, rng)
 
 
 def _vary_resolution(pixels: np.ndarray, how: Augmentation, rng: np.random.Generator) -> np.ndarray:
@@ -85,3 +89,13 @@ def _vary_intensities(
     if sigma:
         varied += sigma * rng.standard_normal(pixels.shape, np.float32)
     return np.rint(np.clip(varied, 0, 255)).astype(np.uint8)
+
+
+def _vary_compression(
+    pixels: np.ndarray, how: Augmentation, rng: np.random.Generator
+) -> np.ndarray:
+    quality = 100 * (1 - rng.uniform(0, how.compression))
+    if how.compression == 0 or rng.random() < 0.5:
+        return pixels
+    _, stored = cv2.imencode(".jpg", pixels, (cv2.IMWRITE_JPEG_QUALITY, round(quality)))
+    return cv2.imdecode(stored, cv2.IMREAD_GRAYSCALE)

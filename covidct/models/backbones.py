@@ -1,4 +1,4 @@
-"""The table of backbones: architecture, input size, normalisation and ImageNet weights."""
+"""The table of backbones: architecture, input size, normalisation and pretrained weights."""
 
 import hashlib
 import json
@@ -11,10 +11,11 @@ import numpy as np
 from keras import KerasTensor
 
 from covidct.errors import ConfigError, ModelIntegrityError
+from covidct.models.astra_resnet import astra_resnet
 from covidct.models.efficientnet_lite import efficientnet_lite
 
 PIXEL_SCALINGS = ("backbone", "unit")
-IMAGENET_DIR = Path(__file__).parents[2] / "weights" / "imagenet"
+PRETRAINED_DIR = Path(__file__).parents[2] / "weights" / "pretrained"
 
 
 def lite_preprocess_input(images: np.ndarray) -> np.ndarray:
@@ -34,16 +35,20 @@ class Backbone:
     Attributes:
         name: key in :data:`BACKBONES`.
         image_size: side in pixels of the square input it was pretrained at.
-        preprocess_input: normalisation of (N, S, S, 3) from 0..255 that its ImageNet weights need.
+        preprocess_input: normalisation of (N, S, S, 3) from 0..255 that its pretrained weights
+            need.
         features: (N, S, S, 3) -> feature maps (N, h, w, C), added to the graph layer by layer.
-        load_imagenet: fills the layers of a model made from ``features`` with ImageNet weights.
+        load_pretrained: fills the layers of a model made from ``features`` with weights learnt
+            from chest CT (astra_resnet) or from ImageNet (the others).
+        pools_deviation: pool each map's mean absolute deviation beside its mean.
     """
 
     name: str
     image_size: int
     preprocess_input: Callable[[np.ndarray], np.ndarray]
     features: Callable[[KerasTensor], KerasTensor]
-    load_imagenet: Callable[[keras.Model], None]
+    load_pretrained: Callable[[keras.Model], None]
+    pools_deviation: bool = False
 
 
 def _lite(variant: int, image_size: int, width: float, depth: float) -> Backbone:
@@ -53,7 +58,7 @@ def _lite(variant: int, image_size: int, width: float, depth: float) -> Backbone
         image_size=image_size,
         preprocess_input=lite_preprocess_input,
         features=lambda images: efficientnet_lite(images, width, depth),
-        load_imagenet=lambda model: _set_weights(model, read_imagenet_weights(name)),
+        load_pretrained=lambda model: _set_weights(model, read_pretrained_weights(name)),
     )
 
 
@@ -74,7 +79,7 @@ def _load_vgg16_imagenet(model: keras.Model) -> None:
             "The ImageNet weights of VGG16 could not be downloaded: Keras fetches them from the "
             "internet at the first use. Connect once, put the file where Keras looks "
             "(~/.keras/models), choose one of the efficientnet_lite backbones, whose weights are "
-            "shipped, or train from random weights (--no-imagenet)."
+            "shipped, or train from random weights (--no-pretrained)."
         ) from error
     for layer in pretrained.layers:
         if layer.weights and layer.name in {own.name for own in model.layers}:
@@ -84,6 +89,16 @@ def _load_vgg16_imagenet(model: keras.Model) -> None:
 BACKBONES = {
     backbone.name: backbone
     for backbone in (
+        Backbone(
+            name="astra_resnet",
+            image_size=320,
+            preprocess_input=unit_preprocess_input,
+            features=astra_resnet,
+            load_pretrained=lambda model: _set_weights(
+                model, read_pretrained_weights("astra_resnet")
+            ),
+            pools_deviation=True,
+        ),
         _lite(0, 224, width=1.0, depth=1.0),
         _lite(1, 240, width=1.0, depth=1.1),
         _lite(2, 260, width=1.1, depth=1.2),
@@ -128,18 +143,18 @@ def get_preprocess_input(backbone: str, pixel_scaling: str) -> Callable[[np.ndar
     return own if pixel_scaling == "backbone" else unit_preprocess_input
 
 
-def read_imagenet_weights(name: str) -> dict[str, np.ndarray]:
-    """Shipped ImageNet weights as float32 arrays, keyed "layer/index of the variable".
+def read_pretrained_weights(name: str) -> dict[str, np.ndarray]:
+    """Shipped pretrained weights as float32 arrays, keyed "layer/index of the variable".
 
     Raises:
         ModelIntegrityError: the file is missing or is not the one its card describes.
     """
-    card = json.loads((IMAGENET_DIR / "card.json").read_text())
-    path = IMAGENET_DIR / f"{name}.npz"
+    card = json.loads((PRETRAINED_DIR / "card.json").read_text(encoding="utf-8"))
+    path = PRETRAINED_DIR / f"{name}.npz"
     if not path.exists() or _sha256(path) != card["files"][path.name]["sha256"]:
         raise ModelIntegrityError(
-            f"The shipped ImageNet weights of {name} are missing or changed. "
-            "Restore the folder weights/imagenet from the repository."
+            f"The shipped pretrained weights of {name} are missing or changed. "
+            "Restore the folder weights/pretrained from the repository."
         )
     with np.load(path, allow_pickle=False) as arrays:
         return {key: arrays[key].astype(np.float32) for key in arrays.files}

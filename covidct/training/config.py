@@ -28,6 +28,7 @@ _RANGES = {
     "gamma": (0.0, 0.9),
     "resolution": (0.0, 0.9),
     "noise": (0.0, 0.5),
+    "compression": (0.0, 0.95),
 }
 
 
