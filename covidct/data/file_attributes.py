@@ -12,6 +12,7 @@ from sklearn.metrics import roc_auc_score
 from covidct.data.index import Item
 from covidct.data.splits import folds_by_patient
 from covidct.imaging.ct_slice import CTSlice
+from covidct.imaging.pixels import DECODING_ERRORS
 
 _FOLDS, _TREES, _RESAMPLES = 5, 100, 300
 
@@ -52,11 +53,16 @@ class Shortcut:
 def file_attributes(data: bytes, ct_slice: CTSlice) -> FileAttributes:
     """Attributes of a file that was read as a slice."""
     height, width = ct_slice.pixels.shape
-    mode = "DICOM"
-    if ct_slice.source != "DICOM":
+    return FileAttributes(ct_slice.source, _mode(data), len(data), width, height, width / height)
+
+
+def _mode(data: bytes) -> str:
+    """Pillow's name of the colour mode, empty for DICOM and for what Pillow alone does not open."""
+    try:
         with Image.open(BytesIO(data)) as image:
-            mode = image.mode
-    return FileAttributes(ct_slice.source, mode, len(data), width, height, width / height)
+            return image.mode
+    except DECODING_ERRORS:
+        return ""
 
 
 def measure_shortcut(
@@ -72,15 +78,17 @@ def measure_shortcut(
     labels = np.array([item.label for item in items])
     patients = np.array([item.patient for item in items])
     fewest = min(len(set(patients[labels == label])) for label in (0, 1))
-    if fewest < 2:
+    if fewest < _FOLDS:
         return Shortcut(
             None, None, "Too few patients to measure what file format and size alone predict."
         )
     values, position = _as_numbers(attributes), {item.path: i for i, item in enumerate(items)}
     scores = np.empty(len(labels))
-    for training, test in folds_by_patient(tuple(items), min(_FOLDS, fewest), seed):
+    for training, test in folds_by_patient(tuple(items), _FOLDS, seed):
         known, asked = ([position[item.path] for item in part] for part in (training, test))
-        forest = RandomForestClassifier(_TREES, min_samples_leaf=2, random_state=seed)
+        forest = RandomForestClassifier(
+            _TREES, min_samples_leaf=2, class_weight="balanced", random_state=seed
+        )
         forest.fit(values[known], labels[known])
         scores[asked] = forest.predict_proba(values[asked])[:, 1]
     auc = float(roc_auc_score(labels, scores))

@@ -226,6 +226,18 @@ def test_files_of_one_kind_are_no_warning(clean):
     assert not shortcut.is_warning
 
 
+def test_too_few_patients_to_measure_a_shortcut_are_said_to_be(clean):
+    for folder in ("CT_COVID", "CT_NonCOVID"):
+        for number, letter in enumerate(LETTERS):
+            name = f"b {number}.png" if number else "a.png"
+            (clean / folder / f"{letter}.png").rename(clean / folder / f"new {name}")
+    report = check_dataset(clean, validation_share=0.5)
+    assert {c.patients for c in report.counts} == {1}
+    assert report.shortcut.auc is None
+    assert not report.shortcut.is_warning
+    assert report.shortcut.sentence.startswith("Too few patients")
+
+
 def test_progress_sees_every_file(clean):
     seen = []
     check_dataset(clean, progress=lambda items: (seen.append(item) or item for item in items))
