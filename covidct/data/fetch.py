@@ -1,0 +1,221 @@
+"""The public COVID-CT data set, from its repository on GitHub to a folder that is whole or absent.
+
+Zhao et al. 2020, "COVID-CT-Dataset: a CT scan dataset about COVID-19", arXiv:2003.13865.
+"""
+
+import fcntl
+import hashlib
+import os
+import shutil
+import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+
+from covidct.data.archive import list_class_folders, unpack_folder
+from covidct.data.download import CHECKING, Download, Patience, download
+from covidct.data.index import CLASS_FOLDERS, SPLITS
+from covidct.errors import DatasetError, FetchError
+from covidct.home import data_dir
+
+COVID_CT_URL = "https://raw.githubusercontent.com/UCSD-AI4H/COVID-CT/master"
+IMAGE_COUNTS = {"CT_COVID": 349, "CT_NonCOVID": 397}
+LISTS = tuple(
+    f"Data-split/{name}/{split}CT_{name}.txt" for name in CLASS_FOLDERS for split in SPLITS
+)
+FILES = (*LISTS, *(f"Images-processed/{folder}.zip" for folder in IMAGE_COUNTS))
+
+_LISTED_NAME_ENDS = (".png", ".jpg", ".jpeg")
+
+
+def ignore(_: Download) -> None:
+    """Report to nobody."""
+
+
+def fetch(
+    to: Path | None = None,
+    *,
+    source: str = COVID_CT_URL,
+    report: Callable[[Download], None] = ignore,
+    patience: Patience = Patience(),  # noqa: B008 - it is frozen
+) -> Path:
+    """Fetch COVID-CT, or check it where it has been fetched before.
+
+    The folder appears when everything is there and verified: 349 and 397 images, every file that
+    an official list names. At the first fetch the SHA-256 of every file is written beside the
+    folder (``COVID-CT.sha256``, readable by ``sha256sum --check``) and compared ever after. What
+    a failed fetch has received is kept in a hidden folder beside it, from which the next goes on.
+
+    Args:
+        to: the folder to make, by default ``COVID-CT`` in the program's data folder.
+        source: URL of a folder with the upstream layout.
+        report: called often with how far it is, by this thread.
+        patience: with a bad connection.
+
+    Returns:
+        The folder.
+
+    Raises:
+        FetchError: it cannot be had, or is not what it was; nothing is at ``to`` that was not
+            there before.
+    """
+    to = Path(to or data_dir() / "COVID-CT").resolve()
+    try:
+        if to.exists() and not _is_empty_folder(to):
+            _check_again(to, report)
+            return to
+        partial = to.with_name(f".{to.name}.partial")
+        partial.mkdir(parents=True, exist_ok=True)
+        with _alone_in(partial):
+            for name in FILES:
+                arriving = partial / name
+                arriving.parent.mkdir(parents=True, exist_ok=True)
+                check = _check_zip if name.endswith(".zip") else _check_list
+                download(f"{source}/{name}", arriving, check, report, name, patience)
+            _complete(partial, to, report)
+    except OSError as error:
+        raise FetchError(
+            f"The data set could not be written to {to.parent}: {error.strerror or error}. Make "
+            "room or choose another folder, then fetch again."
+        ) from error
+    return to
+
+
+def _complete(partial: Path, to: Path, report: Callable[[Download], None]) -> None:
+    """Unpack and verify what was received, and move it to its place.
+
+    What does not verify is thrown away, since going on from it would end in the same way.
+    """
+    whole = _unpack(partial, report)
+    try:
+        _check_complete(whole)
+        sums = _sums(whole, report)
+        if _record(to).exists():
+            _compare(sums, _record(to))
+    except FetchError:
+        shutil.rmtree(partial)
+        raise
+    _write_record(_record(to), sums)
+    whole.rename(to)
+    shutil.rmtree(partial)
+
+
+def _unpack(partial: Path, report: Callable[[Download], None]) -> Path:
+    """The upstream layout, made of the files received."""
+    whole = partial / "whole"
+    if whole.exists():
+        shutil.rmtree(whole)
+    for name in LISTS:
+        (whole / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(partial / name, whole / name)
+    for folder in IMAGE_COUNTS:
+        name = f"Images-processed/{folder}.zip"
+        packed = partial / name
+        report(Download(name, packed.stat().st_size, packed.stat().st_size, CHECKING))
+        try:
+            with packed.open("rb") as archive:
+                unpack_folder(archive, folder, whole / "Images-processed" / folder)
+        except DatasetError as error:
+            raise FetchError(f"{name} of the data set cannot be unpacked: {error}") from error
+    return whole
+
+
+def _check_complete(root: Path) -> None:
+    """Every image and every listed file must be there."""
+    for class_name, folder in CLASS_FOLDERS.items():
+        held = {file.name for file in (root / "Images-processed" / folder).iterdir()}
+        if len(held) != IMAGE_COUNTS[folder]:
+            raise FetchError(
+                f"{folder} holds {len(held)} images instead of {IMAGE_COUNTS[folder]}: the data "
+                "set has changed upstream, or something else was sent. Nothing was kept."
+            )
+        for name in LISTS:
+            if name.startswith(f"Data-split/{class_name}/"):
+                missing = set(_lines(root / name)) - held
+                if missing:
+                    raise FetchError(
+                        f"{len(missing)} files that {name} names are missing, such as "
+                        f"{min(missing)}. Nothing was kept."
+                    )
+
+
+def _check_zip(path: Path) -> None:
+    with path.open("rb") as archive:
+        folders = [PurePosixPath(folder.name).name for folder in list_class_folders(archive)]
+    if folders.count(path.name.partition(".")[0]) != 1:
+        raise DatasetError("it is not the ZIP of slices that belongs there.")
+    with zipfile.ZipFile(path) as zipped:
+        if zipped.testzip():
+            raise DatasetError("a file in it does not match its checksum.")
+
+
+def _check_list(path: Path) -> None:
+    try:
+        names = _lines(path)
+    except UnicodeDecodeError as error:
+        raise DatasetError("it is not a list of files.") from error
+    if not names or not all(name.lower().endswith(_LISTED_NAME_ENDS) for name in names):
+        raise DatasetError("it is not a list of files.")
+
+
+def _lines(path: Path) -> list[str]:
+    lines = path.read_text(encoding="utf-8").splitlines()
+    return [line.strip() for line in lines if line.strip()]
+
+
+def _check_again(to: Path, report: Callable[[Download], None]) -> None:
+    """Compare a folder that is there with the record of its first fetch."""
+    if not to.is_dir() or not _record(to).exists():
+        raise FetchError(
+            f"{to} is there already, but was not fetched by this program. Choose another folder, "
+            "or move it away."
+        )
+    _compare(_sums(to, report), _record(to))
+
+
+def _compare(sums: dict[str, str], record: Path) -> None:
+    first = dict(reversed(line.split("  ", 1)) for line in _lines(record))
+    differing = sorted(name for name in first | sums if first.get(name) != sums.get(name))
+    if differing:
+        raise FetchError(
+            f"{len(differing)} files are not what they were at the first fetch, such as "
+            f"{differing[0]}. Fetch again into another folder; if the data set was changed on "
+            f"purpose, delete {record.name} first."
+        )
+
+
+def _sums(root: Path, report: Callable[[Download], None]) -> dict[str, str]:
+    """SHA-256 of every file by its path in the data set."""
+    sums = {}
+    for file in sorted(file for file in root.rglob("*") if file.is_file()):
+        name, size = file.relative_to(root).as_posix(), file.stat().st_size
+        report(Download(name, size, size, CHECKING))
+        sums[name] = hashlib.sha256(file.read_bytes()).hexdigest()
+    return sums
+
+
+def _record(to: Path) -> Path:
+    return to.with_name(f"{to.name}.sha256")
+
+
+def _write_record(record: Path, sums: dict[str, str]) -> None:
+    draft = record.with_name(f".{record.name}.part")
+    draft.write_text("".join(f"{digest}  {name}\n" for name, digest in sums.items()), "utf-8")
+    draft.replace(record)
+
+
+@contextmanager
+def _alone_in(folder: Path) -> Iterator[None]:
+    """Hold the folder against a second fetch, by a lock that ends with the process."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError as error:
+        raise FetchError("This data set is being fetched already; wait for that.") from error
+    finally:
+        os.close(handle)
+
+
+def _is_empty_folder(path: Path) -> bool:
+    return path.is_dir() and not any(path.iterdir())
