@@ -1,0 +1,5 @@
+"""stub"""
+
+
+def beside_current(run, review):
+    return None
