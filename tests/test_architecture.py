@@ -6,6 +6,7 @@ import covidct
 
 FLOORS = {
     "errors": 0,
+    "home": 0,
     "imaging": 1,
     "data": 2,
     "models": 2,

@@ -1,0 +1,28 @@
+"""Where this machine's own data sets, training runs and promoted models are kept."""
+
+import os
+from pathlib import Path
+
+HOME_VARIABLE = "COVIDCT_HOME"
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+def home() -> Path:
+    """Return the folder named by COVIDCT_HOME, or .covidct in the repository; not created."""
+    named = os.environ.get(HOME_VARIABLE)
+    return Path(named).expanduser().resolve() if named else REPOSITORY / ".covidct"
+
+
+def data_dir() -> Path:
+    """Return the folder of data sets that were fetched or uploaded; not created."""
+    return home() / "data"
+
+
+def runs_dir() -> Path:
+    """Return the folder of training runs, one folder a run; not created."""
+    return home() / "runs"
+
+
+def models_dir() -> Path:
+    """Return the folder of promoted models and the note of which is in use; not created."""
+    return home() / "models"
