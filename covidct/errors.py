@@ -4,6 +4,7 @@
     ├── UnreadableSlice          the bytes are no CT slice that can be read
     │   └── UnsupportedEncoding  a real format, in a variant or compression that is not read
     ├── DatasetError             a folder is not a data set that can be trained or evaluated on
+    ├── FetchError               a data set could not be fetched whole and as it was before
     ├── ConfigError              a training setting is out of its range
     └── ModelError               a model folder cannot be used
         └── ModelIntegrityError  the model file is not the one its card describes
@@ -28,6 +29,10 @@ class UnsupportedEncoding(UnreadableSlice):
 
 class DatasetError(CovidCTError):
     """A folder is not a data set that can be trained or evaluated on."""
+
+
+class FetchError(CovidCTError):
+    """A data set could not be fetched from the network whole and as it was before."""
 
 
 class ConfigError(CovidCTError):

@@ -8,6 +8,7 @@ just two folders ``CT_COVID`` and ``CT_NonCOVID``.
 import csv
 import hashlib
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
@@ -16,6 +17,7 @@ from covidct.errors import DatasetError
 
 SPLITS = ("train", "val", "test")
 CLASS_FOLDERS = {"COVID": "CT_COVID", "NonCOVID": "CT_NonCOVID"}
+EXCLUDED_BY_CHOICE = "Excluded by choice after the data check."
 
 # SHA-256 of COVID-CT's CT_NonCOVID/71%0.jpg and 71%1.jpg: figures of a COVID-19 paper, which the
 # upstream test list holds as COVID
@@ -88,7 +90,7 @@ class Index:
         return chosen
 
 
-def read_index(path: str | PathLike) -> Index:
+def read_index(path: str | PathLike, exclude: Collection[str] = ()) -> Index:
     """List a data set folder.
 
     Patients come from ``patients.csv`` (columns class, file, patient) where there is one. Elsewhere
@@ -97,6 +99,7 @@ def read_index(path: str | PathLike) -> Index:
 
     Args:
         path: folder in one of the two layouts above.
+        exclude: files to leave out, each as its class folder and name ("CT_COVID/a.png").
 
     Raises:
         DatasetError: the folder is missing, has another layout or lacks a class.
@@ -110,7 +113,7 @@ def read_index(path: str | PathLike) -> Index:
             f"{root} is not a data set: {' and '.join(missing)} missing. Expected are two folders "
             "CT_COVID and CT_NonCOVID, directly or below Images-processed."
         )
-    patients, splits = _read_patients(root), _read_splits(root)
+    patients, splits, exclude = read_patients(root), _read_splits(root), frozenset(exclude)
     items, skipped = [], []
     for class_name, folder in folders.items():
         files = sorted(f for f in folder.iterdir() if f.is_file() and not f.name.startswith("."))
@@ -119,6 +122,9 @@ def read_index(path: str | PathLike) -> Index:
         for file in files:
             key = (class_name, file.name)
             split = splits.pop(key, None)
+            if f"{folder.name}/{file.name}" in exclude:
+                skipped.append(Skipped(file, EXCLUDED_BY_CHOICE))
+                continue
             if hashlib.sha256(file.read_bytes()).hexdigest() in _KNOWN_MISLABELLED:
                 skipped.append(Skipped(file, "Known to be labelled wrongly in COVID-CT."))
                 continue
@@ -141,7 +147,8 @@ def group_by_name(file_name: str) -> str:
     return f"{numbered['series']}#{int(numbered['number']) // _NEIGHBOURS}"
 
 
-def _read_patients(root: Path) -> dict[tuple[str, str], str]:
+def read_patients(root: Path) -> dict[tuple[str, str], str]:
+    """The patients that ``patients.csv`` names, by class and file; empty where there is none."""
     table = root / "patients.csv"
     if not table.exists():
         return {}

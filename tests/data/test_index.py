@@ -43,6 +43,17 @@ def test_a_listed_file_that_is_missing_is_named(phantom_dataset, tmp_path):
     assert len(index.items) == 23
 
 
+def test_files_are_left_out_by_choice_and_said_to_be(phantom_dataset, tmp_path):
+    root = _upstream(tmp_path, phantom_dataset, {"train": slice(None)})
+    chosen = ("CT_COVID/c.png", "CT_NonCOVID/a.png", "CT_COVID/never there.png")
+    index = read_index(root, chosen)
+    assert len(index.items) == 22
+    assert {(s.path.name, s.reason) for s in index.skipped} == {
+        ("c.png", "Excluded by choice after the data check."),
+        ("a.png", "Excluded by choice after the data check."),
+    }
+
+
 def test_patients_come_from_the_table_where_there_is_one(phantom_dataset, tmp_path):
     root = tmp_path / "data"
     shutil.copytree(phantom_dataset, root)
