@@ -55,13 +55,23 @@ def evaluate_validation(
         ModelError: the run has left no model.
     """
     run = Path(run)
-    data, config = read_run_folder(run)
-    _, items = split_for_training(read_index(data), config.validation_share, config.seed)
+    items = validation_items(run)
     classifier = Classifier.load(run)
     figures = _evaluate_items(classifier, items, "val", run / "validation", progress)
     card = classifier.card
     replace(card, about=card.about | {"validation": figures}).write(run)
     return figures
+
+
+def validation_items(run: Path) -> tuple[Item, ...]:
+    """The slices that a run is validated on.
+
+    Raises:
+        ConfigError: there is no run in the folder.
+        DatasetError: its data set is gone.
+    """
+    data, config, exclude = read_run_folder(run)
+    return split_for_training(read_index(data, exclude), config.validation_share, config.seed)[1]
 
 
 def _evaluate_items(
