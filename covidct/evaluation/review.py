@@ -3,15 +3,20 @@
 Reads what :func:`covidct.evaluation.evaluate.evaluate_validation` wrote; asks no network.
 """
 
+from __future__ import annotations
+
 import csv
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from covidct.data.index import CLASS_FOLDERS
 from covidct.errors import DatasetError
+
+if TYPE_CHECKING:
+    from covidct.evaluation.compare import ComparedSlice, Comparison
 
 VALIDATION_FOLDER = "validation"
 
@@ -33,6 +38,11 @@ class Reviewed:
     patient: str
     probability: float
     label: str
+
+    @property
+    def identity(self) -> tuple[str, str]:
+        """Class and file name, which no two slices of a data set share."""
+        return self.class_name, self.file
 
     @property
     def is_covid(self) -> bool:
@@ -131,6 +141,23 @@ def _reviewed(row: Mapping[str, str]) -> Reviewed:
     return Reviewed(
         row["file"], row["class"], row["patient"], float(row["probability"]), row["label"]
     )
+
+
+def by_slice(comparison: Comparison) -> dict[tuple[str, str], ComparedSlice]:
+    """The slices of a comparison by class and file name, as :attr:`Reviewed.identity` has them."""
+    return {(one.class_name, Path(one.path).name): one for one in comparison.slices}
+
+
+def disagreed(review: Review, comparison: Comparison) -> tuple[Reviewed, ...]:
+    """Slices that the model in use calls otherwise, this model's mistakes first."""
+    others = by_slice(comparison)
+    differ = (
+        reviewed
+        for reviewed in review.slices
+        if reviewed.identity in others
+        and others[reviewed.identity].incumbent_label != reviewed.label
+    )
+    return tuple(sorted(differ, key=lambda s: (s.is_right, -review.confidence(s))))
 
 
 def path_of(data: Path, reviewed: Reviewed) -> Path:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from covidct.errors import ModelError
+from covidct.inference.promotion import current_model
 from covidct.ui import texts
 from covidct.ui.widgets import callout
 
@@ -22,8 +23,6 @@ def require_classifier() -> Classifier:
     """The model in use; where it cannot be had, say why and end the page here."""
     try:
         with st.spinner(texts.LOADING):
-            from covidct.inference.store import current_model  # TensorFlow: seconds
-
             return open_classifier(current_model())
     except ModelError as error:
         callout(texts.NO_MODEL, str(error), tone="stop")

@@ -22,7 +22,6 @@ def page() -> None:
         "View",
         VIEWS,
         key=_VIEW,
-        default=VIEWS[0],
         required=True,
         label_visibility="collapsed",
         width="stretch",
@@ -45,5 +44,7 @@ def _turn_to_what_is_going_on() -> None:
     """After a start, or for a visitor who comes while a run is live, show that run."""
     if started := st.session_state.pop(_STARTED, None):
         st.session_state.update({_VIEW: "Runs", _RUN: started})
-    elif _VIEW not in st.session_state and _VIEW not in st.query_params and jobs.live_run():
-        st.session_state[_VIEW] = "Runs"
+    elif _VIEW not in st.session_state:
+        asked = st.query_params.get(_VIEW)
+        usual = "Runs" if jobs.live_run() else "New run"
+        st.session_state[_VIEW] = asked if asked in VIEWS else usual

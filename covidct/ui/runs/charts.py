@@ -52,7 +52,7 @@ def curve(rows: Rows, metric: str, epochs: int, height: int = 190) -> alt.LayerC
     table = tidy(rows, metric)
     base = alt.Chart(table).encode(
         x=_epoch_axis(epochs),
-        y=alt.Y("value:Q", title=None, scale=_value_scale(metric)),
+        y=_value_axis(metric),
         color=alt.Color("series:N", scale=colours, legend=None),
         tooltip=[
             alt.Tooltip("series:N", title="Slices"),
@@ -60,7 +60,7 @@ def curve(rows: Rows, metric: str, epochs: int, height: int = 190) -> alt.LayerC
             alt.Tooltip("value:Q", title=TITLES[metric], format=".3f"),
         ],
     )
-    lines = base.mark_line(strokeWidth=2, interpolate="monotone").encode(
+    lines = base.mark_line(strokeWidth=2).encode(
         strokeDash=alt.StrokeDash(
             "series:N",
             scale=alt.Scale(domain=list(_COLOURS), range=[[5, 3], [1, 0]]),
@@ -89,14 +89,22 @@ def _epoch_axis(epochs: int) -> alt.X:
     ticks = list(range(1, epochs + 1, step))
     return alt.X(
         "epoch:Q",
-        title="Epoch",
+        title=None,
         scale=alt.Scale(domain=[1, max(2, epochs)], nice=False, padding=8),
-        axis=alt.Axis(format="d", values=ticks, grid=False),
+        axis=alt.Axis(format="d", values=ticks, grid=False, labelOverlap=False),
     )
 
 
-def _value_scale(metric: str) -> alt.Scale:
-    return alt.Scale(zero=False, nice=True) if metric == "loss" else alt.Scale(domain=[0, 1])
+def _value_axis(metric: str, title: str | None = None) -> alt.Y:
+    """Rates from 0 to 1 with room for the marks; losses as they come."""
+    if metric == "loss":
+        return alt.Y("value:Q", title=title, scale=alt.Scale(zero=False))
+    return alt.Y(
+        "value:Q",
+        title=title,
+        scale=alt.Scale(domain=[-0.03, 1.03], nice=False),
+        axis=alt.Axis(values=[0, 0.25, 0.5, 0.75, 1], format=".2f"),
+    )
 
 
 def overlaid(runs: Mapping[str, Rows], metric: str, height: int = 320) -> alt.LayerChart:
@@ -112,7 +120,7 @@ def overlaid(runs: Mapping[str, Rows], metric: str, height: int = 320) -> alt.La
     colours = [_RUN_COLOURS[i % len(_RUN_COLOURS)] for i in range(len(runs))]
     base = alt.Chart(frame.astype({"epoch": int, "value": float, "best": bool})).encode(
         x=_epoch_axis(max((len(rows) for rows in runs.values()), default=2)),
-        y=alt.Y("value:Q", title=f"{TITLES[metric]}, validation", scale=_value_scale(metric)),
+        y=_value_axis(metric, f"{TITLES[metric]}, validation"),
         color=alt.Color(
             "run:N",
             scale=alt.Scale(domain=list(runs), range=colours),
@@ -126,7 +134,7 @@ def overlaid(runs: Mapping[str, Rows], metric: str, height: int = 320) -> alt.La
     )
     return (
         alt.layer(
-            base.mark_line(strokeWidth=2, interpolate="monotone"),
+            base.mark_line(strokeWidth=2),
             base.mark_circle(size=34, opacity=1),
             base.transform_filter("datum.best").mark_circle(
                 size=150, filled=False, strokeWidth=2, opacity=1

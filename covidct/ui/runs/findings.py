@@ -121,7 +121,9 @@ def table(report: DataReport) -> tuple[Sequence[str], list[tuple[str, dict[str, 
     classes = list(dict.fromkeys(entry.class_name for entry in report.counts))
     splits = dict.fromkeys(entry.split for entry in report.counts)
     cells = {
-        (entry.split, entry.class_name): f"{entry.slices:,} of {count(entry.patients, 'patient')}"
+        (entry.split, entry.class_name): (
+            f"{count(entry.slices, 'slice')} of {count(entry.patients, 'patient')}"
+        )
         for entry in report.counts
     }
     return classes, [

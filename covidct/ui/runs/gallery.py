@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import streamlit as st
@@ -18,13 +19,22 @@ from covidct.ui.runs import preview, words
 from covidct.ui.texts import literal, percent
 from covidct.ui.widgets import callout, picture
 
-_PAGE = 10
+if TYPE_CHECKING:
+    from covidct.evaluation.compare import ComparedSlice
+
+_PAGE = 9
 _SIDE = 200
 _CARD = 150
 CLASSES = {"COVID": "COVID-19", "NonCOVID": "Other"}
 
 
-def show(slices: Sequence[Reviewed], data: Path, model: Path, key: str) -> None:
+def show(
+    slices: Sequence[Reviewed],
+    data: Path,
+    model: Path,
+    key: str,
+    others: Mapping[tuple[str, str], ComparedSlice],
+) -> None:
     """Draw thumbnails, the first ones first, and open the one that is asked for.
 
     Args:
@@ -32,6 +42,7 @@ def show(slices: Sequence[Reviewed], data: Path, model: Path, key: str) -> None:
         data: the data set they are in.
         model: folder of the model that judged them.
         key: sets this gallery apart from others.
+        others: what the model in use says of the slices, by class and file name.
     """
     held = f"gallery {key}"
     shown = st.session_state.get(held, _PAGE)
@@ -40,12 +51,7 @@ def show(slices: Sequence[Reviewed], data: Path, model: Path, key: str) -> None:
         for number, reviewed in enumerate(slices[:shown]):
             with st.container(width=_CARD, gap="xsmall"):
                 _thumbnail(path_of(data, reviewed))
-                tone = "right" if reviewed.is_right else "wrong"
-                st.html(
-                    f'<p class="cv-card-line cv-is-{tone}">{CLASSES[reviewed.class_name]}, '
-                    f"called {reviewed.label}<br><strong>{percent(reviewed.probability)}</strong>"
-                    "</p>"
-                )
+                st.html(_verdict(reviewed, others.get(reviewed.identity)))
                 if st.button("Open", key=f"open {key} {number}", width="stretch"):
                     opened = reviewed
     if len(slices) > shown:
@@ -57,6 +63,18 @@ def show(slices: Sequence[Reviewed], data: Path, model: Path, key: str) -> None:
         )
     if opened:
         _open(opened, data, model)
+
+
+def _verdict(reviewed: Reviewed, other: ComparedSlice | None) -> str:
+    theirs = (
+        f"<br>Model in use: {other.incumbent_label}, {percent(other.incumbent_probability)}"
+        if other
+        else ""
+    )
+    return (
+        f'<p class="cv-card-line">{CLASSES[reviewed.class_name]}, called {reviewed.label}<br>'
+        f"<strong>{percent(reviewed.probability)}</strong>{theirs}</p>"
+    )
 
 
 @st.dialog("Validation slice", width="large")

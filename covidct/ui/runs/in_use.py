@@ -5,36 +5,31 @@ from __future__ import annotations
 import streamlit as st
 
 from covidct.errors import ModelError
+from covidct.inference import promotion
 from covidct.ui import network
-from covidct.ui.runs import live, words
+from covidct.ui.runs import live, promote, words
 from covidct.ui.texts import literal
 from covidct.ui.widgets import callout
 
 
 def show() -> None:
     """Draw the view."""
-    with st.spinner("Reading the model…"):
-        from covidct.inference import store  # TensorFlow: seconds
     try:
-        card = store.read_card(store.current_model())
+        with st.spinner("Reading the model…"):
+            from covidct.inference.store import read_card  # TensorFlow: seconds
+
+            card = read_card(promotion.current_model())
+        history = promotion.history()
     except ModelError as error:
         callout("There is no model in use.", str(error), tone="stop")
         return
-    history = store.history()
     left, right = st.columns([3, 1], vertical_alignment="center")
     left.html(
         f'<p class="cv-state cv-is-finished"><strong>{literal(card.model_id)}</strong>'
         "<span>judges every slice on the Diagnose page, from the next one on</span></p>"
     )
-    right.button(
-        "Roll back",
-        icon=":material/undo:",
-        width="stretch",
-        disabled=not history,
-        help="Puts the model back that was in use before.",
-        on_click=live.attempt,
-        args=(store.rollback,),
-    )
+    with right:
+        promote.roll_back()
     live.show_refusal()
     st.html('<h3 class="cv-section">History</h3>')
     if history:
@@ -46,8 +41,8 @@ def show() -> None:
 
 def _table(history: tuple) -> str:
     rows = "".join(
-        f"<tr><td>{literal(words.when(entry.when))}</td><td>{literal(entry.action)}</td>"
-        f"<td>{literal(entry.model_id)}</td><td>{literal(str(entry.source))}</td></tr>"
+        f"<tr><td>{literal(words.when(entry.when))}</td><td>{literal(entry.action.capitalize())}</td>"
+        f"<td>{literal(entry.model_id)}</td><td>{literal(entry.source or "shipped")}</td></tr>"
         for entry in history
     )
     head = "".join(f"<th>{title}</th>" for title in ("When", "What", "Model", "From"))

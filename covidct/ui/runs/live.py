@@ -48,9 +48,10 @@ def _draw(run: Path, live: bool) -> None:
 def _head(run: Path, status: RunStatus) -> None:
     """State and what can be done about it."""
     state, action = st.columns([4, 1], vertical_alignment="center")
-    message = f"<span>{literal(status.message)}</span>" if status.message else ""
+    said = "" if status.is_live else status.message
+    message = f"<span>{literal(said)}</span>" if said else ""
     state.html(
-        f'<p class="cv-state cv-is-{status.state}"><strong>{words.STATES[status.state]}</strong>'
+        f'<p class="cv-state cv-is-{status.state}{" cv-live" if status.is_live else ""}"><strong>{words.STATES[status.state]}</strong>'
         f"{message}</p>"
     )
     if status.is_live:
@@ -95,7 +96,7 @@ def _progress(status: RunStatus) -> None:
     """How far the run and its current epoch have come."""
     share = status.batch / status.batches if status.batches else 0.0
     if status.state in ("queued", "starting"):
-        st.progress(share, words.preparation(status.batch, status.batches))
+        st.progress(share, words.preparation(status.message, status.batch, status.batches))
         return
     done = min(1.0, (status.epoch + share) / max(1, status.epochs))
     st.progress(done, words.progress(status.epoch, status.epochs, status.seconds_left))
@@ -109,7 +110,7 @@ def _curves(rows: list[dict[str, float]], epochs: int) -> None:
         '<i class="cv-line-validation"></i>Validation'
         '<i class="cv-line-best"></i>Best epoch, whose weights are kept</p>'
     )
-    for metrics, height in ((_LARGE, 230), (_SMALL, 150)):
+    for metrics, height in ((_LARGE, 280), (_SMALL, 210)):
         for place, metric in zip(st.columns(len(metrics), gap="medium"), metrics, strict=True):
             place.altair_chart(
                 charts.curve(rows, metric, epochs, height),

@@ -30,15 +30,22 @@ def show(chosen_run: str) -> None:
         "Run",
         list(runs),
         key=chosen_run,
-        format_func=lambda name: f"{name} · {words.STATES[read_status(runs[name]).state]}",
+        format_func=lambda name: _option(runs[name]),
         persist_state="session",
     )
     _one(runs[name], chosen_run)
 
 
+def _option(run: Path) -> str:
+    status = read_status(run)
+    return words.run_option(run.name, status.state, status.is_live)
+
+
 def _one(run: Path, chosen_run: str) -> None:
     is_live = read_status(run).is_live
     live.show(run)
-    if not is_live and is_judged(run):
-        judge.show(run)
+    judgement = st.container()
     manage.show(run, is_live, chosen_run)
+    if not is_live and is_judged(run):
+        with judgement:
+            judge.show(run)

@@ -1,6 +1,6 @@
 """How runs and data sets are put into words; no Streamlit here."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,6 +12,13 @@ STATES = {
     "stopped": "Stopped",
     "finished": "Finished",
     "failed": "Failed",
+}
+FIGURES = {
+    "roc_auc": "ROC AUC",
+    "sensitivity": "Sensitivity",
+    "specificity": "Specificity",
+    "accuracy": "Accuracy",
+    "expected_calibration_error": "Calibration error",
 }
 _MINUTE, _HOUR = 60, 3600
 
@@ -31,9 +38,15 @@ def duration(seconds: float) -> str:
     return f"{count(hours, 'hour')} {count(minutes, 'minute')}" if minutes else count(hours, "hour")
 
 
-def preparation(done: int, planned: int) -> str:
-    """What a run does before its first batch."""
-    return f"Reading slice {done:,} of {planned:,}" if planned else "Getting ready"
+def preparation(message: str, done: int, planned: int) -> str:
+    """What a run does before its first batch and after its last, with how much of it is done."""
+    doing = message.rstrip(".") or "Getting ready"
+    return f"{doing}: {done:,} of {planned:,}" if planned else doing
+
+
+def run_option(name: str, state: str, is_live: bool) -> str:
+    """A run in a list; what changes by the second is left out."""
+    return f"{name} · {'in progress' if is_live else STATES[state].lower()}"
 
 
 def progress(epoch: int, epochs: int, seconds_left: float | None) -> str:
@@ -70,3 +83,10 @@ def shortened(names: Iterable[str], at_most: int = 12) -> str:
     names = list(names)
     shown = ", ".join(names[:at_most])
     return f"{shown} and {len(names) - at_most:,} more" if len(names) > at_most else shown
+
+
+def figure(figures: Mapping[str, Any], name: str) -> str:
+    """A figure with its 95 % interval, as HTML."""
+    value = f"{figures[name]:.3f}"
+    interval = figures.get(f"{name}_ci95")
+    return f"{value} <small>{interval[0]:.3f} to {interval[1]:.3f}</small>" if interval else value
