@@ -1,4 +1,4 @@
-"""Command line: python -m covidct classify | explain | train | evaluate."""
+"""Command line: python -m covidct classify | explain | train | evaluate | runs | promote …"""
 
 import argparse
 import json
@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from covidct.commands import runs
 from covidct.errors import CovidCTError, UnreadableSlice
 
 DONE, FAILED = 0, 1
@@ -225,6 +226,7 @@ def _parser(train: bool) -> argparse.ArgumentParser:
         (training, _train),
     ):
         command.set_defaults(run=run, usage_error=command.error)
+    runs.add_commands(commands)
     return parser
 
 

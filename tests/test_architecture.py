@@ -15,6 +15,7 @@ FLOORS = {
     "training": 3,
     "evaluation": 4,
     "reports": 4,
+    "commands": 5,
     "ui": 5,
     "__main__": 5,
 }
