@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import streamlit as st
 
+from covidct.errors import CovidCTError
 from covidct.training import jobs
 from covidct.ui import close_up, texts
 from covidct.ui.runs import compare, in_use, new_run, one_run
+from covidct.ui.widgets import callout
 
 VIEWS = ("New run", "Runs", "Compare", "Model in use")
 _VIEW, _RUN, _STARTED = "view", "run", "run just started"
@@ -27,6 +29,13 @@ def page() -> None:
         width="stretch",
         bind="query-params",
     )
+    try:
+        _show(view)
+    except CovidCTError as error:
+        callout("This cannot be shown.", str(error), tone="stop")
+
+
+def _show(view: str) -> None:
     match view:
         case "New run":
             if run := new_run.show():

@@ -85,13 +85,11 @@ def curve(rows: Rows, metric: str, epochs: int, height: int = 190) -> alt.LayerC
 
 
 def _epoch_axis(epochs: int) -> alt.X:
-    step = max(1, math.ceil(epochs / 8))
-    ticks = list(range(1, epochs + 1, step))
     return alt.X(
         "epoch:Q",
         title=None,
         scale=alt.Scale(domain=[1, max(2, epochs)], nice=False, padding=8),
-        axis=alt.Axis(format="d", values=ticks, grid=False, labelOverlap=False),
+        axis=alt.Axis(format="d", tickMinStep=1, tickCount=min(epochs, 12), grid=False),
     )
 
 

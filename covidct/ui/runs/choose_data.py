@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from hashlib import file_digest
 from pathlib import Path
@@ -13,11 +14,12 @@ from covidct.data.archive import ClassFolder, guess_classes, list_class_folders,
 from covidct.data.fetch import Download, fetch
 from covidct.errors import CovidCTError
 from covidct.home import data_dir
+from covidct.training import jobs
 from covidct.ui.runs import words
 from covidct.ui.widgets import callout
 
 PUBLIC, UPLOAD, FOLDER = "Public COVID-CT", "Upload a ZIP", "On this server"
-COVID_CT = "COVID-CT"
+COVID_CT, _UPLOAD_PREFIX = "COVID-CT", "upload-"
 _TAKEN, _FETCHING, _SOURCE = "data taken", "data fetching", "data source"
 _MEGABYTE = 1 << 20
 _UPLOAD_LIMIT = 1024  # MB
@@ -146,7 +148,7 @@ def _unpacked(archive: BinaryIO, classes: tuple[str, str] | None) -> Path:
     archive.seek(0)
     digest = file_digest(archive, "sha256")
     digest.update("/".join(classes or ()).encode(errors="surrogateescape"))
-    folder = data_dir() / f"upload-{digest.hexdigest()[:12]}"
+    folder = data_dir() / f"{_UPLOAD_PREFIX}{digest.hexdigest()[:12]}"
     if not folder.is_dir():
         with st.spinner("Unpacking…"):
             unpack_dataset(archive, folder, classes)
@@ -170,6 +172,8 @@ def _folder() -> Path | None:
         persist_state="session",
     ).strip()
     _hint("Either the layout of COVID-CT, or just two folders CT_COVID and CT_NonCOVID.")
+    if chosen and chosen.name.startswith(_UPLOAD_PREFIX) and not path:
+        _offer_to_delete(chosen)
     if not path:
         return chosen
     folder = Path(path).expanduser()
@@ -177,6 +181,20 @@ def _folder() -> Path | None:
         callout("There is no such folder on this server.", tone="stop")
         return None
     return folder
+
+
+def _offer_to_delete(folder: Path) -> None:
+    with st.popover("Delete these slices", icon=":material/delete:", type="tertiary"):
+        st.markdown(
+            "The uploaded slices go for good. Runs that learnt from them stay, but their mistakes "
+            "can no longer be looked at."
+        )
+        st.button("Delete them", type="primary", on_click=_delete, args=(folder,))
+
+
+def _delete(folder: Path) -> None:
+    if not jobs.live_run():
+        shutil.rmtree(folder)
 
 
 def _data_sets() -> list[Path]:

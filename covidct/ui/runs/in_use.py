@@ -42,7 +42,7 @@ def show() -> None:
 def _table(history: tuple) -> str:
     rows = "".join(
         f"<tr><td>{literal(words.when(entry.when))}</td><td>{literal(entry.action.capitalize())}</td>"
-        f"<td>{literal(entry.model_id)}</td><td>{literal(entry.source or "shipped")}</td></tr>"
+        f"<td>{literal(entry.model_id)}</td><td>{literal(entry.source or 'shipped')}</td></tr>"
         for entry in history
     )
     head = "".join(f"<th>{title}</th>" for title in ("When", "What", "Model", "From"))

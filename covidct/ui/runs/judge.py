@@ -128,7 +128,9 @@ def _slices(run: Path, review: Review, comparison: Comparison | None, chosen: st
         st.html('<p class="cv-hint">None.</p>')
         return
     data = Path(read_settings(run)["data"])
-    gallery.show(slices, data, run, f"{run.name} {chosen}", by_slice(comparison) if comparison else {})
+    gallery.show(
+        slices, data, run, f"{run.name} {chosen}", by_slice(comparison) if comparison else {}
+    )
 
 
 def _chosen(

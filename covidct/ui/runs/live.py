@@ -10,7 +10,7 @@ import streamlit as st
 
 from covidct.errors import CovidCTError
 from covidct.training import jobs
-from covidct.training.progress import read_status
+from covidct.training.progress import LOG_FILE, read_status
 from covidct.training.run_folder import read_metrics
 from covidct.ui.runs import charts, words
 from covidct.ui.texts import literal
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from covidct.training.progress import RunStatus
 
 _EVERY = 1.0  # seconds
-_LOG_TAIL = 16_384  # bytes
+_LOG_TAIL = 8_192  # bytes
 _LARGE, _SMALL = ("auc", "loss"), ("accuracy", "sensitivity", "specificity")
 _REFUSED = "run action refused"
 
@@ -36,23 +36,28 @@ def _draw(run: Path, live: bool) -> None:
     if live and not status.is_live:
         st.rerun()
     rows = read_metrics(run)
-    _head(run, status)
+    # Places that stay where they are, so that what goes leaves no gap to be redrawn
+    head, progress, curves, log = (st.container() for _ in range(4))
+    with head:
+        _head(run, status)
     if status.is_live:
-        _progress(status)
-    if rows or live:
-        _curves(rows, status.epochs)
-    with st.expander("Log", key=f"log {run.name}"):
-        st.code(log_tail(run / "log.txt") or "Nothing yet.", language=None, height=280)
+        with progress:
+            _progress(status)
+    if rows or status.is_live:
+        with curves:
+            _curves(rows, status.epochs)
+    with log.expander("Log", key=f"log {run.name}"), st.container(height=280, autoscroll=True):
+        st.code(log_tail(run / LOG_FILE) or "Nothing yet.", language=None)
 
 
 def _head(run: Path, status: RunStatus) -> None:
     """State and what can be done about it."""
     state, action = st.columns([4, 1], vertical_alignment="center")
-    said = "" if status.is_live else status.message
+    live, said = (" cv-live", "") if status.is_live else ("", words.without_state(status.message))
     message = f"<span>{literal(said)}</span>" if said else ""
     state.html(
-        f'<p class="cv-state cv-is-{status.state}{" cv-live" if status.is_live else ""}"><strong>{words.STATES[status.state]}</strong>'
-        f"{message}</p>"
+        f'<p class="cv-state cv-is-{status.state}{live}">'
+        f"<strong>{words.STATES[status.state]}</strong>{message}</p>"
     )
     if status.is_live:
         action.button(

@@ -72,7 +72,9 @@ def show(run: Path, comparison: Comparison) -> None:
     verdict, action = st.columns([3, 2], gap="large", vertical_alignment="center")
     with verdict:
         if same:
-            callout("This model is in use: it judges every slice on the Diagnose page.", tone="note")
+            callout(
+                "This model is in use: it judges every slice on the Diagnose page.", tone="note"
+            )
         else:
             low, high = comparison.auc_difference_ci95
             callout(
@@ -98,7 +100,8 @@ def roll_back() -> None:
         "Roll back",
         icon=":material/undo:",
         width="stretch",
-        disabled=not promotion.history() or promotion.current_model().parent == promotion.SHIPPED_DIR,
+        disabled=not promotion.history()
+        or promotion.current_model().parent == promotion.SHIPPED_DIR,
         help="Puts the model back that was in use before.",
         on_click=attempt,
         args=(promotion.rollback,),

@@ -44,6 +44,11 @@ def preparation(message: str, done: int, planned: int) -> str:
     return f"{doing}: {done:,} of {planned:,}" if planned else doing
 
 
+def without_state(message: str) -> str:
+    """A run's message for beside its state, which it need not repeat."""
+    return message.removeprefix(f"{STATES['stopped']}. ")
+
+
 def run_option(name: str, state: str, is_live: bool) -> str:
     """A run in a list; what changes by the second is left out."""
     return f"{name} · {'in progress' if is_live else STATES[state].lower()}"
