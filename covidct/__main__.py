@@ -1,16 +1,20 @@
-"""Command line: python -m covidct classify | explain | train | evaluate | runs | promote …"""
+"""Command line: python -m covidct classify | explain | fetch | check | train | runs | promote …"""
 
 import argparse
 import json
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from covidct.commands import runs
 from covidct.errors import CovidCTError, UnreadableSlice
+
+if TYPE_CHECKING:
+    from covidct.data.download import Download
 
 DONE, FAILED = 0, 1
 METHOD_NAMES = ("gradcam", "gradcam++", "layercam", "scorecam", "smoothgrad")
@@ -143,6 +147,28 @@ def _evaluate(options: argparse.Namespace) -> int:
     return FAILED if figures["skipped"] else DONE
 
 
+def _fetch(options: argparse.Namespace) -> int:
+    from covidct.data.fetch import COVID_CT_URL, fetch
+
+    with _download_bar() as report:
+        folder = fetch(options.to, source=options.source or COVID_CT_URL, report=report)
+    print(f"COVID-CT is whole in {folder}.")
+    return DONE
+
+
+def _check(options: argparse.Namespace) -> int:
+    from covidct.data.check import check_dataset
+    from covidct.data.check_text import as_json, as_text
+
+    report = check_dataset(
+        options.data, options.validation_share, options.seed, _progress("Checking")
+    )
+    if options.exclusions:
+        options.exclusions.write_text("".join(f"{name}\n" for name in report.exclusions), "utf-8")
+    print(json.dumps(as_json(report), ensure_ascii=False) if options.json else as_text(report))
+    return FAILED if report.leaks else DONE
+
+
 def _print_figures(figures: dict[str, Any]) -> None:
     print(
         f"{figures['split']}: {figures['n']} slices of {figures['patients']} patients, "
@@ -185,6 +211,23 @@ def _progress(title: str) -> Callable[[Iterable], Iterable]:
     return partial(track, description=title, console=Console(stderr=True))
 
 
+@contextmanager
+def _download_bar() -> Iterator[Callable[["Download"], None]]:
+    """A progress bar for each file on standard error, where that is a terminal."""
+    if not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
+    with Progress(*columns, console=Console(stderr=True)) as bars:
+        bar = bars.add_task("", total=None)
+        yield lambda at: bars.update(
+            bar, description=f"{at.file} ({at.step})", completed=at.received, total=at.total
+        )
+
+
 def _parser(train: bool) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("covidct", description=f"COVID-19 on CT slices. {NOTICE}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
@@ -219,9 +262,22 @@ def _parser(train: bool) -> argparse.ArgumentParser:
     if train:
         _add_settings(training)
 
+    fetch = commands.add_parser("fetch", help="fetch the public COVID-CT data set")
+    fetch.add_argument("--to", type=Path, metavar="DIR", help="the folder to make")
+    fetch.add_argument("--source", metavar="URL", help="a copy of upstream's layout elsewhere")
+
+    check = commands.add_parser("check", help="look for leaks and mistakes in a data set")
+    check.add_argument("--data", type=Path, required=True, metavar="DIR")
+    check.add_argument("--json", action="store_true", help="print the report as JSON")
+    check.add_argument("--exclusions", type=Path, metavar="FILE", help="list what to leave out")
+    check.add_argument("--validation-share", type=float, default=0.2)
+    check.add_argument("--seed", type=int, default=0)
+
     for command, run in (
         (classify, _classify),
         (explain, _explain),
+        (fetch, _fetch),
+        (check, _check),
         (evaluate, _evaluate),
         (training, _train),
     ):

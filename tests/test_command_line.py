@@ -84,6 +84,30 @@ def test_explain_writes_overlay_and_heat_map_on_the_slices_grid(run, mixed_folde
     assert 0 <= values.min() <= values.max() <= 1
 
 
+def test_check_reports_leaks_with_status_1_and_lists_what_to_leave_out(
+    run, phantom_dataset, tmp_path
+):
+    data, exclusions = tmp_path / "data", tmp_path / "exclusions.txt"
+    shutil.copytree(phantom_dataset, data)
+    shutil.copy(data / "CT_COVID" / "a.png", data / "CT_NonCOVID" / "copy of a.png")
+    done = run("check", "--data", data, "--exclusions", exclusions)
+    assert done.returncode == 1
+    assert "leaks between training and validation" in done.stdout
+    listed = exclusions.read_text().splitlines()
+    assert {"CT_COVID/a.png", "CT_NonCOVID/copy of a.png"} <= set(listed)
+    report = json.loads(run("check", "--data", data, "--json").stdout)
+    assert report["exclusions"] == listed
+    assert ["CT_COVID/a.png", "CT_NonCOVID/copy of a.png"] in report["duplicates"]
+    assert {"counts", "unreadable", "near_duplicates", "contradictions", "shortcut"} <= set(report)
+
+
+def test_fetch_without_a_network_is_a_sentence(run, tmp_path):
+    done = run("fetch", "--to", tmp_path / "x", "--source", "http://127.0.0.1:9/master")
+    assert done.returncode == 1
+    assert "there is no network" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_train_evaluate_and_classify_with_the_new_model(
     run, phantom_dataset, mixed_folder, tmp_path
 ):
@@ -116,7 +140,7 @@ def test_train_evaluate_and_classify_with_the_new_model(
 
 @pytest.mark.parametrize(
     "arguments",
-    [(), ("diagnose",), ("classify",), ("explain", "x.png"), ("train", "--run", "x")],
+    [(), ("diagnose",), ("classify",), ("explain", "x.png"), ("train", "--run", "x"), ("check",)],
 )
 def test_wrong_usage_is_status_2(run, arguments):
     done = run(*arguments)

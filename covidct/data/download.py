@@ -93,7 +93,7 @@ def download(
             failures = 0 if _size(part) > furthest else failures + 1
             furthest = max(furthest, _size(part))
             if failures >= patience.tries:
-                raise FetchError(f"{problem} {_KEPT}") from problem
+                raise FetchError(f"{problem} {_KEPT}" if _size(part) else f"{problem}") from problem
             report(Download(name, _size(part), None, RETRYING))
             time.sleep(min(_MAX_PAUSE_SECONDS, patience.pause_seconds * 2 ** max(0, failures - 1)))
     _tag_file(part).unlink(missing_ok=True)

@@ -125,7 +125,7 @@ def read_index(path: str | PathLike, exclude: Collection[str] = ()) -> Index:
             if f"{folder.name}/{file.name}" in exclude:
                 skipped.append(Skipped(file, EXCLUDED_BY_CHOICE))
                 continue
-            if hashlib.sha256(file.read_bytes()).hexdigest() in _KNOWN_MISLABELLED:
+            if class_name == "NonCOVID" and _is_known_mislabelled(file):
                 skipped.append(Skipped(file, "Known to be labelled wrongly in COVID-CT."))
                 continue
             patient = patients.get(key) or group_by_name(file.name)
@@ -136,6 +136,10 @@ def read_index(path: str | PathLike, exclude: Collection[str] = ()) -> Index:
         for class_name, name in splits
     ]
     return Index(root, tuple(items), tuple(skipped))
+
+
+def _is_known_mislabelled(file: Path) -> bool:
+    return hashlib.sha256(file.read_bytes()).hexdigest() in _KNOWN_MISLABELLED
 
 
 def group_by_name(file_name: str) -> str:
