@@ -10,6 +10,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 import zipfile
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
 _LOCK_FILE = ".training.lock"
 _LOCK_VARIABLE = "COVIDCT_TRAINING_LOCK"  # the descriptor of the lock that a run was handed
 _NAME = re.compile(r"[^\W_][\w .+()-]{0,79}")
+_ENDING_FOR = 20  # seconds that a process may take to close down after its last word
 _NOT_IN_ZIP = (BACKUP_FOLDER, BEST_WEIGHTS)
 
 _children: list[subprocess.Popen] = []
@@ -80,10 +82,10 @@ def resume(folder: Path) -> None:
     Raises:
         ConfigError: another run is live, this one is finished, or there is none in the folder.
     """
+    if is_trained(folder) and read_status(folder).state == "finished":
+        raise ConfigError(f"The run “{folder.name}” has finished: there is nothing to resume.")
     lock = _take_turn()
     try:
-        if is_trained(folder) and read_status(folder).state == "finished":
-            raise ConfigError(f"The run “{folder.name}” has finished: there is nothing to resume.")
         _launch(folder, lock)
     finally:
         os.close(lock)
@@ -219,19 +221,27 @@ def _take_turn() -> int:
     Raises:
         ConfigError: another process holds it.
     """
-    _collect_children()
     runs_dir().mkdir(parents=True, exist_ok=True)
     lock = os.open(runs_dir() / _LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    give_up = time.monotonic() + _ENDING_FOR
+    while not _locked(lock):
+        live = live_run()
+        if live or time.monotonic() > give_up:  # else one that has just ended is closing down
+            os.close(lock)
+            raise ConfigError(
+                f"{f'The run “{live.name}”' if live else 'Another run'} is being trained, and only "
+                "one can be at a time. Wait for it or stop it."
+            )
+        time.sleep(0.1)
+    return lock
+
+
+def _locked(lock: int) -> bool:
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        os.close(lock)
-        live = live_run()
-        who = f"The run “{live.name}”" if live else "Another run"
-        raise ConfigError(
-            f"{who} is being trained, and only one can be at a time. Wait for it or stop it."
-        ) from None
-    return lock
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _collect_children() -> None:
