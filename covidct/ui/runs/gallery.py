@@ -13,7 +13,7 @@ import streamlit as st
 from covidct.errors import CovidCTError
 from covidct.evaluation.review import Reviewed, path_of
 from covidct.imaging.readers import read_slice
-from covidct.ui import close_up, examine, network
+from covidct.ui import close_up, examine, frame, network
 from covidct.ui.examine import Case
 from covidct.ui.runs import preview, words
 from covidct.ui.texts import literal, percent
@@ -80,6 +80,7 @@ def _verdict(reviewed: Reviewed, other: ComparedSlice | None) -> str:
 @st.dialog("Validation slice", width="large")
 def _open(reviewed: Reviewed, data: Path, model: Path) -> None:
     """The slice with this model's verdict and heat map, as on the Diagnose page."""
+    frame.carry_theme_into_dialog()
     st.html(
         f'<h2 class="cv-file">{literal(reviewed.file)}</h2>'
         f'<p class="cv-hint">Labelled {CLASSES[reviewed.class_name]} in the data set, patient '

@@ -10,6 +10,7 @@ import streamlit as st
 
 from covidct.errors import CovidCTError
 from covidct.inference import promotion
+from covidct.ui import frame
 from covidct.ui.runs import words
 from covidct.ui.runs.live import attempt, show_refusal
 from covidct.ui.texts import literal
@@ -126,6 +127,7 @@ def _unknown(run: Path) -> None:
 
 @st.dialog("Use a model that is not better?")
 def _confirm(run: Path, why: str) -> None:
+    frame.carry_theme_into_dialog()
     st.html(f"<p>{literal(why)}</p>")
     keep, use = st.columns(2)
     if keep.button("Keep the model in use", type="primary", width="stretch"):
