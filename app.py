@@ -7,12 +7,16 @@ from pathlib import Path
 
 import streamlit as st
 
-from covidct.ui import diagnose, frame
+from covidct.ui import diagnose, frame, training
 
 ICON = Path(__file__).parent / "covidct" / "ui" / "assets" / "icon.png"
 
 st.set_page_config(page_title="covidct", page_icon=str(ICON), layout="wide")
 frame.show()
 st.navigation(
-    [st.Page(diagnose.page, title="Diagnose", url_path="diagnose", default=True)], position="top"
+    [
+        st.Page(diagnose.page, title="Diagnose", url_path="diagnose", default=True),
+        st.Page(training.page, title="Training", url_path="training"),
+    ],
+    position="top",
 ).run()

@@ -14,6 +14,7 @@ from covidct.errors import (
     FetchError,
     ModelError,
     ModelIntegrityError,
+    TrainingStopped,
     UnreadableSlice,
     UnsupportedEncoding,
 )
@@ -42,6 +43,7 @@ __all__ = [
     "ModelError",
     "ModelIntegrityError",
     "Prediction",
+    "TrainingStopped",
     "UnreadableSlice",
     "UnsupportedEncoding",
     "classify_image",

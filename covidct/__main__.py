@@ -1,4 +1,4 @@
-"""Command line: python -m covidct classify | explain | fetch | check | train | evaluate."""
+"""Command line: python -m covidct classify | explain | fetch | check | train | runs | promote …"""
 
 import argparse
 import json
@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from covidct.commands import runs
 from covidct.errors import CovidCTError, UnreadableSlice
 
 if TYPE_CHECKING:
@@ -92,22 +93,42 @@ def _explain(options: argparse.Namespace) -> int:
 
 
 def _train(options: argparse.Namespace) -> int:
-    from covidct.evaluation.evaluate import evaluate_validation
-    from covidct.training.config import TrainConfig
-    from covidct.training.fit import fit, resume
+    from covidct.training import jobs
+    from covidct.training.progress import read_status, recorded_run
 
-    if options.resume:
-        resume(options.run_folder, _progress("Reading slices"))
-    elif options.data is None:
-        options.usage_error("--data is needed, unless a run is resumed")
-    else:
-        names = TrainConfig().as_flat_dict().keys()
-        config = TrainConfig.from_flat_dict({name: getattr(options, name) for name in names})
-        fit(options.data, options.run_folder, config, _progress("Reading slices"))
-    figures = evaluate_validation(options.run_folder, _progress("Validating"))
+    run = options.run_folder
+    if options.stop:
+        jobs.stop(run)
+        print(f"{run} will end after its current batch and keep its best weights.")
+        return DONE
+    jobs.enter(run)
+    if not options.resume:
+        _start_run_folder(options)
+    with recorded_run(run):
+        from covidct.evaluation.evaluate import evaluate_validation
+        from covidct.training.fit import resume
+
+        resume(run, _progress("Reading slices"))
+        figures = evaluate_validation(run, _progress("Validating"))
     _print_figures(figures)
-    print(f"The model is in {options.run_folder}: classify with --model and that path. {NOTICE}")
+    print(read_status(run).message or "All epochs are done.")
+    print(f"The model is in {run}: classify with --model and that path. {NOTICE}")
     return DONE
+
+
+def _start_run_folder(options: argparse.Namespace) -> None:
+    from covidct.training.config import TrainConfig, default_settings
+    from covidct.training.run_folder import start_run_folder
+
+    if options.data is None:
+        options.usage_error("--data is needed, unless a run is resumed or stopped")
+    config = TrainConfig.from_flat_dict(
+        {name: getattr(options, name) for name in default_settings()}
+    )
+    exclude = (
+        options.exclusions.read_text(encoding="utf-8").splitlines() if options.exclusions else ()
+    )
+    start_run_folder(options.run_folder, options.data.resolve(), config, exclude)
 
 
 def _evaluate(options: argparse.Namespace) -> int:
@@ -234,6 +255,10 @@ def _parser(train: bool) -> argparse.ArgumentParser:
     training.add_argument("--data", type=Path, metavar="DIR")
     training.add_argument("--run", type=Path, required=True, metavar="RUNDIR", dest="run_folder")
     training.add_argument("--resume", action="store_true", help="go on with an interrupted run")
+    training.add_argument("--stop", action="store_true", help="end a run after its current batch")
+    training.add_argument(
+        "--exclusions", type=Path, metavar="FILE", help="slices to leave out, one a line"
+    )
     if train:
         _add_settings(training)
 
@@ -257,15 +282,16 @@ def _parser(train: bool) -> argparse.ArgumentParser:
         (training, _train),
     ):
         command.set_defaults(run=run, usage_error=command.error)
+    runs.add_commands(commands)
     return parser
 
 
 def _add_settings(parser: argparse.ArgumentParser) -> None:
     """One option for each field of TrainConfig."""
-    from covidct.training.config import TrainConfig
+    from covidct.training.config import default_settings
 
     group = parser.add_argument_group("settings", "with their defaults")
-    for name, default in TrainConfig().as_flat_dict().items():
+    for name, default in default_settings().items():
         option = f"--{name.replace('_', '-')}"
         if isinstance(default, bool):
             group.add_argument(option, action=argparse.BooleanOptionalAction, default=default)

@@ -6,6 +6,7 @@
     ├── DatasetError             a folder is not a data set that can be trained or evaluated on
     ├── FetchError               a data set could not be fetched whole and as it was before
     ├── ConfigError              a training setting is out of its range
+    ├── TrainingStopped          a training run was stopped on request before it had a model
     └── ModelError               a model folder cannot be used
         └── ModelIntegrityError  the model file is not the one its card describes
 
@@ -37,6 +38,10 @@ class FetchError(CovidCTError):
 
 class ConfigError(CovidCTError):
     """A training setting is out of its range."""
+
+
+class TrainingStopped(CovidCTError):
+    """A training run was stopped on request before it had a model."""
 
 
 class ModelError(CovidCTError):

@@ -14,6 +14,21 @@ ROOT = Path(__file__).parents[1]
 SHARED_DATA = ROOT.parent / "shared" / "data"
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _no_ones_home(tmp_path_factory):
+    """Runs and promoted models of whoever calls the tests are neither seen nor touched."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("COVIDCT_HOME", str(tmp_path_factory.mktemp("home")))
+        yield
+
+
+@pytest.fixture
+def own_home(tmp_path, monkeypatch) -> Path:
+    """A COVIDCT_HOME for one test."""
+    monkeypatch.setenv("COVIDCT_HOME", str(tmp_path / "home"))
+    return tmp_path / "home"
+
+
 @pytest.fixture(scope="session")
 def root() -> Path:
     """The folder of app.py."""

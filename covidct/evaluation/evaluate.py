@@ -2,7 +2,7 @@
 
 import csv
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from os import PathLike
 from pathlib import Path
@@ -55,13 +55,23 @@ def evaluate_validation(
         ModelError: the run has left no model.
     """
     run = Path(run)
-    data, config = read_run_folder(run)
-    _, items = split_for_training(read_index(data), config.validation_share, config.seed)
+    items = validation_items(run)
     classifier = Classifier.load(run)
     figures = _evaluate_items(classifier, items, "val", run / "validation", progress)
     card = classifier.card
     replace(card, about=card.about | {"validation": figures}).write(run)
     return figures
+
+
+def validation_items(run: Path) -> tuple[Item, ...]:
+    """The slices that a run is validated on.
+
+    Raises:
+        ConfigError: there is no run in the folder.
+        DatasetError: its data set is gone.
+    """
+    data, config, exclude = read_run_folder(run)
+    return split_for_training(read_index(data, exclude), config.validation_share, config.seed)[1]
 
 
 def _evaluate_items(
@@ -71,15 +81,8 @@ def _evaluate_items(
     out: Path,
     progress: Callable[[Iterable[Item]], Iterable[Item]],
 ) -> dict:
-    items, predictions, skipped = _classify(classifier, progress(items))
-    verdicts = Verdicts(
-        labels=np.array([item.label == 1 for item in items], bool),
-        probabilities=np.array([prediction.probability for prediction in predictions]),
-        positive=np.array([prediction.is_positive for prediction in predictions], bool),
-        patients=np.array([item.patient for item in items]),
-    )
-    if len(set(verdicts.labels)) < 2:
-        raise DatasetError("Figures need readable slices of both classes.")
+    items, predictions, skipped = classify_items(classifier, progress(items))
+    verdicts = verdicts_of(items, predictions)
     figures = {
         "model_id": classifier.card.model_id,
         "split": split,
@@ -95,9 +98,27 @@ def _evaluate_items(
     return figures
 
 
-def _classify(
+def verdicts_of(items: Sequence[Item], predictions: Sequence[Prediction]) -> Verdicts:
+    """Labels and predictions side by side.
+
+    Raises:
+        DatasetError: a class has no slices.
+    """
+    verdicts = Verdicts(
+        labels=np.array([item.label == 1 for item in items], bool),
+        probabilities=np.array([prediction.probability for prediction in predictions]),
+        positive=np.array([prediction.is_positive for prediction in predictions], bool),
+        patients=np.array([item.patient for item in items]),
+    )
+    if len(set(verdicts.labels)) < 2:
+        raise DatasetError("Figures need readable slices of both classes.")
+    return verdicts
+
+
+def classify_items(
     classifier: Classifier, items: Iterable[Item]
 ) -> tuple[list[Item], list[Prediction], list[Skipped]]:
+    """The items that could be read, a prediction for each, and the files that could not."""
     read, predictions, skipped, waiting = [], [], [], []
 
     def flush() -> None:

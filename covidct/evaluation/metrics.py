@@ -43,7 +43,7 @@ def summarise(verdicts: Verdicts, seed: int = 0) -> dict:
         "specificity": specificity,
         "roc_auc": roc_auc,
     }
-    weights = [np.ones(len(verdicts.labels)), *_patient_resamples(verdicts, seed)]
+    weights = [np.ones(len(verdicts.labels)), *patient_resamples(verdicts, seed)]
     summary = {"n": len(verdicts.labels), "patients": len(np.unique(verdicts.patients))}
     for name, rate in rates.items():
         value, *resampled = (rate(verdicts, weight) for weight in weights)
@@ -95,7 +95,7 @@ def expected_calibration_error(verdicts: Verdicts) -> float:
     return float(np.sum(gaps) / len(verdicts.labels))
 
 
-def _patient_resamples(verdicts: Verdicts, seed: int) -> np.ndarray:
+def patient_resamples(verdicts: Verdicts, seed: int) -> np.ndarray:
     """How often each slice counts in each bootstrap sample, (resamples, N)."""
     rng = np.random.default_rng(seed)
     names, patient_of_slice = np.unique(verdicts.patients, return_inverse=True)

@@ -4,7 +4,6 @@ A model is data, never code: the file must be the ``.keras`` archive whose SHA-2
 card, and Keras opens it in safe mode.
 """
 
-import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
@@ -16,12 +15,40 @@ import keras
 import numpy as np
 
 from covidct.errors import ConfigError, ModelError, ModelIntegrityError
+from covidct.files import replace_text
+from covidct.home import models_dir, runs_dir
 from covidct.inference.calibration import Calibration
+from covidct.inference.promotion import (
+    CARD_FILE,
+    DEFAULT_MODEL,
+    MODEL_FILE,
+    SHIPPED_DIR,
+    Promotion,
+    current_model,
+    history,
+    promote,
+    rollback,
+    sha256_of,
+)
 from covidct.models.backbones import get_preprocess_input
 
-MODEL_FILE, CARD_FILE = "model.keras", "card.json"
-SHIPPED_DIR = Path(__file__).parents[2] / "weights"
-DEFAULT_MODEL = "covidct-lite"
+__all__ = [
+    "CARD_FILE",
+    "DEFAULT_MODEL",
+    "MODEL_FILE",
+    "SHIPPED_DIR",
+    "ModelCard",
+    "Promotion",
+    "current_model",
+    "find_model",
+    "history",
+    "open_model",
+    "promote",
+    "read_card",
+    "rollback",
+    "sha256_of",
+]
+
 _SHORT_HASH = 12
 
 
@@ -60,9 +87,7 @@ class ModelCard:
     def write(self, folder: Path) -> None:
         """Write ``card.json`` at once or not at all."""
         text = json.dumps(asdict(self), indent=2, ensure_ascii=False, allow_nan=False)
-        temporary = folder / f"{CARD_FILE}.part"
-        temporary.write_text(text + "\n", encoding="utf-8")
-        temporary.replace(folder / CARD_FILE)
+        replace_text(folder / CARD_FILE, text + "\n")
 
 
 def read_card(folder: Path) -> ModelCard:
@@ -99,23 +124,17 @@ def _card_of(values: dict[str, Any]) -> ModelCard:
     )
 
 
-def sha256_of(path: Path) -> str:
-    """Hexadecimal SHA-256 of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def find_model(name: str | PathLike | None = None) -> Path:
-    """The folder of a model: a shipped one by name, or any folder with a card by path.
+    """The folder of a model: a shipped or promoted one or a run by name, or any folder by path.
 
     Args:
-        name: None is the shipped default.
+        name: None is the model in use: the promoted one if any, else the shipped default.
 
     Raises:
         ModelError: there is none.
     """
-    name = name or DEFAULT_MODEL
-    for folder in (SHIPPED_DIR / name, Path(name)):
+    name = name or current_model()
+    for folder in (SHIPPED_DIR / name, models_dir() / name, runs_dir() / name, Path(name)):
         if (folder / CARD_FILE).is_file():
             return folder
     shipped = ", ".join(sorted(p.parent.name for p in SHIPPED_DIR.glob(f"*/{MODEL_FILE}")))

@@ -1,13 +1,15 @@
-"""TrainConfig: every hyper-parameter of a run, with the default that gives a good one."""
+"""TrainConfig: every hyper-parameter of a run, with the default that gives a good one.
+
+Importing this module does not import TensorFlow; making a TrainConfig does, to check the backbone.
+"""
 
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from covidct.data.augment import Augmentation
 from covidct.errors import ConfigError
-from covidct.models.backbones import BACKBONES, get_preprocess_input
 
-_RANGES = {
+RANGES = {
     "image_size": (64, 1024),
     "epochs": (1, 1000),
     "batch_size": (1, 512),
@@ -58,17 +60,21 @@ class TrainConfig:
     augmentation: Augmentation = field(default_factory=Augmentation)
 
     def __post_init__(self) -> None:
+        from covidct.models.backbones import get_preprocess_input
+
         get_preprocess_input(self.backbone, self.pixel_scaling)
         for name, value in self.as_flat_dict().items():
-            if value is None or name not in _RANGES:
+            if value is None or name not in RANGES:
                 continue
-            low, high = _RANGES[name]
+            low, high = RANGES[name]
             if not low <= value <= high:
                 raise ConfigError(f"{name} must lie between {low:g} and {high:g}, not {value:g}.")
 
     @property
     def input_size(self) -> tuple[int, int]:
         """Rows and columns of the network's input."""
+        from covidct.models.backbones import BACKBONES
+
         side = self.image_size or BACKBONES[self.backbone].image_size
         return side, side
 
@@ -95,3 +101,9 @@ class TrainConfig:
                 **{name: value for name, value in settings.items() if name in geometry}
             ),
         )
+
+
+def default_settings() -> dict[str, Any]:
+    """The defaults as :meth:`TrainConfig.as_flat_dict` gives them, without TensorFlow."""
+    own = {f.name: f.default for f in fields(TrainConfig) if f.name != "augmentation"}
+    return own | asdict(Augmentation())

@@ -1,8 +1,11 @@
 """The training run, readable from top to bottom."""
 
 import csv
+import hashlib
+import json
+import os
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from os import PathLike
 from pathlib import Path
 
@@ -18,26 +21,31 @@ from covidct.data.stream import (
     prepare,
     training_batches,
 )
+from covidct.errors import DatasetError, TrainingStopped
+from covidct.files import flush_to_disk, replace_text
 from covidct.inference.calibration import fit_calibration
-from covidct.inference.store import MODEL_FILE, ModelCard, sha256_of
+from covidct.inference.store import CARD_FILE, MODEL_FILE, ModelCard, sha256_of
 from covidct.models.backbones import get_preprocess_input
 from covidct.models.network import DROPOUT_LAYER, build_network, freeze_for_finetuning
+from covidct.training.callbacks import KeepEpochs, RefuseDivergence, SayProgress
 from covidct.training.config import TrainConfig
 from covidct.training.metrics import epoch_metrics
+from covidct.training.progress import ProgressWriter, recorded_run
 from covidct.training.run_folder import (
-    BACKUP_FOLDER,
     BEST_WEIGHTS,
     METRICS_FILE,
-    MONITORED,
     SKIPPED_FILE,
-    drop_metrics_after,
+    best_epoch,
     finished_epochs,
+    is_trained,
     read_metrics,
     read_run_folder,
     start_run_folder,
 )
 
 _EVALUATION_BATCH = 32
+_SLICES_FILE = "slices.json"
+_MODEL_PART = "unfinished.keras"  # Keras insists on the ending
 
 
 def fit(
@@ -45,28 +53,34 @@ def fit(
     run: str | PathLike,
     config: TrainConfig,
     progress: Callable[[Iterable[Item]], Iterable[Item]] = iter,
+    exclude: Sequence[str] = (),
 ) -> ModelCard:
     """Train a network and leave it in the run folder as a model that can be opened.
 
-    Writes ``config.json``, ``metrics.csv`` (a row an epoch), ``skipped.csv`` (files left out, and
-    why), ``backup/`` (the state to resume from), and at the end ``model.keras`` with the weights
-    of the epoch that had the best validation AUC, and its ``card.json``.
+    Writes ``config.json``, ``status.json`` (how far it is), ``metrics.csv`` (a row an epoch),
+    ``skipped.csv`` (files left out, and why), ``backup/`` (the state to resume from),
+    ``best.weights.h5``, and at the end ``model.keras`` with the weights of the epoch that had the
+    best validation AUC, and its ``card.json``. Stopped by a file ``stop`` or SIGTERM, it ends after
+    the current batch with the model of the best epoch so far.
 
     Args:
         data: a data set folder.
         run: the run folder, new or empty.
         config: the settings.
         progress: wraps the reading of the slices, to show how far it is.
+        exclude: slices to leave out, each as its class folder and name ("CT_COVID/a.png").
 
     Returns:
         The card of the trained model, calibrated on the validation slices.
 
     Raises:
-        ConfigError: the run folder is in use, or the ImageNet weights cannot be had.
+        ConfigError: the run folder is in use, the ImageNet weights cannot be had, or the loss
+            became no number.
         DatasetError: the data cannot be trained on.
+        TrainingStopped: stopped on request before the first epoch had ended.
     """
-    start_run_folder(Path(run), Path(data).resolve(), config)
-    return _train(Path(run), progress)
+    start_run_folder(Path(run), Path(data).resolve(), config, exclude)
+    return resume(run, progress)
 
 
 def resume(
@@ -77,22 +91,32 @@ def resume(
 
     Raises:
         ConfigError: there is no run in the folder.
+        DatasetError: the data set is not the one that the run began with.
     """
-    return _train(Path(run), progress)
+    with recorded_run(Path(run)):
+        return _train(Path(run), progress)
 
 
 def _train(run: Path, progress: Callable) -> ModelCard:
-    data, config = read_run_folder(run)
+    data, config, exclude = read_run_folder(run)
     keras.utils.set_random_seed(config.seed)
+    writer = ProgressWriter(run)
 
-    index = read_index(data)
+    index = read_index(data, exclude)
     training_items, validation_items = split_for_training(
         index, config.validation_share, config.seed
     )
-    slices = prepare(training_items + validation_items, config.input_size, progress)
+    slices = prepare(
+        training_items + validation_items,
+        config.input_size,
+        lambda items: writer.watch(progress(items), "Reading slices."),
+    )
+    _refuse_vanished(slices)
+    _refuse_other_slices(run, slices)
     _write_skipped(run, index.skipped + slices.skipped)
     training, validation = slices.of(training_items), slices.of(validation_items)
 
+    writer.say(batch=0, batches=0, message="Building the network.")
     network = _compiled_network(config, len(training.items))
     steps = _steps(config, len(training.items))
     preprocess_input = get_preprocess_input(config.backbone, config.pixel_scaling)
@@ -106,19 +130,30 @@ def _train(run: Path, progress: Callable) -> ModelCard:
     )
     validation_stream = evaluation_batches(validation, _EVALUATION_BATCH, preprocess_input)
 
-    network.fit(
-        training_stream,
-        validation_data=validation_stream,
-        epochs=config.epochs,
-        shuffle=False,  # the stream shuffles
-        class_weight=class_weights(training.labels) if config.class_weights else None,
-        verbose=1 if sys.stdout.isatty() else 2,
-        callbacks=_callbacks(run, config, network),
-    )
+    keep_epochs = KeepEpochs(run)
+    with keep_epochs.lay_out():
+        try:
+            if not is_trained(run):
+                network.fit(
+                    training_stream,
+                    validation_data=validation_stream,
+                    epochs=config.epochs,
+                    shuffle=False,  # the stream shuffles
+                    class_weight=class_weights(training.labels) if config.class_weights else None,
+                    verbose=1 if sys.stdout.isatty() else 2,
+                    callbacks=[
+                        *_callbacks(run, config, network, keep_epochs),
+                        SayProgress(writer, steps, config.epochs),
+                    ],
+                )
+        except TrainingStopped:
+            if not finished_epochs(run):
+                raise
 
+    writer.say(epoch=finished_epochs(run), message="Keeping the best weights as a model.")
     network.load_weights(run / BEST_WEIGHTS)
-    keras.Model(network.input, network.output, name=config.backbone).save(run / MODEL_FILE)
     logits = network.predict(validation_stream, verbose=0)[:, 0]
+    _keep_model(run, keras.Model(network.input, network.output, name=config.backbone))
     card = ModelCard(
         name=run.name,
         sha256=sha256_of(run / MODEL_FILE),
@@ -130,6 +165,14 @@ def _train(run: Path, progress: Callable) -> ModelCard:
     )
     card.write(run)
     return card
+
+
+def _keep_model(run: Path, network: keras.Model) -> None:
+    """Put the model in its place at once; until its card is written there is no model here."""
+    network.save(run / _MODEL_PART)
+    flush_to_disk(run / _MODEL_PART)
+    (run / CARD_FILE).unlink(missing_ok=True)
+    (run / _MODEL_PART).replace(run / MODEL_FILE)
 
 
 def _compiled_network(config: TrainConfig, training_slices: int) -> keras.Model:
@@ -160,38 +203,50 @@ def _steps(config: TrainConfig, training_slices: int) -> int:
 
 
 def _callbacks(
-    run: Path, config: TrainConfig, network: keras.Model
+    run: Path, config: TrainConfig, network: keras.Model, keep_epochs: KeepEpochs
 ) -> list[keras.callbacks.Callback]:
-    finished = finished_epochs(run)
-    drop_metrics_after(run, finished)
-    best = max((row[MONITORED] for row in read_metrics(run)), default=None)
     dropout = network.get_layer(DROPOUT_LAYER).seed_generator.state
-    callbacks = [
+    return [
         # A backup does not hold the state of dropout, which a resumed run must share.
         keras.callbacks.LambdaCallback(
             on_epoch_begin=lambda epoch, _: dropout.assign([config.seed, epoch])
         ),
-        keras.callbacks.TerminateOnNaN(),
-        keras.callbacks.ModelCheckpoint(
-            run / BEST_WEIGHTS,
-            monitor=MONITORED,
-            mode="max",
-            save_best_only=True,
-            save_weights_only=True,
-            initial_value_threshold=best,
-        ),
-        keras.callbacks.CSVLogger(run / METRICS_FILE, append=finished > 0),
-        keras.callbacks.BackupAndRestore(
-            run / BACKUP_FOLDER, double_checkpoint=True, delete_checkpoint=False
-        ),
+        RefuseDivergence(),
+        keras.callbacks.CSVLogger(run / METRICS_FILE, append=finished_epochs(run) > 0),
+        keras.callbacks.BackupAndRestore(keep_epochs.unfinished, delete_checkpoint=False),
+        keep_epochs,
     ]
-    if config.early_stopping:
-        callbacks.append(
-            keras.callbacks.EarlyStopping(
-                MONITORED, mode="max", patience=config.early_stopping, baseline=best
-            )
+
+
+def _refuse_vanished(slices: PreparedSlices) -> None:
+    """Files that were listed and are gone mean a lost disk or folder, not a bad picture."""
+    gone = sum(not os.access(skip.path, os.R_OK) for skip in slices.skipped)
+    if gone:
+        raise DatasetError(
+            f"The data set became unreadable half-way: {gone} of its slices can no longer be "
+            "opened. Check the folder, its disk and its permissions."
         )
-    return callbacks
+
+
+def _refuse_other_slices(run: Path, slices: PreparedSlices) -> None:
+    """A run goes on with what it began with, or its metrics would mean nothing."""
+    digest = hashlib.sha256(slices.pixels.tobytes())
+    for item in slices.items:
+        digest.update(
+            f"{item.class_name}/{item.path.name}/{item.patient}\n".encode(errors="replace")
+        )
+    held = {"slices": len(slices.items), "sha256": digest.hexdigest()}
+    record = run / _SLICES_FILE
+    if not record.exists():
+        replace_text(record, json.dumps(held) + "\n")
+        return
+    began = json.loads(record.read_text(encoding="utf-8"))
+    if began != held:
+        raise DatasetError(
+            "The data set is not the one that this run began with: "
+            f"{began['slices']} slices could be read then, {held['slices']} now. Put it back as it "
+            "was, or start a new run."
+        )
 
 
 def _about(
@@ -200,7 +255,6 @@ def _about(
     validation: PreparedSlices,
     epochs: list[dict[str, float]],
 ) -> dict:
-    best = max(epochs, key=lambda row: row[MONITORED])
     counts = {
         name: {
             "COVID": int(slices.labels.sum()),
@@ -213,7 +267,7 @@ def _about(
         "slices": counts,
         "recipe": config.as_flat_dict(),
         "epochs_run": len(epochs),
-        "best_epoch": int(best["epoch"]) + 1,
+        "best_epoch": best_epoch(epochs),
     }
 
 

@@ -1,19 +1,41 @@
-"""The folder of a training run: what it was asked for, and how far it has come."""
+"""The folder of a training run: what it was asked for, and what it has come to."""
 
 import csv
 import json
+import re
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from covidct.errors import ConfigError
+from covidct.files import replace_text
 from covidct.training.config import TrainConfig
 
 CONFIG_FILE, METRICS_FILE, SKIPPED_FILE = "config.json", "metrics.csv", "skipped.csv"
 BACKUP_FOLDER, BEST_WEIGHTS = "backup", "best.weights.h5"
 MONITORED = "val_auc"
 
+_EPOCH_FOLDER = re.compile(r"epoch-(\d+)")
 
-def start_run_folder(run: Path, data: Path, config: TrainConfig) -> None:
-    """Make the folder and write down data set and settings.
+
+class RunRequest(NamedTuple):
+    """What a run was asked for.
+
+    Attributes:
+        data: the data set folder.
+        config: the settings.
+        exclude: slices to leave out, as :func:`covidct.data.index.read_index` takes them.
+    """
+
+    data: Path
+    config: TrainConfig
+    exclude: tuple[str, ...]
+
+
+def start_run_folder(
+    run: Path, data: Path, config: TrainConfig, exclude: Sequence[str] = ()
+) -> None:
+    """Make the folder and write down data set, settings and what is left out.
 
     Raises:
         ConfigError: the folder holds something already.
@@ -23,38 +45,89 @@ def start_run_folder(run: Path, data: Path, config: TrainConfig) -> None:
             f"The run folder {run} is in use. Name a new one, or resume the run in it (--resume)."
         )
     run.mkdir(parents=True, exist_ok=True)
-    settings = {"data": str(data), **config.as_flat_dict()}
-    (run / CONFIG_FILE).write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
+    settings = {"data": str(data), "exclude": sorted(exclude), **config.as_flat_dict()}
+    replace_text(run / CONFIG_FILE, json.dumps(settings, indent=2, ensure_ascii=False) + "\n")
 
 
-def read_run_folder(run: Path) -> tuple[Path, TrainConfig]:
-    """Data set and settings of a run that was started.
+def read_settings(run: Path) -> dict[str, Any]:
+    """What stands in ``config.json``: data, exclude and the settings by name; no TensorFlow needed.
 
     Raises:
         ConfigError: no run was started in that folder, or its settings cannot be read.
     """
     try:
         settings = json.loads((run / CONFIG_FILE).read_text(encoding="utf-8"))
-        return Path(settings.pop("data")), TrainConfig.from_flat_dict(settings)
+        return {"exclude": [], **settings, "data": str(settings["data"])}
     except OSError as error:
         raise ConfigError(f"There is no run to resume in {run}.") from error
-    except (ValueError, KeyError, AttributeError, TypeError) as error:
+    except (ValueError, KeyError, TypeError) as error:
         raise ConfigError(f"The settings of the run in {run} cannot be read.") from error
 
 
+def read_run_folder(run: Path) -> RunRequest:
+    """What a run was asked for.
+
+    Raises:
+        ConfigError: no run was started in that folder, or its settings cannot be read.
+    """
+    settings = read_settings(run)
+    data, exclude = Path(settings.pop("data")), settings.pop("exclude")
+    try:
+        return RunRequest(data, TrainConfig.from_flat_dict(settings), tuple(exclude))
+    except TypeError as error:
+        raise ConfigError(f"The settings of the run in {run} cannot be read.") from error
+
+
+def planned_epochs(run: Path) -> int:
+    """How many epochs a run was asked for; 0 where that cannot be read."""
+    try:
+        return int(read_settings(run).get("epochs", 0))
+    except ConfigError:
+        return 0
+
+
 def read_metrics(run: Path) -> list[dict[str, float]]:
-    """The rows of ``metrics.csv``, one an epoch; empty before the first epoch has ended."""
+    """The rows of ``metrics.csv``, one an epoch; empty before the first epoch has ended.
+
+    A last row that is only half written is left out.
+    """
     path = run / METRICS_FILE
     if not path.exists():
         return []
-    with path.open(newline="", encoding="utf-8") as rows:
-        return [{name: float(value) for name, value in row.items()} for row in csv.DictReader(rows)]
+    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+    whole = [line for line in lines if line.endswith("\n")]
+    return [{name: float(value) for name, value in row.items()} for row in csv.DictReader(whole)]
+
+
+def epoch_folder(run: Path, epochs: int) -> Path:
+    """Where the state after so many epochs is backed up."""
+    return run / BACKUP_FOLDER / f"epoch-{epochs:04d}"
 
 
 def finished_epochs(run: Path) -> int:
     """How many epochs the backed-up state has behind it."""
-    metadata = run / BACKUP_FOLDER / "training_metadata.json"
-    return json.loads(metadata.read_text())["epoch"] if metadata.exists() else 0
+    folders = (run / BACKUP_FOLDER).glob("epoch-*")
+    numbers = (_EPOCH_FOLDER.fullmatch(folder.name) for folder in folders)
+    return max((int(number[1]) for number in numbers if number), default=0)
+
+
+def is_trained(run: Path) -> bool:
+    """Whether no epoch is left to do: as many as planned, or no progress for as long as allowed.
+
+    Raises:
+        ConfigError: the settings cannot be read.
+    """
+    settings, done = read_settings(run), finished_epochs(run)
+    if done >= settings["epochs"]:
+        return True
+    patience = settings["early_stopping"]
+    return bool(patience) and done - best_epoch(read_metrics(run)[:done]) >= patience
+
+
+def best_epoch(rows: list[dict[str, float]]) -> int:
+    """The first epoch with the highest monitored figure, counted from 1; 0 before the first."""
+    figures = [row[MONITORED] for row in rows]
+    return figures.index(max(figures)) + 1 if figures else 0
 
 
 def drop_metrics_after(run: Path, epochs: int) -> None:
@@ -62,4 +135,4 @@ def drop_metrics_after(run: Path, epochs: int) -> None:
     path = run / METRICS_FILE
     if path.exists():
         kept = path.read_text(encoding="utf-8").splitlines(keepends=True)[: epochs + 1]
-        path.write_text("".join(kept), encoding="utf-8")
+        replace_text(path, "".join(kept) if epochs else "")

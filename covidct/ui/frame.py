@@ -14,3 +14,9 @@ def show() -> None:
     st.html(STYLE_SHEET)
     with st.bottom:
         st.html(f'<p class="cv-notice" role="note">{texts.NOTICE}</p>')
+
+
+def carry_theme_into_dialog() -> None:
+    """Tell a dialog whether it is dark, since Streamlit puts it outside of what knows that."""
+    if scheme := st.context.theme.type:
+        st.html(f"<style>[role=dialog] {{ color-scheme: {scheme}; }}</style>")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
 from covidct.errors import ModelError
+from covidct.inference.promotion import current_model
 from covidct.ui import texts
 from covidct.ui.widgets import callout
 
@@ -18,20 +20,31 @@ _LONG = 6  # facts that are shown without being asked for
 
 
 def require_classifier() -> Classifier:
-    """The network; where it cannot be had, say why and end the page here."""
+    """The model in use; where it cannot be had, say why and end the page here."""
     try:
         with st.spinner(texts.LOADING):
-            return _load()
+            return open_classifier(current_model())
     except ModelError as error:
         callout(texts.NO_MODEL, str(error), tone="stop")
         st.stop()
 
 
-@st.cache_resource(show_spinner=False)
-def _load() -> Classifier:
-    from covidct.inference.classifier import Classifier  # TensorFlow: seconds
+def open_classifier(folder: Path) -> Classifier:
+    """The model in a folder, opened once a server for as long as it is the same model.
 
-    return Classifier.load()
+    Raises:
+        ModelError: there is none, or it cannot be read.
+    """
+    from covidct.inference.store import read_card
+
+    return _load(folder, read_card(folder).model_id)
+
+
+@st.cache_resource(show_spinner=False, max_entries=3)
+def _load(folder: Path, model_id: str) -> Classifier:
+    from covidct.inference.classifier import Classifier
+
+    return Classifier.load(folder)
 
 
 def show_about(card: ModelCard) -> None:

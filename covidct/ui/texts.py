@@ -24,6 +24,11 @@ LOADING = "Loading the network… this takes about ten seconds, once."
 NO_MODEL = "No slice can be classified: the model is missing or damaged."
 OUTSIDE_LUNGS = "Most of the evidence lies outside the lungs: do not trust this verdict."
 NO_LUNGS = "No lungs were found on this slice: do not trust this verdict."
+TRAINING_TITLE = "Train on your own slices"
+TRAINING_LEAD = (
+    "Fit a network to labelled slices, watch it learn, look at its mistakes beside those of the "
+    "model in use, and keep it only if it is better."
+)
 HOW_TO_READ = """
 - **Probability** is the network’s estimate that the slice is from a patient with COVID-19. It was
   calibrated on research data; where the disease is rarer or commoner than there, or the scanner

@@ -12,7 +12,12 @@ from covidct.inference.classifier import Classifier
 from covidct.inference.store import read_card
 from covidct.training.config import TrainConfig
 from covidct.training.fit import fit, resume
-from covidct.training.run_folder import drop_metrics_after, finished_epochs, read_metrics
+from covidct.training.run_folder import (
+    drop_metrics_after,
+    finished_epochs,
+    read_metrics,
+    read_run_folder,
+)
 
 CONFIG = TrainConfig(image_size=64, epochs=3, batch_size=6, seed=4)
 
@@ -88,4 +93,4 @@ def test_rows_beyond_the_backup_are_dropped(run, tmp_path):
 def test_settings_of_a_run_are_written_down(run, phantom_dataset):
     settings = json.loads((run / "config.json").read_text())
     assert settings["data"] == str(phantom_dataset.resolve())
-    assert TrainConfig.from_flat_dict({k: v for k, v in settings.items() if k != "data"}) == CONFIG
+    assert read_run_folder(run) == (phantom_dataset.resolve(), CONFIG, ())

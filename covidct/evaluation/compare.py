@@ -1,0 +1,199 @@
+"""A candidate and the model in use on the same slices, and whether their difference is noise."""
+
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from covidct.data.index import Item
+from covidct.evaluation.evaluate import classify_items, validation_items, verdicts_of
+from covidct.evaluation.metrics import Verdicts, patient_resamples, roc_auc, summarise
+from covidct.files import replace_text
+from covidct.inference.classifier import Classifier, Prediction
+from covidct.inference.store import current_model, open_model, read_card
+
+COMPARISON_FOLDER = "comparison"
+_NOISE = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class ComparedSlice:
+    """One validation slice as both models see it.
+
+    Attributes:
+        path: the file.
+        class_name: "COVID" or "NonCOVID".
+        patient: as in the data set.
+        candidate_probability: of COVID-19, by the candidate.
+        candidate_label: "Positive" or "Negative".
+        incumbent_probability: of COVID-19, by the model in use.
+        incumbent_label: "Positive" or "Negative".
+    """
+
+    path: str
+    class_name: str
+    patient: str
+    candidate_probability: float
+    candidate_label: str
+    incumbent_probability: float
+    incumbent_label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Two models on the validation slices of a run.
+
+    Attributes:
+        candidate: the figures of the run's model, as :func:`covidct.evaluation.metrics.summarise`
+            gives them, with "model_id" and "operating_point".
+        incumbent: those of the other model.
+        auc_difference: candidate minus incumbent.
+        auc_difference_ci95: its 95 % interval, low and high.
+        chance_of_noise: how often chance alone would give so large a difference either way, 0 to 1.
+        verdict: one sentence for a person.
+        slices: every slice that could be read.
+        skipped: how many could not.
+    """
+
+    candidate: dict[str, Any]
+    incumbent: dict[str, Any]
+    auc_difference: float
+    auc_difference_ci95: tuple[float, float]
+    chance_of_noise: float
+    verdict: str
+    slices: tuple[ComparedSlice, ...]
+    skipped: int
+
+    @property
+    def is_worse(self) -> bool:
+        """Whether the candidate's AUC is the lower one."""
+        return self.auc_difference < 0
+
+
+def compare(
+    candidate: Path,
+    incumbent: Path | None = None,
+    progress: Callable[[Iterable[Item]], Iterable[Item]] = iter,
+) -> Comparison:
+    """Ask both models about the validation slices of the candidate's run.
+
+    The result is kept in the run's folder ``comparison`` and read from there the next time.
+
+    Args:
+        candidate: a run folder with a model.
+        incumbent: a model folder; None is the model in use.
+        progress: wraps the slices, once for each model.
+
+    Raises:
+        ConfigError: the candidate is no run.
+        DatasetError: its data set is gone, or lacks readable slices of a class.
+        ModelError: a model is missing or damaged.
+    """
+    incumbent = incumbent or current_model()
+    cards = read_card(candidate), read_card(incumbent)
+    kept = candidate / COMPARISON_FOLDER / ("-".join(card.sha256[:16] for card in cards) + ".json")
+    comparison = _read(kept)
+    if comparison is None:
+        comparison = _compare(candidate, incumbent, progress)
+        kept.parent.mkdir(exist_ok=True)
+        replace_text(kept, json.dumps(asdict(comparison), ensure_ascii=False) + "\n")
+    return comparison
+
+
+def difference_in_auc(
+    candidate: Verdicts, incumbent: Verdicts, seed: int = 0
+) -> tuple[float, tuple[float, float], float]:
+    """How much better the candidate ranks the same slices, and what chance alone would do.
+
+    Paired bootstrap over patients: each sample draws whole patients within each class, the same for
+    both models, since slices of one patient are no independent evidence (Field and Welsh 2007,
+    doi:10.1111/j.1467-9868.2007.00593.x; paired samples: Efron and Tibshirani 1993, chapter 16).
+
+    Args:
+        candidate: verdicts on the same slices, in the same order, as
+        incumbent: those of the other model.
+        seed: of the bootstrap.
+
+    Returns:
+        The difference in AUC, its 95 % interval, and the two-sided chance that it is noise.
+    """
+    weights = patient_resamples(candidate, seed)
+    whole = np.ones(len(candidate.labels))
+    difference = roc_auc(candidate, whole) - roc_auc(incumbent, whole)
+    resampled = np.array([roc_auc(candidate, w) - roc_auc(incumbent, w) for w in weights])
+    low, high = np.percentile(resampled, (2.5, 97.5)).tolist()
+    tail = min(np.sum(resampled <= 0), np.sum(resampled >= 0))
+    chance = min(1.0, 2 * (float(tail) + 1) / (len(resampled) + 1))
+    return difference, (low, high), chance
+
+
+def _compare(candidate: Path, incumbent: Path, progress: Callable) -> Comparison:
+    items = validation_items(candidate)
+    read, ours, skipped = _ask(candidate, items, progress)
+    _, theirs, _ = _ask(incumbent, read, progress)
+    verdicts = verdicts_of(read, ours), verdicts_of(read, theirs)
+    difference, interval, chance = difference_in_auc(*verdicts)
+    return Comparison(
+        candidate=_figures(ours, verdicts[0]),
+        incumbent=_figures(theirs, verdicts[1]),
+        auc_difference=difference,
+        auc_difference_ci95=interval,
+        chance_of_noise=chance,
+        verdict=_verdict(difference, chance, len(set(verdicts[0].patients))),
+        slices=tuple(
+            ComparedSlice(
+                str(item.path),
+                item.class_name,
+                item.patient,
+                our.probability,
+                our.label,
+                their.probability,
+                their.label,
+            )
+            for item, our, their in zip(read, ours, theirs, strict=True)
+        ),
+        skipped=skipped,
+    )
+
+
+def _ask(
+    folder: Path, items: Iterable[Item], progress: Callable
+) -> tuple[list[Item], list[Prediction], int]:
+    read, predictions, skipped = classify_items(Classifier(*open_model(folder)), progress(items))
+    return read, predictions, len(skipped)
+
+
+def _figures(predictions: list[Prediction], verdicts: Verdicts) -> dict[str, Any]:
+    first = predictions[0]
+    return {
+        "model_id": first.model_id,
+        "operating_point": first.operating_point,
+        **summarise(verdicts),
+    }
+
+
+def _verdict(difference: float, chance: float, patients: int) -> str:
+    if difference == 0:
+        return f"Both models rank the slices of these {patients} patients equally well."
+    which = "better" if difference > 0 else "worse"
+    sentence = (
+        f"The candidate ranks the slices {which} than the model in use "
+        f"(AUC {difference:+.3f} on {patients} patients)"
+    )
+    if chance < _NOISE:
+        return f"{sentence}; chance alone would rarely do that ({chance:.1%})."
+    return f"{sentence}, but this may well be noise (chance {chance:.0%})."
+
+
+def _read(file: Path) -> Comparison | None:
+    """A comparison that was kept; None where there is none that can be read."""
+    try:
+        values = json.loads(file.read_text(encoding="utf-8"))
+        slices = tuple(ComparedSlice(**row) for row in values.pop("slices"))
+        low, high = values.pop("auc_difference_ci95")
+        return Comparison(**values, slices=slices, auc_difference_ci95=(low, high))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None

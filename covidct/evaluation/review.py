@@ -1,0 +1,166 @@
+"""The validation slices of a judged run, to look at: cells of the confusion matrix, mistakes, ROC.
+
+Reads what :func:`covidct.evaluation.evaluate.evaluate_validation` wrote; asks no network.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from covidct.data.index import CLASS_FOLDERS
+from covidct.errors import DatasetError
+
+if TYPE_CHECKING:
+    from covidct.evaluation.compare import ComparedSlice, Comparison
+
+VALIDATION_FOLDER = "validation"
+
+
+@dataclass(frozen=True, slots=True)
+class Reviewed:
+    """One slice and what the model said of it.
+
+    Attributes:
+        file: its name.
+        class_name: "COVID" or "NonCOVID".
+        patient: as the data set knows the patient.
+        probability: calibrated, of COVID-19.
+        label: "Positive" or "Negative".
+    """
+
+    file: str
+    class_name: str
+    patient: str
+    probability: float
+    label: str
+
+    @property
+    def identity(self) -> tuple[str, str]:
+        """Class and file name, which no two slices of a data set share."""
+        return self.class_name, self.file
+
+    @property
+    def is_covid(self) -> bool:
+        """Whether its label in the data set is COVID-19."""
+        return self.class_name == "COVID"
+
+    @property
+    def is_positive(self) -> bool:
+        """Whether it was called Positive."""
+        return self.label == "Positive"
+
+    @property
+    def is_right(self) -> bool:
+        """Whether verdict and label agree."""
+        return self.is_positive == self.is_covid
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """All validation slices of a run with the figures drawn from them.
+
+    Attributes:
+        slices: in the order in which they were judged.
+        figures: what ``metrics.json`` holds.
+    """
+
+    slices: tuple[Reviewed, ...]
+    figures: Mapping[str, Any]
+
+    @property
+    def operating_point(self) -> float:
+        """Probability from which a slice was called Positive."""
+        return self.figures["operating_point"]
+
+    def cell(self, covid: bool, positive: bool) -> tuple[Reviewed, ...]:
+        """The slices of one cell of the confusion matrix, the most confident verdict first."""
+        members = (s for s in self.slices if (s.is_covid, s.is_positive) == (covid, positive))
+        return tuple(sorted(members, key=self.confidence, reverse=True))
+
+    def mistakes(self) -> tuple[Reviewed, ...]:
+        """All wrong verdicts, the most confident first."""
+        wrong = (s for s in self.slices if not s.is_right)
+        return tuple(sorted(wrong, key=self.confidence, reverse=True))
+
+    def confidence(self, reviewed: Reviewed) -> float:
+        """How far past the operating point a verdict lies, as a share of the room on its side."""
+        point, probability = self.operating_point, reviewed.probability
+        room = 1 - point if reviewed.is_positive else point
+        return abs(probability - point) / room if room else 0.0
+
+    def roc(self) -> tuple[tuple[float, float], ...]:
+        """The ROC curve: (1 - specificity, sensitivity) from (0, 0) to (1, 1)."""
+        return roc_points([s.is_covid for s in self.slices], [s.probability for s in self.slices])
+
+    def at_operating_point(self) -> tuple[float, float]:
+        """(1 - specificity, sensitivity) of the verdicts as they were given."""
+        return 1 - self.figures["specificity"], self.figures["sensitivity"]
+
+
+def is_judged(run: Path) -> bool:
+    """Whether a run has left a model with verdicts on its validation slices."""
+    return (run / VALIDATION_FOLDER / "predictions.csv").is_file()
+
+
+def read_review(run: Path) -> Review:
+    """The validation of a run.
+
+    Raises:
+        DatasetError: the run was not judged, or its files cannot be read.
+    """
+    folder = run / VALIDATION_FOLDER
+    try:
+        figures = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+        with (folder / "predictions.csv").open(newline="", encoding="utf-8") as rows:
+            slices = tuple(_reviewed(row) for row in csv.DictReader(rows))
+        float(figures["operating_point"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DatasetError(
+            "The validation of this run cannot be read: the run has not been judged yet, or its "
+            "folder “validation” was changed."
+        ) from error
+    return Review(slices, figures)
+
+
+def roc_points(
+    labels: Sequence[bool], probabilities: Sequence[float]
+) -> tuple[tuple[float, float], ...]:
+    """(1 - specificity, sensitivity) at each threshold, from (0, 0) to (1, 1)."""
+    from sklearn.metrics import roc_curve  # a second, which a page that lists runs can do without
+
+    false, true, _ = roc_curve(labels, probabilities)
+    return tuple(zip(false.tolist(), true.tolist(), strict=True))
+
+
+def _reviewed(row: Mapping[str, str]) -> Reviewed:
+    return Reviewed(
+        row["file"], row["class"], row["patient"], float(row["probability"]), row["label"]
+    )
+
+
+def by_slice(comparison: Comparison) -> dict[tuple[str, str], ComparedSlice]:
+    """The slices of a comparison by class and file name, as :attr:`Reviewed.identity` has them."""
+    return {(one.class_name, Path(one.path).name): one for one in comparison.slices}
+
+
+def disagreed(review: Review, comparison: Comparison) -> tuple[Reviewed, ...]:
+    """Slices that the model in use calls otherwise, this model's mistakes first."""
+    others = by_slice(comparison)
+    differ = (
+        reviewed
+        for reviewed in review.slices
+        if reviewed.identity in others
+        and others[reviewed.identity].incumbent_label != reviewed.label
+    )
+    return tuple(sorted(differ, key=lambda s: (s.is_right, -review.confidence(s))))
+
+
+def path_of(data: Path, reviewed: Reviewed) -> Path:
+    """Where the slice lies in its data set."""
+    images = data / "Images-processed" if (data / "Images-processed").is_dir() else data
+    return images / CLASS_FOLDERS[reviewed.class_name] / reviewed.file

@@ -1,0 +1,31 @@
+"""Files that appear whole or not at all, whatever kills the program or fills the disk."""
+
+import os
+import shutil
+from pathlib import Path
+
+PART = ".part"
+
+
+def replace_text(path: Path, text: str) -> None:
+    """Write a small text file at once: readers see the old one or the new one."""
+    temporary = path.with_name(f".{path.name}{PART}")
+    with temporary.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+
+
+def flush_to_disk(path: Path) -> None:
+    """Wait until the content of a file has left the operating system's memory."""
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+
+
+def link_or_copy(source: Path, to: Path) -> None:
+    """A second name for a file that will not be written to; a copy where links are not possible."""
+    try:
+        os.link(source, to)
+    except OSError:
+        shutil.copyfile(source, to)

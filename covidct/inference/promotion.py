@@ -1,0 +1,229 @@
+"""Which model is in use: the shipped one until another is promoted, and the way back.
+
+Promoted models are copied to ``models_dir()/NAME-HASH``. One small file, replaced at once, says
+which of them is in use, which ones were before it, and what was done when; so whatever kills a
+promotion, the old model or the new one is in use, whole. Needs no TensorFlow, except to promote.
+"""
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from covidct.errors import ModelError, ModelIntegrityError
+from covidct.files import flush_to_disk, replace_text
+from covidct.home import models_dir
+
+MODEL_FILE, CARD_FILE = "model.keras", "card.json"
+SHIPPED_DIR = Path(__file__).parents[2] / "weights"
+DEFAULT_MODEL = "covidct-lite"
+
+_RECORD_FILE, _LOCK_FILE, _UNFINISHED = "current.json", ".lock", ".unfinished"
+_SHORT_HASH = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Promotion:
+    """One change of the model in use.
+
+    Attributes:
+        when: ISO 8601, UTC.
+        model_id: the model in use from then on.
+        source: the run it came from; empty for the shipped model.
+        action: "promoted" or "rolled back".
+    """
+
+    when: str
+    model_id: str
+    source: str
+    action: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Record:
+    """What ``current.json`` holds.
+
+    Attributes:
+        stack: folder names of the models promoted, the one in use last; empty while it is the
+            shipped one.
+        history: every change, oldest first.
+    """
+
+    stack: tuple[str, ...] = ()
+    history: tuple[Promotion, ...] = ()
+
+
+def current_model() -> Path:
+    """The folder of the model in use: the promoted one if any, else the shipped default.
+
+    Raises:
+        ModelError: the record of promotions cannot be read.
+    """
+    stack = _read_record().stack
+    return models_dir() / stack[-1] if stack else SHIPPED_DIR / DEFAULT_MODEL
+
+
+def promote(folder: Path) -> str:
+    """Put a run's model to use, at once or not at all.
+
+    Args:
+        folder: holds ``model.keras`` and its card; both are copied.
+
+    Returns:
+        The name of the model's folder below :func:`covidct.home.models_dir`.
+
+    Raises:
+        ModelIntegrityError: the model file is not the one its card describes.
+        ModelError: there is no model, or it is in use already.
+    """
+    from covidct.inference.store import read_card
+
+    with _locked(), _room_for_a_copy() as copy:
+        card = read_card(folder)
+        _copy_model(folder, copy)
+        if not _is_intact(copy):
+            raise ModelIntegrityError(
+                f"The model file in {folder} is not the one its card describes (SHA-256 differs), "
+                "or it is missing. It was not promoted; the model in use is as before."
+            )
+        name = f"{re.sub(r'[^A-Za-z0-9._-]+', '-', card.name)}-{card.sha256[:_SHORT_HASH]}"
+        record = _read_record()
+        in_use = record.stack[-1:] == (name,)
+        if in_use and _is_intact(models_dir() / name):
+            raise ModelError(f"The model {card.model_id} is in use already.")
+        _move_into_place(copy, models_dir() / name)
+        stack = record.stack if in_use else (*record.stack, name)
+        _write_record(
+            replace(record, stack=stack),
+            Promotion(_now(), card.model_id, folder.resolve().name, "promoted"),
+        )
+    return name
+
+
+def rollback() -> str:
+    """Go back to the model that was in use before the last promotion.
+
+    Earlier models that were damaged since are passed over.
+
+    Returns:
+        The name of the model in use now.
+
+    Raises:
+        ModelError: the shipped model is in use, there is nothing before it.
+    """
+    with _locked():
+        record = _read_record()
+        if not record.stack:
+            raise ModelError("The shipped model is in use: there is nothing to go back to.")
+        stack = record.stack[:-1]
+        while stack and not _is_intact(models_dir() / stack[-1]):
+            stack = stack[:-1]
+        folder = models_dir() / stack[-1] if stack else SHIPPED_DIR / DEFAULT_MODEL
+        model_id = _model_id(folder)
+        source = next((p.source for p in reversed(record.history) if p.model_id == model_id), "")
+        _write_record(
+            replace(record, stack=stack), Promotion(_now(), model_id, source, "rolled back")
+        )
+    return folder.name
+
+
+def history() -> tuple[Promotion, ...]:
+    """Every change of the model in use, newest first.
+
+    Raises:
+        ModelError: the record of promotions cannot be read.
+    """
+    return _read_record().history[::-1]
+
+
+def sha256_of(path: Path) -> str:
+    """Hexadecimal SHA-256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _read_record() -> _Record:
+    try:
+        values = json.loads((models_dir() / _RECORD_FILE).read_text(encoding="utf-8"))
+        history = tuple(Promotion(**promotion) for promotion in values["history"])
+        return _Record(tuple(map(str, values["stack"])), history)
+    except FileNotFoundError:
+        return _Record()
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ModelError(
+            f"{models_dir() / _RECORD_FILE}, which says what model is in use, cannot be read. "
+            "Remove it to go back to the shipped model."
+        ) from error
+
+
+def _write_record(record: _Record, change: Promotion) -> None:
+    values = asdict(replace(record, history=(*record.history, change)))
+    replace_text(models_dir() / _RECORD_FILE, json.dumps(values, indent=2, ensure_ascii=False))
+
+
+@contextlib.contextmanager
+def _room_for_a_copy() -> Iterator[Path]:
+    """An empty folder beside the models; gone afterwards, if not before."""
+    folder = models_dir() / _UNFINISHED
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _copy_model(folder: Path, to: Path) -> None:
+    for name in (MODEL_FILE, CARD_FILE):
+        with contextlib.suppress(FileNotFoundError):  # found out by its hash
+            shutil.copyfile(folder / name, to / name)
+            flush_to_disk(to / name)
+
+
+def _move_into_place(copy: Path, target: Path) -> None:
+    """Where the same model lies there already, it stays, unless it was damaged."""
+    if target.exists() and _is_intact(target):
+        (copy / CARD_FILE).replace(target / CARD_FILE)
+        return
+    shutil.rmtree(target, ignore_errors=True)
+    copy.rename(target)
+
+
+def _is_intact(folder: Path) -> bool:
+    try:
+        card = json.loads((folder / CARD_FILE).read_text(encoding="utf-8"))
+        return sha256_of(folder / MODEL_FILE) == card["sha256"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
+def _model_id(folder: Path) -> str:
+    """As :attr:`covidct.inference.store.ModelCard.model_id`."""
+    try:
+        card = json.loads((folder / CARD_FILE).read_text(encoding="utf-8"))
+        return f"{card['name']}@{card['sha256'][:_SHORT_HASH]}"
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ModelError(f"The card of the model in {folder} cannot be read.") from error
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+@contextlib.contextmanager
+def _locked() -> Iterator[None]:
+    """One change at a time, whoever makes it."""
+    models_dir().mkdir(parents=True, exist_ok=True)
+    lock = os.open(models_dir() / _LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(lock)

@@ -1,0 +1,260 @@
+"""What a run says of itself while it runs: status.json, written by the run, read by anyone."""
+
+import contextlib
+import json
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass, fields, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from covidct.errors import CovidCTError, TrainingStopped
+from covidct.files import replace_text
+from covidct.training.process import memory_mb, process_identity
+from covidct.training.run_folder import finished_epochs, is_trained, planned_epochs, read_settings
+
+STATUS_FILE, STOP_FILE, LOG_FILE = "status.json", "stop", "log.txt"
+STATES = ("queued", "starting", "running", "stopping", "stopped", "finished", "failed")
+LIVE_STATES = frozenset({"queued", "starting", "running", "stopping"})
+
+_RESERVE_FILE, _RESERVE_BYTES = ".reserve", 64 * 1024
+_WRITE_EVERY = 0.5  # seconds
+_QUEUED_FOR = 30  # seconds after which a run without a process was never started
+
+_KILLED = (
+    "The training ended without a word: it was killed, the memory ran out, or the computer was "
+    "switched off."
+)
+_DISK_FULL = "The disk is full. Make room, for instance by deleting old runs."
+_MEMORY_OUT = (
+    "The memory ran out. Close other programs, or start a new run with a smaller batch or smaller "
+    "images."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class RunStatus:
+    """How far a run has come.
+
+    Attributes:
+        state: one of :data:`STATES`.
+        epoch: whole epochs that are done and kept.
+        epochs: how many were asked for.
+        batch: batches done in this epoch, or slices read while the state is "starting".
+        batches: how many there are of them; 0 while that is unknown.
+        seconds_left: until the last epoch ends; None while that is unknown.
+        memory_mb: what the process holds in RAM.
+        pid: of the run's process, the last one where it was resumed.
+        process_started: tells the process from a later one with the same pid.
+        message: a sentence for a person, empty where there is nothing to say.
+        updated: ISO 8601, UTC.
+    """
+
+    state: str
+    epoch: int = 0
+    epochs: int = 0
+    batch: int = 0
+    batches: int = 0
+    seconds_left: float | None = None
+    memory_mb: float | None = None
+    pid: int | None = None
+    process_started: str | None = None
+    message: str = ""
+    updated: str = ""
+
+    @property
+    def is_live(self) -> bool:
+        """Whether its process is at work."""
+        return self.state in LIVE_STATES
+
+
+def read_status(folder: Path) -> RunStatus:
+    """The status of a run; one whose process is gone without saying so reads as "failed"."""
+    try:
+        values = json.loads((folder / STATUS_FILE).read_text(encoding="utf-8"))
+        status = RunStatus(**{field.name: values[field.name] for field in fields(RunStatus)})
+    except OSError:
+        return RunStatus("failed", message="This run was never started.")
+    except (ValueError, KeyError, TypeError):
+        return RunStatus("failed", message="The status of this run cannot be read.")
+    if not status.is_live:
+        return status
+    if not _process_is_there(status):
+        return replace(
+            status,
+            state="failed",
+            epoch=finished_epochs(folder),
+            seconds_left=None,
+            message=f"{_KILLED} {_what_was_kept(folder)}",
+        )
+    return replace(status, state="stopping") if (folder / STOP_FILE).exists() else status
+
+
+def write_status(folder: Path, status: RunStatus) -> None:
+    """Replace ``status.json`` at once, stamped with the time."""
+    stamped = replace(status, updated=datetime.now(UTC).isoformat(timespec="milliseconds"))
+    replace_text(folder / STATUS_FILE, json.dumps(asdict(stamped), indent=2) + "\n")
+
+
+def request_stop(folder: Path) -> None:
+    """Ask a run to end after its current batch."""
+    (folder / STOP_FILE).touch()
+
+
+def withdraw_stop(folder: Path) -> None:
+    """Forget an earlier request, before a run is started or resumed."""
+    (folder / STOP_FILE).unlink(missing_ok=True)
+
+
+class ProgressWriter:
+    """Writes the progress of the run in a folder, at most twice a second unless it must be seen."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._written = 0.0
+        self._status = RunStatus(
+            "starting",
+            epoch=finished_epochs(folder),
+            epochs=planned_epochs(folder),
+            pid=os.getpid(),
+            process_started=process_identity(os.getpid()),
+        )
+
+    def say(self, *, at_once: bool = True, **changes: Any) -> None:  # noqa: ANN401
+        """Change attributes of the status; with ``at_once=False`` some changes are not written."""
+        self._status = replace(self._status, **changes)
+        if at_once or time.monotonic() - self._written >= _WRITE_EVERY:
+            self._written = time.monotonic()
+            write_status(self.folder, replace(self._status, memory_mb=round(memory_mb(), 1)))
+
+    def watch(self, items: Iterable, message: str) -> Iterator:
+        """Hand the items on, say how many are done, and heed a request to stop.
+
+        Raises:
+            TrainingStopped: a stop was requested.
+        """
+        items = list(items)
+        self.say(batch=0, batches=len(items), message=message)
+        for done, item in enumerate(items):
+            self.heed_stop()
+            yield item
+            self.say(batch=done + 1, at_once=False)
+
+    def heed_stop(self) -> None:
+        """End the training here if that was asked for.
+
+        Raises:
+            TrainingStopped: a stop was requested.
+        """
+        if (self.folder / STOP_FILE).exists():
+            raise TrainingStopped(f"Stopped. {_what_was_kept(self.folder)}")
+
+
+@contextlib.contextmanager
+def recorded_run(folder: Path) -> Iterator[None]:
+    """Leave in ``status.json`` how the training inside ended: finished, stopped, or failed and why.
+
+    SIGTERM counts as a request to stop. A block inside another one for the same folder does
+    nothing, so that the outermost one says the last word.
+
+    Raises:
+        ConfigError: there is no run in the folder.
+    """
+    if folder in _recorded:
+        yield
+        return
+    read_settings(folder)
+    _recorded.add(folder)
+    writer, reserve = ProgressWriter(folder), folder / _RESERVE_FILE
+    try:
+        writer.say(message="Starting.")
+        reserve.write_bytes(bytes(_RESERVE_BYTES))
+        with _stop_on_sigterm(folder):
+            yield
+    except (TrainingStopped, KeyboardInterrupt) as stop:
+        _say_the_last_word(
+            writer, reserve, "stopped", str(stop) or f"Interrupted. {_what_was_kept(folder)}"
+        )
+        raise
+    except BaseException as error:
+        sentence = f"{_reason(error, folder)} {_what_was_kept(folder)}"
+        _say_the_last_word(writer, reserve, "failed", sentence)
+        raise
+    else:
+        finished = is_trained(folder)
+        sentence = "" if finished else f"Stopped. {_what_was_kept(folder)}"
+        _say_the_last_word(writer, reserve, "finished" if finished else "stopped", sentence)
+    finally:
+        _recorded.discard(folder)
+
+
+_recorded: set[Path] = set()
+
+
+def _say_the_last_word(writer: ProgressWriter, reserve: Path, state: str, message: str) -> None:
+    """Write the end of a run, into the room held back for it where the disk is full."""
+    reserve.unlink(missing_ok=True)
+    withdraw_stop(writer.folder)
+    writer.say(
+        state=state, epoch=finished_epochs(writer.folder), seconds_left=None, message=message
+    )
+
+
+@contextlib.contextmanager
+def _stop_on_sigterm(folder: Path) -> Iterator[None]:
+    if threading.current_thread() is not threading.main_thread():
+        yield  # only the main thread may handle signals
+        return
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        request_stop(folder)
+
+    previous = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+
+
+def _process_is_there(status: RunStatus) -> bool:
+    if status.pid is None:  # it is just being started
+        age = datetime.now(UTC) - datetime.fromisoformat(status.updated)
+        return age.total_seconds() < _QUEUED_FOR
+    return process_identity(status.pid) == status.process_started
+
+
+def _what_was_kept(folder: Path) -> str:
+    done, planned = finished_epochs(folder), planned_epochs(folder)
+    if not done:
+        return "No epoch had ended: resuming starts over. The model in use is untouched."
+    return (
+        f"{done} of {planned} epochs are kept, and resuming goes on from there. "
+        "The model in use is untouched."
+    )
+
+
+def _reason(error: BaseException, folder: Path) -> str:
+    """Why a run failed, as a sentence for a clinician."""
+    chain, link = [], error
+    while link is not None and link not in chain:
+        chain.append(link)
+        link = link.__cause__ or link.__context__
+    if any("No space left on device" in str(link) for link in chain):
+        return _DISK_FULL
+    if any(_is_out_of_memory(link) for link in chain):
+        return _MEMORY_OUT
+    if isinstance(error, CovidCTError):
+        return str(error)
+    if isinstance(error, OSError):
+        return f"A file could not be read or written: {error.strerror or error}."
+    return f"The training failed by an error in the program ({type(error).__name__}); see the log."
+
+
+def _is_out_of_memory(error: BaseException) -> bool:
+    """Python's own error, or TensorFlow's, known by name since TensorFlow is not imported here."""
+    return isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError"

@@ -1,0 +1,76 @@
+"""Several runs beside each other: overlaid curves and the settings they do not share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import streamlit as st
+
+from covidct.training import jobs
+from covidct.training.progress import read_status
+from covidct.training.run_folder import MONITORED, best_epoch, read_metrics, read_settings
+from covidct.ui.runs import charts, fields, words
+from covidct.ui.texts import literal
+
+_CHOSEN, _METRIC = "compared runs", "compared metric"
+_AT_MOST = 6
+
+
+def show() -> None:
+    """Choose runs, see where they differ."""
+    runs = {run.name: run for run in jobs.list_runs()}
+    if len(runs) < 2:
+        st.html('<p class="cv-hint">Comes to life with the second run.</p>')
+        return
+    st.session_state.setdefault(_CHOSEN, list(runs)[:2])
+    st.session_state[_CHOSEN] = [name for name in st.session_state[_CHOSEN] if name in runs]
+    names = st.multiselect(
+        "Runs", list(runs), key=_CHOSEN, max_selections=_AT_MOST, persist_state="session"
+    )
+    metric = st.segmented_control(
+        "Metric",
+        list(charts.TITLES),
+        key=_METRIC,
+        default="auc",
+        required=True,
+        format_func=charts.TITLES.get,
+        persist_state="session",
+    )
+    if not names:
+        return
+    chosen = {name: runs[name] for name in names}
+    rows = {name: read_metrics(run) for name, run in chosen.items()}
+    st.altair_chart(
+        charts.overlaid(rows, metric),
+        key="overlaid",
+        alt=f"{charts.TITLES[metric]} on validation slices by epoch, a line a run",
+    )
+    _table(chosen, rows)
+
+
+def _table(runs: dict[str, Path], rows: dict[str, list[dict[str, float]]]) -> None:
+    settings = {name: read_settings(run) for name, run in runs.items()}
+    lines = [("State", {n: words.STATES[read_status(r).state] for n, r in runs.items()})]
+    lines.append(("Epochs run", {name: str(len(held)) for name, held in rows.items()}))
+    lines.append(("Best validation AUC", {name: _best(held) for name, held in rows.items()}))
+    lines += [
+        (title, {name: words.setting(value) for name, value in values.items()})
+        for title, values in fields.differences(settings)
+    ]
+    head = "".join(f"<th>{literal(name)}</th>" for name in runs)
+    body = "".join(
+        f"<tr><th>{literal(title)}</th>"
+        + "".join(f"<td>{literal(values[name])}</td>" for name in runs)
+        + "</tr>"
+        for title, values in lines
+    )
+    st.html('<h3 class="cv-section">Results, and the settings that differ</h3>')
+    st.html(
+        f'<div class="cv-scroll"><table class="cv-table"><thead><tr><td></td>{head}</tr></thead>'
+        f"<tbody>{body}</tbody></table></div>"
+    )
+
+
+def _best(rows: list[dict[str, float]]) -> str:
+    best = best_epoch(rows)
+    return f"{rows[best - 1][MONITORED]:.3f} (epoch {best})" if best else "none yet"

@@ -1,0 +1,164 @@
+"""The settings of a run as a person meets them: titles, order, help; no Streamlit here."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from covidct.training.config import RANGES, default_settings
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One setting.
+
+    Attributes:
+        name: of the setting in TrainConfig.
+        title: its name for people.
+        help: one sentence: what it does and when to change it.
+        step: of a number.
+        form: printf-style format of a number, or "percent".
+        highest: the upper end of a slider; None for what is typed.
+    """
+
+    name: str
+    title: str
+    help: str
+    step: float | None = None
+    form: str | None = None
+    highest: float | None = None
+
+
+BASICS = (
+    Field("backbone", "Network", "What the slices are seen with. Larger ones learn more slowly."),
+    Field(
+        "image_size",
+        "Image size",
+        "Side in pixels. Empty is the size that the network was pretrained at.",
+        step=32,
+    ),
+    Field("epochs", "Epochs", "How often every training slice is seen.", step=1),
+    Field(
+        "batch_size",
+        "Batch size",
+        "Slices a step. Halve it when memory runs out.",
+        step=4,
+    ),
+)
+LEARNING = (
+    Field(
+        "learning_rate",
+        "Learning rate",
+        "The peak, reached after the first epoch and then lowered along a cosine.",
+        step=0.00005,
+        form="%g",
+    ),
+    Field(
+        "trainable_share",
+        "Share of the network to train",
+        "Counted from the output; the rest keeps its weights. 100% trains everything.",
+        step=0.05,
+        form="percent",
+        highest=1.0,
+    ),
+    Field(
+        "early_stopping",
+        "Stop early after",
+        "Epochs without a better validation AUC; 0 trains to the end.",
+        step=1,
+    ),
+    Field("dropout", "Dropout", "Share of features hidden at random.", step=0.05, form="%g"),
+    Field("weight_decay", "Weight decay", "Pulls weights towards zero.", step=0.005, form="%g"),
+    Field(
+        "label_smoothing",
+        "Label smoothing",
+        "How far labels are moved from certainty; helps where some may be wrong.",
+        step=0.01,
+        form="%g",
+    ),
+    Field("class_weights", "Weigh both classes the same", "However many slices each has."),
+    Field("imagenet", "Start from ImageNet weights", "Without them, many more slices are needed."),
+    Field(
+        "pixel_scaling",
+        "Pixel values",
+        "As the network was pretrained with, or simply divided by 255.",
+    ),
+)
+VALIDATION = (
+    Field(
+        "validation_share",
+        "Set aside for validation",
+        "Share of the slices, whole patients, where the data set has no official lists.",
+        step=0.05,
+        form="%g",
+    ),
+    Field("seed", "Seed", "Decides the split, the order and all other chance.", step=1),
+)
+AUGMENTATION = (
+    Field("rotation_degrees", "Rotation", "To either side.", 1.0, "%d°", highest=45.0),
+    Field("shift_horizontal", "Shift sideways", "Of the width.", 0.01, "percent", highest=0.3),
+    Field("shift_vertical", "Shift up and down", "Of the height.", 0.01, "percent", highest=0.3),
+    Field("zoom", "Zoom", "In or out.", 0.01, "percent", highest=0.5),
+    Field("contrast", "Contrast", "Around mid-grey.", 0.01, "percent", highest=0.6),
+    Field("brightness", "Brightness", "Of the full range.", 0.01, "percent", highest=0.5),
+    Field("gamma", "Gamma", "Change of the exponent.", 0.01, "percent", highest=0.6),
+    Field(
+        "resolution",
+        "Loss of resolution",
+        "Half of the slices are reduced by up to this and enlarged again.",
+        0.05,
+        "percent",
+        highest=0.9,
+    ),
+    Field("noise", "Noise", "Of the full range.", 0.01, "percent", highest=0.2),
+    Field("flip", "Mirror left and right", "In half of the cases."),
+)
+# Options of settings that are chosen from a list, in words
+CHOICES = {
+    "backbone": {
+        "efficientnet_lite0": "EfficientNet-Lite0 (small, quick)",
+        "efficientnet_lite1": "EfficientNet-Lite1",
+        "efficientnet_lite2": "EfficientNet-Lite2 (larger, slower)",
+        "vgg16": "VGG16 (large; its weights are downloaded)",
+    },
+    "pixel_scaling": {
+        "backbone": "As the network was pretrained with",
+        "unit": "Divided by 255",
+    },
+}
+FIELDS = {field.name: field for field in (*BASICS, *LEARNING, *VALIDATION, *AUGMENTATION)}
+
+
+def problems(settings: Mapping[str, Any]) -> dict[str, str]:
+    """What is wrong with each setting that is wrong, in words for beside its field."""
+    optional = {name for name, default in default_settings().items() if default is None}
+    found = {}
+    for name, value in settings.items():
+        low, high = RANGES.get(name, (None, None))
+        if value is None:
+            if name not in optional:
+                found[name] = "Enter a value."
+        elif low is not None and not low <= value <= high:
+            found[name] = f"Enter a value from {low:g} to {high:,g}."
+    return found
+
+
+def differences(
+    settings: Mapping[str, Mapping[str, Any]],
+) -> list[tuple[str, dict[str, Any]]]:
+    """What the settings of several runs do not share.
+
+    Args:
+        settings: flat settings by the run's name.
+
+    Returns:
+        (title, value by run) of each setting that is not the same in all, in the order of the
+        form; settings that the form does not know come last under their own name.
+    """
+    names = dict.fromkeys((*FIELDS, *(name for flat in settings.values() for name in flat)))
+    rows = []
+    for name in names:
+        values = {run: flat.get(name) for run, flat in settings.items()}
+        if len({repr(value) for value in values.values()}) > 1:
+            title = FIELDS[name].title if name in FIELDS else name
+            rows.append((title, values))
+    return rows

@@ -1,0 +1,155 @@
+"""A run beside the model in use on the same slices, and the step from one to the other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from covidct.errors import CovidCTError
+from covidct.inference import promotion
+from covidct.ui import frame
+from covidct.ui.runs import words
+from covidct.ui.runs.live import attempt, show_refusal
+from covidct.ui.texts import literal
+from covidct.ui.widgets import callout
+
+if TYPE_CHECKING:
+    from covidct.evaluation.compare import Comparison
+
+_HELD = 16
+
+
+def held_comparison(run: Path) -> Comparison | None:
+    """The comparison with the model in use, if it has been made in this server."""
+    return _held().get(_key(run))
+
+
+def compare_now(run: Path) -> None:
+    """Compare, showing how far it is, and draw the page again; say so where it cannot be done."""
+    place = st.empty()
+    try:
+        with place, st.spinner("Comparing with the model in use…"):
+            from covidct.evaluation.compare import compare  # TensorFlow: seconds
+
+        comparison = compare(run, progress=lambda items: _counted(items, place))
+    except CovidCTError as error:
+        with place.container():
+            callout("It cannot be compared with the model in use.", str(error), tone="caution")
+            _unknown(run)
+        return
+    held = _held()
+    while len(held) >= _HELD:
+        held.pop(next(iter(held)))
+    held[_key(run)] = comparison
+    st.rerun()
+
+
+@st.cache_resource(show_spinner=False)
+def _held() -> dict[tuple, Comparison]:
+    return {}
+
+
+def _key(run: Path) -> tuple:
+    return run, (run / promotion.CARD_FILE).stat().st_mtime_ns, promotion.current_model()
+
+
+def _counted(items: Iterable, place: st.delta_generator.DeltaGenerator) -> Iterator:
+    items = list(items)
+    for number, item in enumerate(items, 1):
+        if number % 8 == 1:
+            place.progress(
+                number / len(items),
+                f"Comparing with the model in use: slice {number} of {len(items)}",
+            )
+        yield item
+
+
+def show(run: Path, comparison: Comparison) -> None:
+    """The verdict of the comparison, and what can be done about it."""
+    same = comparison.candidate["model_id"] == comparison.incumbent["model_id"]
+    verdict, action = st.columns([3, 2], gap="large", vertical_alignment="center")
+    with verdict:
+        if same:
+            callout(
+                "This model is in use: it judges every slice on the Diagnose page.", tone="note"
+            )
+        else:
+            low, high = comparison.auc_difference_ci95
+            callout(
+                comparison.verdict,
+                f"Difference in AUC {comparison.auc_difference:+.3f}, 95 % interval {low:+.3f} to "
+                f"{high:+.3f} by a paired bootstrap over patients.",
+                tone="caution" if comparison.is_worse else "note",
+            )
+    with action:
+        if same:
+            roll_back()
+        elif comparison.is_worse:
+            if _promote_button():
+                _confirm(run, f"{comparison.verdict}")
+        else:
+            _promote_button(on_click=attempt, args=(promotion.promote, run))
+        show_refusal()
+
+
+def roll_back() -> None:
+    """A button that puts the model back that was in use before."""
+    st.button(
+        "Roll back",
+        icon=":material/undo:",
+        width="stretch",
+        disabled=not promotion.history()
+        or promotion.current_model().parent == promotion.SHIPPED_DIR,
+        help="Puts the model back that was in use before.",
+        on_click=attempt,
+        args=(promotion.rollback,),
+    )
+
+
+def _promote_button(**options: object) -> bool:
+    return st.button(
+        "Use this model",
+        type="primary",
+        icon=":material/check_circle:",
+        width="stretch",
+        help="It judges on the Diagnose page from the next slice on. One press rolls back.",
+        **options,
+    )
+
+
+def _unknown(run: Path) -> None:
+    if _promote_button():
+        _confirm(run, "It could not be compared with the model in use, so nobody knows.")
+
+
+@st.dialog("Use a model that is not better?")
+def _confirm(run: Path, why: str) -> None:
+    frame.carry_theme_into_dialog()
+    st.html(f"<p>{literal(why)}</p>")
+    keep, use = st.columns(2)
+    if keep.button("Keep the model in use", type="primary", width="stretch"):
+        st.rerun()
+    if use.button("Use it nevertheless", width="stretch"):
+        attempt(promotion.promote, run)
+        st.rerun()
+
+
+def figures_table(figures: dict, comparison: Comparison | None) -> str:
+    """The run's figures, and those of the model in use where they are known, as HTML."""
+    other = comparison.incumbent if comparison else None
+    columns = [figures, other] if other else [figures]
+    names = ["This run", "Model in use"][: len(columns)]
+    head = "".join(f"<th>{name}</th>" for name in names)
+    body = "".join(
+        f"<tr><th>{title}</th>"
+        + "".join(f"<td>{words.figure(column, name)}</td>" for column in columns)
+        + "</tr>"
+        for name, title in words.FIGURES.items()
+    )
+    return (
+        f'<div class="cv-scroll"><table class="cv-table"><thead><tr><td></td>{head}</tr></thead>'
+        f"<tbody>{body}</tbody></table></div>"
+    )

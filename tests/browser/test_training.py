@@ -1,0 +1,211 @@
+"""The Training page in a real Chromium: from a ZIP of slices to a model in use, and back."""
+
+import re
+import shutil
+import zipfile
+from pathlib import Path
+
+import cv2
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from covidct.imaging.phantom import phantom_slice
+
+pytestmark = pytest.mark.browser
+
+ASSETS = Path(__file__).parents[2] / "covidct" / "ui" / "assets"
+NAME = "walk (1)"
+TRAINED = 240_000  # milliseconds that a loaded machine may take for what needs the network
+expect.set_options(timeout=30_000)
+
+FITS = """() => [document.scrollingElement, document.querySelector("[data-testid=stMain]")]
+    .every(element => element.scrollWidth <= innerWidth)"""
+
+
+@pytest.fixture(scope="module")
+def slices_zip(tmp_path_factory) -> Path:
+    """60 synthetic slices of 60 patients in two folders."""
+    path = tmp_path_factory.mktemp("upload") / "slices <b>60.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        for class_name, lesions in (("CT_COVID", 5), ("CT_NonCOVID", 0)):
+            for i in range(30):
+                pixels = phantom_slice(200 * lesions + i, lesions, size=160).ct_slice.pixels
+                name = f"patient {chr(ord('a') + i % 26)}{'' if i < 26 else 'x'}.png"
+                archive.writestr(f"{class_name}/{name}", cv2.imencode(".png", pixels)[1].tobytes())
+    return path
+
+
+def view(page: Page, name: str) -> None:
+    page.get_by_role("radio", name=name, exact=True).click()
+
+
+def button(page: Page, name: str) -> Locator:
+    return page.get_by_role("button", name=name, exact=True)
+
+
+def fill(page: Page, setting: str, value: int) -> None:
+    field = page.get_by_role("spinbutton", name=setting, exact=True)
+    field.fill(str(value))
+    field.press("Enter")
+
+
+def points(page: Page) -> int:
+    """Marks in the chart of the AUC."""
+    chart = page.get_by_test_id("stVegaLiteChart").first
+    return chart.locator("g.mark-symbol path").count()
+
+
+def upload(page: Page, file: Path) -> None:
+    page.get_by_role("radio", name="Upload a ZIP").click()
+    page.get_by_test_id("stFileUploader").locator("input").set_input_files(str(file))
+    expect(page.get_by_text("24 slices of 24 patients").first).to_be_visible(timeout=60_000)
+
+
+def model_in_use(page: Page) -> str:
+    page.get_by_role("link", name="Diagnose").click()
+    footer = page.locator(".cv-footer")
+    expect(footer).to_be_visible(timeout=60_000)
+    return footer.inner_text()
+
+
+def test_from_a_zip_to_a_model_in_use_and_back(
+    cold_server, new_page, slices_zip, slices, tmp_path, request
+):
+    page = new_page()
+    page.goto(f"{cold_server.url}/training")
+    upload(page, slices_zip)
+    expect(page.locator(".cv-findings")).to_contain_text("No picture is there twice.")
+    assert page.locator(".cv-findings .cv-bad").count() == 0
+    expect(page.get_by_alt_text("Slices of the class COVID-19")).to_be_visible()
+
+    for setting, value in (("Image size", 64), ("Epochs", 2), ("Batch size", 1)):
+        fill(page, setting, value)
+    page.get_by_role("textbox", name="Name of the run").fill(NAME)
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("textbox", name="Name of the run")).to_have_value(NAME)
+    button(page, "Start").click()
+    expect(button(page, "Stop")).to_be_visible(timeout=60_000)
+    assert points(page) == 0
+
+    second = new_page()
+    second.goto(f"{cold_server.url}/training?view=New+run")
+    expect(second.get_by_text(f"“{NAME}” is in progress")).to_be_visible()
+    expect(button(second, "Start")).to_be_disabled()
+    second.close()
+
+    expect(page.get_by_text("Epoch 1 of 2")).to_be_visible(timeout=TRAINED)
+    drawing = page.get_by_test_id("stVegaLiteChart").first.locator("svg").first
+    drawing.evaluate("element => element.dataset.mark = 'still the same'")
+    expect(page.get_by_text("Epoch 2 of 2")).to_be_visible(timeout=TRAINED)
+    expect(page.locator("g.mark-symbol path").first).to_be_visible()
+    expect(drawing).to_have_attribute("data-mark", "still the same")  # kept, hence no flicker
+
+    page.reload()
+    expect(button(page, "Stop")).to_be_visible()
+    expect(page.get_by_role("combobox", name="Run")).to_have_value(re.compile("in progress"))
+    assert points(page) > 0
+    button(page, "Stop").click()
+    expect(button(page, "Resume")).to_be_visible(timeout=TRAINED)
+    expect(page.locator(".cv-state")).to_contain_text("1 of 2 epochs are kept")
+    before = points(page)
+
+    button(page, "Resume").click()
+    expect(page.locator(".cv-state")).to_contain_text("Finished", timeout=TRAINED)
+    assert points(page) > before
+
+    expect(button(page, "Use this model")).to_be_visible(timeout=TRAINED)
+    expect(page.get_by_text("paired bootstrap over patients")).to_be_visible()
+    if request.config.getoption("--update-screenshots", default=False):
+        _screenshot(page, tmp_path)
+    _open_slices(page)
+    button(page, "Use this model").click()
+    nevertheless = button(page, "Use it nevertheless")
+    used = page.get_by_text("This model is in use")
+    expect(nevertheless.or_(used)).to_be_visible()
+    if nevertheless.is_visible():
+        nevertheless.click()
+    expect(used).to_be_visible(timeout=60_000)
+
+    assert NAME in model_in_use(page)
+    page.get_by_test_id("stFileUploader").locator("input").set_input_files(str(slices[0]))
+    expect(page.locator(".cv-decision")).to_have_text(re.compile("Positive|Negative|Uncertain"))
+
+    page.get_by_role("link", name="Training").click()
+    view(page, "Model in use")
+    expect(page.locator(".cv-table")).to_contain_text("Promoted")
+    button(page, "Roll back").click()
+    expect(page.locator(".cv-table")).to_contain_text("Rolled back")
+    expect(page.locator(".cv-state")).to_contain_text("covidct-lite")
+    assert "covidct-lite" in model_in_use(page)
+
+
+def _open_slices(page: Page) -> None:
+    """A cell of the confusion matrix opens its slices, and one of them its heat map."""
+    cell = page.get_by_role("button", name=re.compile(r"^\d+ (found|cleared)$"))
+    (named,) = [c for c in cell.all() if c.is_enabled()][:1]
+    named.click()
+    expect(page.get_by_text(re.compile("slices called (Positive|Negative)"))).to_be_visible()
+    page.locator("[class*=st-key-open] button").first.click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog.locator(".cv-decision")).to_have_text(re.compile("Positive|Negative|Uncertain"))
+    expect(dialog.get_by_alt_text("under the heat map")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(dialog).to_have_count(0)
+
+
+def _screenshot(page: Page, folder: Path) -> None:
+    page.mouse.move(0, 0)
+    page.set_viewport_size({"width": 1280, "height": 2250})
+    page.wait_for_timeout(1000)  # charts are redrawn for the new size
+    page.screenshot(path=folder / "training.png")
+    shutil.copy(folder / "training.png", ASSETS)
+    page.set_viewport_size({"width": 1280, "height": 900})
+
+
+def test_the_page_stands_before_the_network_is_loaded(cold_server, new_page):
+    page = new_page()
+    page.goto(f"{cold_server.url}/training")
+    expect(page.get_by_role("heading", level=1)).to_be_visible()
+    expect(button(page, "Start")).to_be_disabled()
+    expect(page.get_by_text("Choose data first")).to_be_visible()
+    expect(page.get_by_text("Research use only.")).to_be_in_viewport()
+    assert "tensorflow" not in cold_server.log.read_text().lower()
+
+
+def test_a_bad_value_is_refused_beside_its_field_and_the_preview_follows_the_sliders(
+    server, new_page
+):
+    page = new_page()
+    page.goto(f"{server.url}/training")
+    fill(page, "Epochs", 0)
+    expect(page.get_by_role("alert")).to_have_text("Enter a value from 1 to 1,000.")
+    expect(page.get_by_text("To be corrected: Epochs").or_(page.get_by_text("Choose data first")))
+    fill(page, "Epochs", 3)
+    expect(page.get_by_role("alert")).to_have_count(0)
+
+    page.get_by_text("Augmentation", exact=True).click()
+    preview = page.get_by_alt_text(re.compile("random variants"))
+    expect(preview).to_be_visible()
+    first = preview.get_attribute("src")
+    page.get_by_role("slider", name="Rotation").press("End")
+    expect(preview).not_to_have_attribute("src", first)
+    page.get_by_role("link", name="Diagnose").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("COVID-19 on a chest CT slice")
+    page.get_by_role("link", name="Training").click()
+    expect(page.get_by_role("spinbutton", name="Epochs", exact=True)).to_have_value("3")
+
+
+@pytest.mark.parametrize("colour_scheme", ["light", "dark"])
+def test_a_narrow_screen_is_not_scrolled_sideways(server, new_page, slices_zip, colour_scheme):
+    page = new_page(width=400, colour_scheme=colour_scheme)
+    page.goto(f"{server.url}/training")
+    expect(button(page, "Start")).to_be_visible()
+    upload(page, slices_zip)
+    for section in ("How it learns", "Validation and chance", "Augmentation"):
+        page.get_by_text(section, exact=True).click()
+    expect(page.get_by_alt_text(re.compile("random variants"))).to_be_visible()
+    assert page.evaluate(FITS)
+    for name in ("Runs", "Compare", "Model in use"):
+        view(page, name)
+        expect(page.get_by_role("radio", name=name, exact=True)).to_be_checked()
+        assert page.evaluate(FITS)

@@ -1,0 +1,25 @@
+import time
+
+import pytest
+
+from covidct.training.config import TrainConfig
+from covidct.training.progress import read_status
+
+
+@pytest.fixture(scope="session")
+def quick() -> TrainConfig:
+    """A run that trains only its head, to be quick."""
+    return TrainConfig(image_size=64, epochs=3, batch_size=10, trainable_share=0.0, imagenet=False)
+
+
+@pytest.fixture(scope="session")
+def until():
+    """Wait until a run's status is as wanted; fail where its process ends before."""
+
+    def wait(folder, wanted):
+        while not wanted(status := read_status(folder)):
+            assert status.is_live, status.message
+            time.sleep(0.02)
+        return status
+
+    return wait

@@ -1,0 +1,214 @@
+"""What a run comes to when it is killed, starved or robbed of its data, and resumed."""
+
+import random
+import resource
+import shutil
+import subprocess
+import sys
+import time
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+
+from covidct.errors import ConfigError, DatasetError
+from covidct.inference.classifier import Classifier
+from covidct.inference.store import open_model
+from covidct.training import jobs
+from covidct.training.callbacks import RefuseDivergence
+from covidct.training.fit import fit, resume
+from covidct.training.process import process_identity
+from covidct.training.progress import read_status
+from covidct.training.run_folder import finished_epochs, read_metrics, start_run_folder
+
+KILLS = 10
+
+
+def launch(folder, root):
+    command = [sys.executable, "-m", "covidct", "train", "--run", folder, "--resume"]
+    with (folder / "log.txt").open("ab") as log:
+        return subprocess.Popen(command, cwd=root, stdout=log, stderr=subprocess.STDOUT)
+
+
+def wait_for_a_bad_moment(folder, process, kill, chance):
+    """In turns: any time since the start, while an epoch is being written, while anything is."""
+    unfinished, started = folder / "backup" / "unfinished", time.monotonic()
+    delay = chance.uniform(0, 8) if kill % 3 == 0 else chance.uniform(0, 0.2)
+    sizes = {}
+    while process.poll() is None and time.monotonic() < started + 30:
+        if kill % 3 == 0:
+            break
+        if kill % 3 == 1 and unfinished.is_dir():
+            break
+        now = {file: file.stat().st_size for file in folder.glob("*.*") if file.suffix != ".json"}
+        if kill % 3 == 2 and sizes and now.keys() - sizes.keys():
+            break
+        sizes = now
+    time.sleep(delay)
+
+
+def test_a_run_killed_ten_times_ends_as_if_it_had_not_been(
+    phantom_dataset, quick, tmp_path, root, phantoms
+):
+    config = replace(quick, epochs=8)
+    folder, chance = tmp_path / "killed", random.Random(5)
+    start_run_folder(folder, phantom_dataset, config)
+    done = 0
+    for kill in range(KILLS):
+        process = launch(folder, root)
+        wait_for_a_bad_moment(folder, process, kill, chance)
+        process.kill()
+        process.wait()
+        assert finished_epochs(folder) >= done
+        done = finished_epochs(folder)
+        assert len(read_metrics(folder)) in (done, done + 1)
+    assert launch(folder, root).wait() == 0, (folder / "log.txt").read_text()[-2000:]
+
+    rows = read_metrics(folder)
+    assert [row["epoch"] for row in rows] == list(range(8))
+    assert (folder / "metrics.csv").read_text().count("\n") == 8 + 1
+    assert read_status(folder).state == "finished"
+    assert Classifier.load(folder).classify(phantoms[0].ct_slice).label in ("Positive", "Negative")
+
+    fit(phantom_dataset, tmp_path / "whole", config)
+    for row, undisturbed in zip(rows, read_metrics(tmp_path / "whole"), strict=True):
+        assert row["val_loss"] == pytest.approx(undisturbed["val_loss"], rel=0.02)
+
+
+def test_a_half_written_backup_and_row_are_done_again(phantom_dataset, quick, tmp_path):
+    """The traces of a kill in the middle of writing, as they would lie on the disk."""
+    folder = tmp_path / "run"
+    fit(phantom_dataset, folder, replace(quick, epochs=2))
+    before = read_metrics(folder)
+    settings = (folder / "config.json").read_text()
+    (folder / "config.json").write_text(settings.replace('"epochs": 2', '"epochs": 3'))
+    backup = folder / "backup"
+    whole = (backup / "epoch-0002" / "latest.weights.h5").read_bytes()
+    (backup / "unfinished").mkdir()
+    (backup / "unfinished" / "latest.weights.h5").write_bytes(whole[: len(whole) // 2])
+    (backup / "epoch-0001").mkdir()  # half removed
+    (folder / "best.weights.h5.part").write_bytes(whole[:100])
+    (folder / "unfinished.keras").write_bytes(b"PK")
+    with (folder / "metrics.csv").open("a") as file:
+        file.write("2,0.5,0.")
+    assert read_metrics(folder) == before
+    card = resume(folder)
+    rows = read_metrics(folder)
+    assert [row["epoch"] for row in rows] == [0, 1, 2]
+    assert rows[:2] == before
+    assert card.about["epochs_run"] == 3
+    assert [path.name for path in backup.iterdir()] == ["epoch-0003"]
+    assert open_model(folder)[1].sha256 == card.sha256
+
+
+def test_best_weights_lost_between_two_steps_are_taken_from_the_backup(
+    phantom_dataset, quick, tmp_path
+):
+    folder = tmp_path / "run"
+    fit(phantom_dataset, folder, replace(quick, epochs=1))
+    (folder / "best.weights.h5").unlink()
+    (folder / "model.keras").unlink()
+    resume(folder)
+    open_model(folder)
+
+
+def test_early_stopping_holds_across_an_interruption(phantom_dataset, quick, tmp_path):
+    """Random weights behind a trained head give a constant AUC: no progress from epoch 1 on."""
+    folder = tmp_path / "run"
+    fit(phantom_dataset, folder, replace(quick, epochs=9, early_stopping=2, learning_rate=1e-7))
+    rows = read_metrics(folder)
+    best = int(np.argmax([row["val_auc"] for row in rows]))
+    assert len(rows) == best + 1 + 2
+    assert read_status(folder).state == "finished"
+    resume(folder)
+    assert read_metrics(folder) == rows
+
+
+def test_a_loss_that_is_no_number_ends_the_training_in_words():
+    RefuseDivergence().on_train_batch_end(0, {"loss": 0.7})
+    with pytest.raises(ConfigError, match="lower learning rate"):
+        RefuseDivergence().on_train_batch_end(1, {"loss": float("nan")})
+
+
+def test_slices_that_vanish_while_they_are_read_are_a_failure(phantom_dataset, quick, tmp_path):
+    data = shutil.copytree(phantom_dataset, tmp_path / "data")
+
+    def pull_the_disk(items):
+        for i, item in enumerate(items):
+            if i == 5:
+                shutil.rmtree(data)
+            yield item
+
+    with pytest.raises(DatasetError, match="half-way"):
+        fit(data, tmp_path / "run", quick, pull_the_disk)
+    assert "half-way" in read_status(tmp_path / "run").message
+
+
+def test_a_run_does_not_go_on_with_other_data(phantom_dataset, quick, tmp_path):
+    data = shutil.copytree(phantom_dataset, tmp_path / "data")
+    fit(data, tmp_path / "run", replace(quick, epochs=1))
+    first = next((data / "CT_COVID").iterdir())
+    cv2.imwrite(str(first), 255 - cv2.imread(str(first)))
+    with pytest.raises(DatasetError, match="not the one that this run began with"):
+        resume(tmp_path / "run")
+    assert "began with" in read_status(tmp_path / "run").message
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A disk of 24 MB, and a function that makes it larger."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", str(disk)]
+    try:
+        done = subprocess.run(mount, capture_output=True)
+    except OSError:
+        pytest.skip("no mount on this machine")
+    if done.returncode:
+        pytest.skip("mounting is not permitted here")
+    yield (
+        disk,
+        lambda: subprocess.run(["mount", "-o", "remount,size=200m", str(disk)], check=True),
+    )
+    subprocess.run(["umount", str(disk)], check=True)
+
+
+def test_a_full_disk_is_named_and_the_run_goes_on_when_there_is_room(
+    small_disk, phantom_dataset, quick, monkeypatch
+):
+    disk, enlarge = small_disk
+    monkeypatch.setenv("COVIDCT_HOME", str(disk))
+    folder = jobs.start(phantom_dataset, quick, "run")
+    while (status := read_status(folder)).is_live:
+        time.sleep(0.1)
+    assert status.state == "failed"
+    assert "disk is full" in status.message
+    assert "1 of 3 epochs are kept" in status.message
+    assert len(read_metrics(folder)) >= 1
+    enlarge()
+    jobs.resume(folder)
+    while (status := read_status(folder)).is_live:
+        time.sleep(0.1)
+    assert status.state == "finished", (folder / "log.txt").read_text()[-2000:]
+    assert [row["epoch"] for row in read_metrics(folder)] == [0, 1, 2]
+    open_model(folder)
+    while process_identity(status.pid):  # still closing down
+        time.sleep(0.1)
+
+
+def test_running_out_of_memory_is_named(own_home, phantom_dataset, quick, until):
+    config = replace(quick, image_size=512, epochs=100, batch_size=18, trainable_share=1.0)
+    folder = jobs.start(phantom_dataset, config, "run")
+    status = until(folder, lambda status: status.state == "running")
+    taken = _address_space(status.pid)
+    resource.prlimit(status.pid, resource.RLIMIT_AS, (taken + 2**26, taken + 2**26))
+    while (status := read_status(folder)).is_live:
+        time.sleep(0.1)
+    assert status.state == "failed"
+    assert "memory ran out" in status.message
+
+
+def _address_space(pid):
+    with open(f"/proc/{pid}/statm") as file:
+        return int(file.read().split()[0]) * resource.getpagesize()

@@ -1,0 +1,144 @@
+import errno
+import json
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+
+import pytest
+
+from covidct.errors import ConfigError, DatasetError, TrainingStopped
+from covidct.training.config import TrainConfig
+from covidct.training.process import process_identity
+from covidct.training.progress import (
+    ProgressWriter,
+    RunStatus,
+    read_status,
+    recorded_run,
+    request_stop,
+    write_status,
+)
+from covidct.training.run_folder import epoch_folder, start_run_folder
+
+
+@pytest.fixture
+def folder(tmp_path):
+    start_run_folder(tmp_path / "run", tmp_path, TrainConfig(epochs=5))
+    return tmp_path / "run"
+
+
+@pytest.fixture
+def own_status():
+    return RunStatus("running", pid=os.getpid(), process_started=process_identity(os.getpid()))
+
+
+def test_a_status_survives_being_written(folder, own_status):
+    write_status(folder, own_status)
+    read = read_status(folder)
+    assert replace(read, updated="") == own_status
+    assert read.is_live
+
+
+def test_a_run_whose_process_is_gone_reads_as_failed(folder):
+    process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    identity = process_identity(process.pid)
+    write_status(folder, RunStatus("running", pid=process.pid, process_started=identity))
+    assert read_status(folder).state == "running"
+    process.kill()
+    process.communicate()
+    epoch_folder(folder, 2).mkdir(parents=True)
+    status = read_status(folder)
+    assert (status.state, status.epoch) == ("failed", 2)
+    assert "killed" in status.message
+    assert "2 of 5 epochs are kept" in status.message
+    assert "model in use is untouched" in status.message
+
+
+def test_a_later_process_with_the_same_number_is_not_the_run(folder, own_status):
+    write_status(folder, replace(own_status, process_started="1@another boot"))
+    assert read_status(folder).state == "failed"
+
+
+def test_a_run_that_was_asked_to_stop_is_stopping(folder, own_status):
+    write_status(folder, own_status)
+    request_stop(folder)
+    assert read_status(folder).state == "stopping"
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}", "3"])
+def test_a_status_that_cannot_be_read_is_a_failure(folder, text):
+    (folder / "status.json").write_text(text)
+    assert read_status(folder).state == "failed"
+
+
+def test_a_folder_without_a_status_was_never_started(folder):
+    assert "never started" in read_status(folder).message
+
+
+def test_most_small_steps_are_not_written(folder):
+    writer = ProgressWriter(folder)
+    writer.say(state="running")
+    first = (folder / "status.json").stat().st_ino
+    for batch in range(100):
+        writer.say(batch=batch, at_once=False)
+    assert (folder / "status.json").stat().st_ino == first
+    writer.say(batch=100)
+    assert read_status(folder).batch == 100
+
+
+def test_a_stop_ends_the_reading(folder):
+    read = []
+    with pytest.raises(TrainingStopped), recorded_run(folder):
+        for item in ProgressWriter(folder).watch(range(10), "Reading."):
+            read.append(item)
+            if item == 3:
+                request_stop(folder)
+    assert read == [0, 1, 2, 3]
+    assert read_status(folder).state == "stopped"
+    assert not (folder / "stop").exists()
+
+
+def test_sigterm_is_a_request_to_stop(folder):
+    with recorded_run(folder):
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert read_status(folder).state == "stopping"
+    assert read_status(folder).state == "stopped"
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+
+
+class ResourceExhaustedError(Exception):
+    """Named as TensorFlow's."""
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (MemoryError(), "memory ran out"),
+        (ResourceExhaustedError("OOM when allocating"), "memory ran out"),
+        (OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)), "disk is full"),
+        (OSError("Can't write data (errno = 28, 'No space left on device')"), "disk is full"),
+        (PermissionError(errno.EACCES, "Permission denied"), "Permission denied"),
+        (DatasetError("Not enough patients."), "Not enough patients."),
+        (ZeroDivisionError(), "error in the program (ZeroDivisionError); see the log"),
+    ],
+)
+def test_a_failure_is_told_in_words(folder, error, words):
+    with pytest.raises(type(error)), recorded_run(folder):
+        raise error
+    status = read_status(folder)
+    assert status.state == "failed"
+    assert words in status.message
+    assert "model in use is untouched" in status.message
+
+
+def test_a_folder_without_a_run_is_refused(tmp_path):
+    with pytest.raises(ConfigError, match="no run"), recorded_run(tmp_path):
+        pass
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_status_is_a_plain_json_object(folder, own_status):
+    write_status(folder, own_status)
+    values = json.loads((folder / "status.json").read_text())
+    assert {"state", "epoch", "batch", "pid", "process_started", "message"} <= values.keys()
