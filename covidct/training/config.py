@@ -18,6 +18,7 @@ RANGES = {
     "dropout": (0.0, 0.9),
     "label_smoothing": (0.0, 0.5),
     "trainable_share": (0.0, 1.0),
+    "probe_views": (0, 64),
     "early_stopping": (0, 1000),
     "validation_share": (0.05, 0.5),
     "seed": (0, 2**31 - 1),
@@ -42,13 +43,14 @@ class TrainConfig:
         ConfigError: a value is out of range; the sentence names the setting and the range.
     """
 
-    backbone: str = "efficientnet_lite0"
+    backbone: str = "astra_resnet"
     image_size: int | None = None  # side in pixels; None is what the backbone was pretrained at
     pixel_scaling: str = "backbone"  # the backbone's preprocess_input, or "unit": division by 255
-    imagenet: bool = True  # start from ImageNet weights
-    epochs: int = 12
+    pretrained: bool = True  # start from the backbone's pretrained weights
+    probe_views: int = 8  # passes over the slices to solve the head on first; 0 leaves it random
+    epochs: int = 6
     batch_size: int = 16
-    learning_rate: float = 1e-4  # peak, reached after the first epoch, then decayed by a cosine
+    learning_rate: float = 2e-5  # peak, reached after the first epoch, then decayed by a cosine
     weight_decay: float = 1e-2
     dropout: float = 0.3
     label_smoothing: float = 0.05

@@ -30,6 +30,7 @@ from covidct.models.network import DROPOUT_LAYER, build_network, freeze_for_fine
 from covidct.training.callbacks import KeepEpochs, RefuseDivergence, SayProgress
 from covidct.training.config import TrainConfig
 from covidct.training.metrics import epoch_metrics
+from covidct.training.probe import solve_head
 from covidct.training.progress import ProgressWriter, recorded_run
 from covidct.training.run_folder import (
     BEST_WEIGHTS,
@@ -74,7 +75,7 @@ def fit(
         The card of the trained model, calibrated on the validation slices.
 
     Raises:
-        ConfigError: the run folder is in use, the ImageNet weights cannot be had, or the loss
+        ConfigError: the run folder is in use, the pretrained weights cannot be had, or the loss
             became no number.
         DatasetError: the data cannot be trained on.
         TrainingStopped: stopped on request before the first epoch had ended.
@@ -130,6 +131,17 @@ def _train(run: Path, progress: Callable) -> ModelCard:
     )
     validation_stream = evaluation_batches(validation, _EVALUATION_BATCH, preprocess_input)
 
+    if config.probe_views and not finished_epochs(run):
+        solve_head(
+            network,
+            training,
+            preprocess_input,
+            config.augmentation,
+            lambda views: writer.watch(views, "Solving the head."),
+            views=config.probe_views,
+            balanced=config.class_weights,
+            seed=config.seed,
+        )
     keep_epochs = KeepEpochs(run)
     with keep_epochs.lay_out():
         try:
@@ -177,7 +189,7 @@ def _keep_model(run: Path, network: keras.Model) -> None:
 
 def _compiled_network(config: TrainConfig, training_slices: int) -> keras.Model:
     network = build_network(
-        config.backbone, config.input_size, dropout=config.dropout, imagenet=config.imagenet
+        config.backbone, config.input_size, dropout=config.dropout, pretrained=config.pretrained
     )
     freeze_for_finetuning(network, config.trainable_share)
     steps = _steps(config, training_slices)

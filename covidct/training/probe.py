@@ -5,7 +5,7 @@ classifier on them does not (LP-FT: Kumar et al. 2022, arXiv:2202.10054). With f
 logistic regression is also steadier than gradient descent from a random start.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 import keras
@@ -27,8 +27,9 @@ def solve_head(
     slices: PreparedSlices,
     preprocess_input: Callable,
     augmentation: Augmentation,
-    views: int,
+    progress: Callable[[Iterable[int]], Iterable[int]] = iter,
     *,
+    views: int,
     balanced: bool,
     seed: int,
 ) -> None:
@@ -39,6 +40,7 @@ def solve_head(
         slices: what to train on.
         preprocess_input: the backbone's normalisation.
         augmentation: random changes of all views but the first.
+        progress: wraps the views, to show how far it is.
         views: how often each slice is shown: once as it is, then changed at random.
         balanced: weigh both classes the same.
         seed: of the random changes.
@@ -50,7 +52,7 @@ def solve_head(
                 evaluation_batches(_view(slices, augmentation, seed, v), _BATCH, preprocess_input),
                 verbose=0,
             )
-            for v in range(views)
+            for v in progress(range(views))
         ]
     )
     regression = make_pipeline(

@@ -29,6 +29,7 @@ def test_no_augmentation_leaves_the_slice_as_it_is(pixels):
         {"gamma": 0.4},
         {"noise": 0.1},
         {"resolution": 0.8},
+        {"compression": 0.9},
     ],
 )
 def test_each_change_can_be_switched_on_alone(pixels, change):

@@ -10,7 +10,7 @@ from covidct.models.backbones import (
     BACKBONES,
     get_backbone,
     get_preprocess_input,
-    read_imagenet_weights,
+    read_pretrained_weights,
     unit_preprocess_input,
 )
 from covidct.models.convert import imagenet_classifier, ranks_of_photographs
@@ -21,19 +21,19 @@ LITES = [name for name in BACKBONES if "lite" in name]
 @pytest.mark.parametrize("name", LITES)
 def test_shipped_imagenet_weights_recognise_a_palace(name):
     backbone = BACKBONES[name]
-    classifier = imagenet_classifier(backbone, read_imagenet_weights(name))
+    classifier = imagenet_classifier(backbone, read_pretrained_weights(name))
     assert ranks_of_photographs(backbone, classifier)["palace"] == 1
 
 
-def test_changed_imagenet_weights_are_not_opened(tmp_path, monkeypatch):
-    shutil.copytree(backbones.IMAGENET_DIR, tmp_path, dirs_exist_ok=True)
-    monkeypatch.setattr(backbones, "IMAGENET_DIR", tmp_path)
+def test_changed_pretrained_weights_are_not_opened(tmp_path, monkeypatch):
+    shutil.copytree(backbones.PRETRAINED_DIR, tmp_path, dirs_exist_ok=True)
+    monkeypatch.setattr(backbones, "PRETRAINED_DIR", tmp_path)
     file = tmp_path / "efficientnet_lite0.npz"
     damaged = bytearray(file.read_bytes())
     damaged[len(damaged) // 2] ^= 1
     file.write_bytes(damaged)
     with pytest.raises(ModelIntegrityError, match="missing or changed"):
-        read_imagenet_weights("efficientnet_lite0")
+        read_pretrained_weights("efficientnet_lite0")
 
 
 def test_vgg16_has_the_published_number_of_weights():

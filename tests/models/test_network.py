@@ -19,7 +19,7 @@ def test_the_graph_is_flat_and_gives_one_logit(network):
 
 @pytest.mark.parametrize("name", BACKBONES)
 def test_every_backbone_makes_a_network(name):
-    network = build_network(name, (64, 64), imagenet=False)
+    network = build_network(name, (64, 64), pretrained=False)
     assert network(np.zeros((1, 64, 64, 3), np.float32)).shape == (1, 1)
 
 
@@ -52,4 +52,4 @@ def test_vgg16_without_a_network_connection_says_what_to_do(monkeypatch):
     monkeypatch.setattr(keras.applications, "VGG16", offline)
     network = keras.Sequential([keras.Input((64, 64, 3))])
     with pytest.raises(ConfigError, match=r"could not be downloaded.*efficientnet_lite"):
-        BACKBONES["vgg16"].load_imagenet(network)
+        BACKBONES["vgg16"].load_pretrained(network)

@@ -9,7 +9,15 @@ from covidct.training.progress import read_status
 @pytest.fixture(scope="session")
 def quick() -> TrainConfig:
     """A run that trains only its head, to be quick."""
-    return TrainConfig(image_size=64, epochs=3, batch_size=10, trainable_share=0.0, imagenet=False)
+    return TrainConfig(
+        backbone="efficientnet_lite0",
+        image_size=64,
+        epochs=3,
+        batch_size=10,
+        trainable_share=0.0,
+        pretrained=False,
+        probe_views=1,
+    )
 
 
 @pytest.fixture(scope="session")

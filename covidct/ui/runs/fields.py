@@ -76,7 +76,17 @@ LEARNING = (
         form="%g",
     ),
     Field("class_weights", "Weigh both classes the same", "However many slices each has."),
-    Field("imagenet", "Start from ImageNet weights", "Without them, many more slices are needed."),
+    Field(
+        "pretrained",
+        "Start from pretrained weights",
+        "Learnt from chest CT or photographs; without them, many more slices are needed.",
+    ),
+    Field(
+        "probe_views",
+        "Solve the head first",
+        "Passes over the slices to find the best linear head on, before the epochs; 0 skips it.",
+        step=1,
+    ),
     Field(
         "pixel_scaling",
         "Pixel values",
@@ -110,11 +120,20 @@ AUGMENTATION = (
         highest=0.9,
     ),
     Field("noise", "Noise", "Of the full range.", 0.01, "percent", highest=0.2),
+    Field(
+        "compression",
+        "JPEG compression",
+        "Half of the slices are stored as JPEG, of a quality lower by up to this.",
+        0.05,
+        "percent",
+        highest=0.9,
+    ),
     Field("flip", "Mirror left and right", "In half of the cases."),
 )
 # Options of settings that are chosen from a list, in words
 CHOICES = {
     "backbone": {
+        "astra_resnet": "Astra ResNet (pretrained on chest CT)",
         "efficientnet_lite0": "EfficientNet-Lite0 (small, quick)",
         "efficientnet_lite1": "EfficientNet-Lite1",
         "efficientnet_lite2": "EfficientNet-Lite2 (larger, slower)",
