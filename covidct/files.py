@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import zipfile
 from pathlib import Path
 
 PART = ".part"
@@ -29,3 +30,15 @@ def link_or_copy(source: Path, to: Path) -> None:
         os.link(source, to)
     except OSError:
         shutil.copyfile(source, to)
+
+
+def deflate(archive: Path) -> None:
+    """Compress the members of a ZIP archive that only stores them, such as a ``.keras`` file."""
+    packed = archive.with_name(f"{archive.name}.packed")
+    with (
+        zipfile.ZipFile(archive) as stored,
+        zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as out,
+    ):
+        for name in stored.namelist():
+            out.writestr(name, stored.read(name))
+    packed.replace(archive)

@@ -1,0 +1,60 @@
+import keras
+import numpy as np
+import tensorflow as tf
+
+from covidct.models.backbones import BACKBONES, read_pretrained_weights
+from covidct.models.convert import astra_weights
+
+ASTRA = BACKBONES["astra_resnet"]
+
+
+def _state(rng):
+    """Random weights under the names that Astra's file gives them."""
+
+    def norm(name, width):
+        parts = ("weight", "bias", "running_mean", "running_var")
+        return {f"{name}.{part}": rng.uniform(size=width) for part in parts}
+
+    state = {"conv1.weight": rng.normal(size=(64, 3, 3, 7, 7)), **norm("bn1", 64)}
+    entering = 64
+    for stage, (blocks, width) in enumerate(((3, 64), (8, 128), (6, 256)), start=1):
+        for block in range(blocks):
+            name = f"layer{stage}.{block}"
+            shapes = ((width, entering, 1), (width, width, 3), (4 * width, width, 1))
+            for i, (out, into, side) in enumerate(shapes, start=1):
+                state[f"{name}.conv{i}.weight"] = rng.normal(size=(out, into, side, side, side))
+                state |= norm(f"{name}.bn{i}", out)
+            if block == 0:
+                shape = (4 * width, entering, 1, 1, 1)
+                state[f"{name}.downsample.0.weight"] = rng.normal(size=shape)
+                state |= norm(f"{name}.downsample.1", 4 * width)
+            entering = 4 * width
+    return state
+
+
+def test_maps_are_a_sixteenth_of_the_slice_and_not_negative():
+    images = keras.Input((96, 96, 3))
+    maps = keras.Model(images, ASTRA.features(images))(np.random.rand(1, 96, 96, 3))
+    assert maps.shape == (1, 6, 6, 1024)
+    assert float(tf.reduce_min(maps)) >= 0
+
+
+def test_the_shipped_weights_fill_every_layer():
+    images = keras.Input((64, 64, 3))
+    weights = read_pretrained_weights("astra_resnet")
+    for layer in keras.Model(images, ASTRA.features(images)).layers:
+        for i, variable in enumerate(layer.weights):
+            assert weights.pop(f"{layer.name}/{i}").shape == variable.shape
+    assert not weights
+
+
+def test_a_converted_kernel_sees_upright_slices_as_astra_saw_turned_volumes():
+    rng = np.random.default_rng(0)
+    state = _state(rng)
+    upright = rng.normal(size=(1, 12, 12, 3))
+    turned = upright[:, ::-1, ::-1].swapaxes(1, 2)
+    volume = np.repeat(turned[:, None], 3, axis=1)
+    kernel = state["conv1.weight"].transpose(2, 3, 4, 1, 0)
+    theirs = tf.nn.conv3d(volume, kernel, [1] * 5, "VALID").numpy()[:, 0]
+    ours = tf.nn.conv2d(upright, astra_weights(state, ASTRA)["stem_conv/0"], 1, "VALID").numpy()
+    assert np.allclose(ours[:, ::-1, ::-1].swapaxes(1, 2), theirs)
