@@ -84,7 +84,7 @@ def test_from_a_zip_to_a_model_in_use_and_back(
     page.keyboard.press("Enter")
     expect(page.get_by_role("textbox", name="Name of the run")).to_have_value(NAME)
     button(page, "Start").click()
-    expect(button(page, "Stop")).to_be_visible(timeout=60_000)
+    expect(button(page, "Stop the run")).to_be_visible(timeout=60_000)
     assert points(page) == 0
 
     second = new_page()
@@ -101,10 +101,10 @@ def test_from_a_zip_to_a_model_in_use_and_back(
     expect(drawing).to_have_attribute("data-mark", "still the same")  # kept, hence no flicker
 
     page.reload()
-    expect(button(page, "Stop")).to_be_visible()
+    expect(button(page, "Stop the run")).to_be_visible()
     expect(page.get_by_role("combobox", name="Run")).to_have_value(re.compile("in progress"))
     assert points(page) > 0
-    button(page, "Stop").click()
+    button(page, "Stop the run").click()
     expect(button(page, "Resume")).to_be_visible(timeout=TRAINED)
     expect(page.locator(".cv-state")).to_contain_text("1 of 2 epochs are kept")
     before = points(page)
@@ -148,7 +148,8 @@ def _open_slices(page: Page) -> None:
     page.locator("[class*=st-key-open] button").first.click()
     dialog = page.get_by_role("dialog")
     expect(dialog.locator(".cv-decision")).to_have_text(re.compile("Positive|Negative|Uncertain"))
-    expect(dialog.get_by_alt_text("under the heat map")).to_be_visible()
+    no_map = dialog.get_by_text("There is no map to show.")  # a network so young may have none
+    expect(dialog.get_by_alt_text("under the heat map").or_(no_map)).to_be_visible()
     page.keyboard.press("Escape")
     expect(dialog).to_have_count(0)
 

@@ -61,7 +61,7 @@ def _head(run: Path, status: RunStatus) -> None:
     )
     if status.is_live:
         action.button(
-            "Stop",
+            "Stop the run",
             icon=":material/stop:",
             width="stretch",
             disabled=status.state == "stopping",
@@ -100,7 +100,7 @@ def show_refusal() -> None:
 def _progress(status: RunStatus) -> None:
     """How far the run and its current epoch have come."""
     share = status.batch / status.batches if status.batches else 0.0
-    if status.state in ("queued", "starting"):
+    if status.state in ("queued", "starting") or status.epoch >= status.epochs:
         st.progress(share, words.preparation(status.message, status.batch, status.batches))
         return
     done = min(1.0, (status.epoch + share) / max(1, status.epochs))

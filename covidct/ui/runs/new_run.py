@@ -23,19 +23,20 @@ _NAME = "new run name"
 
 def show() -> Path | None:
     """Draw the three steps; the run, once one has been started."""
-    _step(1, "Choose data")
-    data = choose_data.choose()
-    _step(2, "Check it")
-    check = st.container()
-    _step(3, "Set the run")
-    form = st.container()
-
+    # Places first, so that what comes and goes in one of them moves nothing in the others
+    choice, check, form, start = (st.container() for _ in range(4))
+    with choice:
+        _step(1, "Choose data")
+        data = choose_data.choose()
     with check:
+        _step(2, "Check it")
         report, exclude = _check(data)
     with form:
+        _step(3, "Set the run")
         samples = [item.path for item in report.samples] if report else []
         wrong = settings.show(report is not None and report.official_lists, samples)
-    return _start(data, exclude, _hindrance(data, report is not None, exclude, wrong))
+    with start:
+        return _start(data, exclude, _hindrance(data, report is not None, exclude, wrong))
 
 
 def _step(number: int, title: str) -> None:
