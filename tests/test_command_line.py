@@ -167,6 +167,6 @@ def test_the_card_of_the_shipped_model_is_reproduced(run, covid_ct, root, tmp_pa
     done = run("evaluate", "--data", covid_ct, "--split", "val", "--out", tmp_path)
     assert done.returncode == 0, done.stderr
     measured = json.loads((tmp_path / "metrics.json").read_text())
-    card = json.loads((root / "weights" / "covidct-lite" / "card.json").read_text())
+    card = json.loads((root / "weights" / "covidct-astra" / "card.json").read_text())
     for name in ("n", "accuracy", "sensitivity", "specificity", "roc_auc"):
         assert measured[name] == pytest.approx(card["about"]["validation"][name], abs=1e-6)

@@ -23,7 +23,7 @@ from covidct.home import models_dir
 
 MODEL_FILE, CARD_FILE = "model.keras", "card.json"
 SHIPPED_DIR = Path(__file__).parents[2] / "weights"
-DEFAULT_MODEL = "covidct-lite"
+DEFAULT_MODEL = "covidct-astra"
 
 _RECORD_FILE, _LOCK_FILE, _UNFINISHED = "current.json", ".lock", ".unfinished"
 _SHORT_HASH = 12

@@ -135,8 +135,8 @@ def test_from_a_zip_to_a_model_in_use_and_back(
     expect(page.locator(".cv-table")).to_contain_text("Promoted")
     button(page, "Roll back").click()
     expect(page.locator(".cv-table")).to_contain_text("Rolled back")
-    expect(page.locator(".cv-state")).to_contain_text("covidct-lite")
-    assert "covidct-lite" in model_in_use(page)
+    expect(page.locator(".cv-state")).to_contain_text("covidct-astra")
+    assert "covidct-astra" in model_in_use(page)
 
 
 def _open_slices(page: Page) -> None:

@@ -74,7 +74,7 @@ def test_a_card_that_is_no_json_object_is_refused(folder, text):
 
 
 def test_an_unknown_model_is_refused_with_those_that_are_shipped():
-    with pytest.raises(ModelError, match="covidct-lite"):
+    with pytest.raises(ModelError, match="covidct-astra"):
         find_model("no-such-model")
 
 

@@ -28,9 +28,9 @@ print(sorted({"tensorflow", "keras", "scipy", "sklearn"} & set(sys.modules)))
 def test_a_damaged_model_is_said_on_a_page_that_still_stands(tmp_path):
     for name in ("app.py", "covidct"):
         (tmp_path / name).symlink_to(REPOSITORY / name)
-    model = tmp_path / "weights" / "covidct-lite"
+    model = tmp_path / "weights" / "covidct-astra"
     model.mkdir(parents=True)
-    shipped = REPOSITORY / "weights" / "covidct-lite"
+    shipped = REPOSITORY / "weights" / "covidct-astra"
     (model / "card.json").write_bytes((shipped / "card.json").read_bytes())
     (model / "model.keras").write_bytes((shipped / "model.keras").read_bytes()[:100_000])
     code = """
