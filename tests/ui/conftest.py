@@ -32,3 +32,19 @@ def other_png() -> bytes:
     buffer = BytesIO()
     Image.fromarray(phantom_slice(2, 0, 200).ct_slice.pixels).save(buffer, "PNG")
     return buffer.getvalue()
+
+
+@pytest.fixture(scope="session")
+def trained_run(tmp_path_factory, phantom_dataset) -> Path:
+    """A finished run of one epoch, with its validation; to be copied, not changed."""
+    from covidct.evaluation.evaluate import evaluate_validation
+    from covidct.training.config import TrainConfig
+    from covidct.training.fit import fit
+
+    folder = tmp_path_factory.mktemp("runs") / "trained"
+    config = TrainConfig(
+        image_size=64, epochs=1, batch_size=10, trainable_share=0.0, imagenet=False
+    )
+    fit(phantom_dataset, folder, config)
+    evaluate_validation(folder)
+    return folder
