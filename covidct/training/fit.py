@@ -195,6 +195,7 @@ def _compiled_network(config: TrainConfig, training_slices: int) -> keras.Model:
         ),
         metrics=epoch_metrics(),
     )
+    network.optimizer.build(network.trainable_variables)  # or its state could not be loaded
     return network
 
 

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -210,5 +211,4 @@ def test_running_out_of_memory_is_named(own_home, phantom_dataset, quick, until)
 
 
 def _address_space(pid):
-    with open(f"/proc/{pid}/statm") as file:
-        return int(file.read().split()[0]) * resource.getpagesize()
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[0]) * resource.getpagesize()

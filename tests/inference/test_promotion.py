@@ -1,0 +1,140 @@
+import json
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from covidct.errors import ModelError, ModelIntegrityError
+from covidct.inference.classifier import Classifier
+from covidct.inference.promotion import history
+from covidct.inference.store import (
+    DEFAULT_MODEL,
+    SHIPPED_DIR,
+    current_model,
+    find_model,
+    promote,
+    read_card,
+    rollback,
+)
+
+PROMOTE_AND_DIE = """
+import os, signal, sys
+from pathlib import Path
+home, run, moment = sys.argv[1:]
+moments = iter(range(int(moment)))
+def hook(event, arguments):
+    if event.startswith(("open", "os.", "shutil.")) and home in str(arguments):
+        if next(moments, None) is None:
+            os.kill(os.getpid(), signal.SIGKILL)
+from covidct.inference import store
+store.read_card(Path(run))  # all modules are imported before the counting begins
+sys.addaudithook(hook)
+store.promote(Path(run))
+"""
+
+
+@pytest.fixture
+def candidates(model_folder, own_home, tmp_path):
+    """Two run folders whose models differ in name."""
+    folders = []
+    for name in ("first", "second"):
+        folder = shutil.copytree(model_folder, tmp_path / name)
+        card = json.loads((folder / "card.json").read_text()) | {"name": f"run {name}"}
+        (folder / "card.json").write_text(json.dumps(card))
+        folders.append(folder)
+    return folders
+
+
+def test_the_shipped_model_is_in_use_until_another_is_promoted(candidates):
+    assert find_model() == find_model(None) == current_model() == SHIPPED_DIR / DEFAULT_MODEL
+    assert history() == ()
+    name = promote(candidates[0])
+    assert find_model(None) == current_model() == find_model(name)
+    assert read_card(current_model()) == read_card(candidates[0])
+    assert Classifier.load().card.model_id.startswith("run first@")
+
+
+def test_a_promoted_model_outlives_its_run(candidates):
+    promote(candidates[0])
+    shutil.rmtree(candidates[0])
+    assert Classifier.load().card.name == "run first"
+
+
+def test_rolling_back_goes_one_promotion_back_each_time(candidates):
+    names = [promote(folder) for folder in candidates]
+    assert current_model().name == names[1]
+    assert rollback() == names[0] == current_model().name
+    assert rollback() == DEFAULT_MODEL == current_model().name
+    with pytest.raises(ModelError, match="nothing to go back to"):
+        rollback()
+    assert [(p.action, p.model_id.split("@")[0], p.source) for p in history()] == [
+        ("rolled back", DEFAULT_MODEL, ""),
+        ("rolled back", "run first", "first"),
+        ("promoted", "run second", "second"),
+        ("promoted", "run first", "first"),
+    ]
+    assert all(p.when.endswith("+00:00") for p in history())
+
+
+def test_a_model_that_was_changed_is_not_promoted(candidates):
+    promote(candidates[0])
+    before = current_model()
+    data = bytearray((candidates[1] / "model.keras").read_bytes())
+    data[len(data) // 2] ^= 1
+    (candidates[1] / "model.keras").write_bytes(data)
+    with pytest.raises(ModelIntegrityError, match="SHA-256"):
+        promote(candidates[1])
+    (candidates[1] / "model.keras").unlink()
+    with pytest.raises(ModelIntegrityError, match="missing"):
+        promote(candidates[1])
+    assert current_model() == before
+    assert len(history()) == 1
+
+
+def test_a_run_without_a_model_is_not_promoted(own_home, tmp_path):
+    with pytest.raises(ModelError, match="card"):
+        promote(tmp_path)
+    assert current_model().name == DEFAULT_MODEL
+
+
+def test_the_model_in_use_is_not_promoted_again_unless_it_was_damaged(candidates):
+    name = promote(candidates[0])
+    with pytest.raises(ModelError, match="in use already"):
+        promote(candidates[0])
+    (current_model() / "model.keras").write_bytes(b"damaged")
+    with pytest.raises(ModelIntegrityError):
+        Classifier.load()
+    assert promote(candidates[0]) == name
+    assert Classifier.load().card.name == "run first"
+    assert rollback() == DEFAULT_MODEL
+
+
+def test_rolling_back_passes_over_damaged_models(candidates):
+    for folder in candidates:
+        (find_model(promote(folder)) / "model.keras").write_bytes(b"damaged")
+    assert rollback() == DEFAULT_MODEL
+
+
+def test_a_record_that_cannot_be_read_is_said_so(own_home):
+    (own_home / "models").mkdir(parents=True)
+    (own_home / "models" / "current.json").write_text("{")
+    with pytest.raises(ModelError, match="Remove it to go back to the shipped model"):
+        find_model(None)
+
+
+def test_a_promotion_killed_at_any_step_leaves_a_whole_model_in_use(candidates, root):
+    """The process is killed at its first, fourth, seventh … access to the folder of models."""
+    promote(candidates[0])
+    old = current_model()
+    for moment in range(0, 100, 3):
+        code = [sys.executable, "-c", PROMOTE_AND_DIE, old.parent, candidates[1], str(moment)]
+        killed = subprocess.run(code, cwd=root, capture_output=True).returncode
+        assert read_card(current_model()).sha256
+        if current_model() != old:
+            break
+        assert killed == -9
+        assert len(history()) == 1
+    assert moment > 9
+    assert Classifier.load().card.name == "run second"
+    assert rollback() == old.name
