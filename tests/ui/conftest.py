@@ -32,3 +32,31 @@ def other_png() -> bytes:
     buffer = BytesIO()
     Image.fromarray(phantom_slice(2, 0, 200).ct_slice.pixels).save(buffer, "PNG")
     return buffer.getvalue()
+
+
+@pytest.fixture(scope="session")
+def clean_dataset(tmp_path_factory) -> Path:
+    """Two folders of 12 synthetic slices each, none like another."""
+    root = tmp_path_factory.mktemp("clean")
+    for name, lesions in (("CT_COVID", 4), ("CT_NonCOVID", 0)):
+        (root / name).mkdir()
+        for place, letter in enumerate("abcdefghijkl"):
+            pixels = phantom_slice(100 * lesions + place, lesions, size=128).ct_slice.pixels
+            Image.fromarray(pixels).save(root / name / f"{letter}.png")
+    return root
+
+
+@pytest.fixture(scope="session")
+def trained_run(tmp_path_factory, clean_dataset) -> Path:
+    """A finished run of one epoch, with its validation; to be copied, not changed."""
+    from covidct.evaluation.evaluate import evaluate_validation
+    from covidct.training.config import TrainConfig
+    from covidct.training.fit import fit
+
+    folder = tmp_path_factory.mktemp("runs") / "trained"
+    config = TrainConfig(
+        image_size=64, epochs=1, batch_size=10, trainable_share=0.0, imagenet=False
+    )
+    fit(clean_dataset, folder, config)
+    evaluate_validation(folder)
+    return folder

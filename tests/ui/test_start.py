@@ -18,7 +18,7 @@ def python(code: str, folder: Path) -> subprocess.CompletedProcess:
 def test_the_pages_import_no_tensorflow():
     code = """
 import sys
-from covidct.ui import close_up, diagnose, examine, first_look, frame, network, texts, widgets
+from covidct.ui import diagnose, training
 print(sorted({"tensorflow", "keras", "scipy", "sklearn"} & set(sys.modules)))
 """
     result = python(code, REPOSITORY)

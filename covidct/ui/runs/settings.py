@@ -112,6 +112,7 @@ def _widget(field: Field, disabled: bool) -> None:
         placeholder = "as pretrained" if default is None else None
         st.number_input(
             field.title,
+            value=None if default is None else "min",  # only what may be empty can be emptied
             step=field.step,
             format=field.form,
             placeholder=placeholder,
