@@ -15,7 +15,7 @@ from covidct.imaging.preprocess import Chest, find_chest, network_pixels
 from covidct.imaging.readers import read_slice
 from covidct.inference import store
 from covidct.inference.calibration import POSITIVE
-from covidct.models.network import LOGIT_LAYER, features_and_logit
+from covidct.models.network import features_and_logit, head_kernel
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ class Classifier:
         self.model = model
         self._lock = threading.Lock()
         traced = features_and_logit(model)
-        kernel = model.get_layer(LOGIT_LAYER).kernel
+        kernel = tf.constant(head_kernel(model))
 
         images = tf.TensorSpec((None, *card.image_size, 3), tf.float32)
 
@@ -78,7 +78,7 @@ class Classifier:
         def forward(images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             features, logits = traced(images, training=False)
             places = tf.cast(tf.shape(features)[1] * tf.shape(features)[2], tf.float32)
-            return logits[:, 0], tf.tensordot(features, kernel[:, 0], 1) / places
+            return logits[:, 0], tf.tensordot(features, kernel, 1) / places
 
         self._forward = forward
 

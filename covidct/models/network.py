@@ -1,8 +1,8 @@
 """A backbone with a linear head, as one flat functional graph.
 
-Backbone -> global average pooling -> dropout -> one logit. With this head the gradient of the
-logit is the same at every place of a feature map, so Grad-CAM equals the class activation map
-(Selvaraju et al. 2017, arXiv:1610.02391, section 3) and needs no backward pass.
+Backbone -> global average pooling -> standardised features -> dropout -> one logit. With this head
+the gradient of the logit is the same at every place of a feature map, so Grad-CAM equals the class
+activation map (Selvaraju et al. 2017, arXiv:1610.02391, section 3) and needs no backward pass.
 
 Where a backbone's table entry says so, each feature map is pooled twice: its mean, and its mean
 absolute deviation, which tells how uneven the map is, as texture recognition has long done
@@ -11,11 +11,14 @@ the others, so what is said above holds for them too.
 """
 
 import keras
+import numpy as np
 from keras import KerasTensor, layers, ops
 
 from covidct.models.backbones import get_backbone
 
-POOLING_LAYER, DROPOUT_LAYER, LOGIT_LAYER = "pooling", "dropout", "logit"
+POOLING_LAYER, STANDARDISE_LAYER = "pooling", "standardise"
+DROPOUT_LAYER, LOGIT_LAYER = "dropout", "logit"
+_STANDARDISE_EPSILON = 1e-8
 
 
 def build_network(
@@ -42,6 +45,9 @@ def build_network(
     if table_entry.pools_deviation:
         x = _with_deviations(x)
     x = layers.GlobalAveragePooling2D(name=POOLING_LAYER)(x)
+    x = layers.BatchNormalization(
+        center=False, scale=False, epsilon=_STANDARDISE_EPSILON, name=STANDARDISE_LAYER
+    )(x)
     x = layers.Dropout(dropout, name=DROPOUT_LAYER)(x)
     model = keras.Model(images, layers.Dense(1, name=LOGIT_LAYER)(x), name=backbone)
     if pretrained:
@@ -60,6 +66,18 @@ def features_and_logit(model: keras.Model) -> keras.Model:
     return keras.Model(
         model.inputs[0], [model.get_layer(POOLING_LAYER).input, model.get_layer(LOGIT_LAYER).output]
     )
+
+
+def standardise_features(model: keras.Model, mean: np.ndarray, variance: np.ndarray) -> None:
+    """Set what is subtracted from the pooled features (C,) and the variance they are scaled by."""
+    model.get_layer(STANDARDISE_LAYER).set_weights([mean, variance])
+
+
+def head_kernel(model: keras.Model) -> np.ndarray:
+    """How much each pooled feature counts in the logit, float32 (C,)."""
+    _, variance = model.get_layer(STANDARDISE_LAYER).get_weights()
+    kernel, _ = model.get_layer(LOGIT_LAYER).get_weights()
+    return kernel[:, 0] / np.sqrt(variance + _STANDARDISE_EPSILON)
 
 
 def freeze_for_finetuning(model: keras.Model, trainable_share: float) -> None:

@@ -48,13 +48,13 @@ class TrainConfig:
     pixel_scaling: str = "backbone"  # the backbone's preprocess_input, or "unit": division by 255
     pretrained: bool = True  # start from the backbone's pretrained weights
     probe_views: int = 8  # passes over the slices to solve the head on first; 0 leaves it random
-    epochs: int = 6
+    epochs: int = 4
     batch_size: int = 16
-    learning_rate: float = 2e-5  # peak, reached after the first epoch, then decayed by a cosine
+    learning_rate: float = 1e-5  # peak, reached after the first epoch, then decayed by a cosine
     weight_decay: float = 1e-2
     dropout: float = 0.3
     label_smoothing: float = 0.05
-    trainable_share: float = 1.0  # of the backbone's layers, counted from the head
+    trainable_share: float = 0.25  # of the backbone's layers, counted from the head
     class_weights: bool = True
     early_stopping: int = 0  # epochs without a better validation AUC; 0 trains to the end
     validation_share: float = 0.2  # where the data set has no official lists

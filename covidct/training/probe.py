@@ -11,12 +11,11 @@ from dataclasses import replace
 import keras
 import numpy as np
 from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from covidct.data.augment import Augmentation, augment
 from covidct.data.stream import PreparedSlices, evaluation_batches
-from covidct.models.network import LOGIT_LAYER, POOLING_LAYER
+from covidct.models.network import LOGIT_LAYER, POOLING_LAYER, standardise_features
 
 _INVERSE_REGULARISATION = 0.08  # chosen by patient-grouped cross-validation on COVID-CT's lists
 _BATCH = 16
@@ -33,7 +32,7 @@ def solve_head(
     balanced: bool,
     seed: int,
 ) -> None:
-    """Set the logit layer to the logistic regression on the pooled features.
+    """Set the head to the logistic regression on the standardised pooled features.
 
     Args:
         network: from :func:`covidct.models.network.build_network`, changed in place.
@@ -55,18 +54,14 @@ def solve_head(
             for v in progress(range(views))
         ]
     )
-    regression = make_pipeline(
-        StandardScaler(),
-        LogisticRegression(
-            C=_INVERSE_REGULARISATION / views,
-            class_weight="balanced" if balanced else None,
-            max_iter=1000,
-        ),
-    ).fit(features, np.tile(slices.labels, views))
-    scaler, linear = regression[0], regression[-1]
-    kernel = linear.coef_[0] / scaler.scale_
-    bias = linear.intercept_[0] - scaler.mean_ @ kernel
-    network.get_layer(LOGIT_LAYER).set_weights([kernel[:, None], np.array([bias])])
+    scaler = StandardScaler().fit(features)
+    regression = LogisticRegression(
+        C=_INVERSE_REGULARISATION / views,
+        class_weight="balanced" if balanced else None,
+        max_iter=1000,
+    ).fit(scaler.transform(features), np.tile(slices.labels, views))
+    standardise_features(network, scaler.mean_, scaler.scale_**2)
+    network.get_layer(LOGIT_LAYER).set_weights([regression.coef_.T, regression.intercept_])
 
 
 def _view(
