@@ -58,8 +58,7 @@ def _public() -> Path | None:
         "746 slices cut from publications, with official training, validation and test lists "
         "(UCSD-AI4H/COVID-CT, for research). Fetched once from GitHub and checked."
     )
-    left, _ = st.columns([1, 2])
-    place = st.empty()
+    left, place = st.empty(), st.empty()
     if not st.session_state.get(_FETCHING):
         left.button(
             "Fetch COVID-CT",
@@ -173,7 +172,8 @@ def _folder() -> Path | None:
     ).strip()
     _hint("Either the layout of COVID-CT, or just two folders CT_COVID and CT_NonCOVID.")
     if chosen and chosen.name.startswith(_UPLOAD_PREFIX) and not path:
-        _offer_to_delete(chosen)
+        with place:
+            _offer_to_delete(chosen)
     if not path:
         return chosen
     folder = Path(path).expanduser()
