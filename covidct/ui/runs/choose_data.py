@@ -105,6 +105,8 @@ def _upload() -> Path | None:
     )
     taken = st.session_state.get(_TAKEN)
     if taken and taken[1].is_dir() and (file is None or taken[0] == file.file_id):
+        if file is None:
+            _hint(f"The ZIP that you uploaded last is still chosen ({taken[1].name}).")
         return taken[1]
     if file is None:
         return None
