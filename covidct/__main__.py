@@ -1,9 +1,11 @@
 """Command line: python -m covidct classify | explain | fetch | check | train | runs | promote …"""
 
 import argparse
+import contextlib
 import json
 import os
 import sys
+import traceback
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -320,5 +322,22 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
             group.add_argument(option, type=kind, default=default, help=f"{default}")
 
 
+def _train_and_leave(arguments: list[str]) -> None:
+    """End the process without waiting for TensorFlow's threads, which hang once memory ran out."""
+    status = FAILED
+    try:
+        status = main(arguments)
+    except SystemExit as usage:
+        status = usage.code
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        with contextlib.suppress(OSError):
+            sys.stdout.flush()
+        os._exit(status)
+
+
 if __name__ == "__main__":
+    if sys.argv[1:2] == ["train"]:
+        _train_and_leave(sys.argv[1:])
     sys.exit(main(sys.argv[1:]))

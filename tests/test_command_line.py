@@ -137,6 +137,34 @@ def test_train_evaluate_and_classify_with_the_new_model(
     line = json.loads(run("classify", file, "--json", "--model", folder).stdout)
     assert line["model_id"] == figures["model_id"]
 
+    compared = json.loads(run("compare", "--run", folder, "--json").stdout)
+    worse = compared["auc_difference"] < 0
+    assert run("promote", folder).returncode == int(worse)
+    if worse:
+        assert run("promote", folder, "--despite-worse").returncode == 0
+    line = json.loads(run("classify", file, "--json").stdout)
+    assert line["model_id"] == figures["model_id"]
+    assert "covidct-lite" in run("rollback").stdout
+    assert run("rollback").returncode == 1
+
+
+def test_runs_are_listed_renamed_downloaded_and_deleted(run, phantom_dataset, own_home, tmp_path):
+    folder = own_home / "runs" / "broken"
+    settings = ("--image-size", 64, "--data", phantom_dataset, "--exclusions", tmp_path / "list")
+    everything = [f"CT_COVID/{file.name}" for file in (phantom_dataset / "CT_COVID").iterdir()]
+    (tmp_path / "list").write_text("\n".join(everything[1:]))
+    assert run("train", "--run", folder, *settings).returncode == 1
+    (line,) = map(json.loads, run("runs", "--json").stdout.splitlines())
+    assert (line["run"], line["state"]) == ("broken", "failed")
+    assert "too few" in line["message"]
+    assert run("runs", "rename", "broken", "too few").returncode == 0
+    assert "too few" in run("runs").stdout
+    assert run("runs", "download", "too few", "--out", tmp_path / "run.zip").returncode == 0
+    assert (tmp_path / "run.zip").read_bytes()[:2] == b"PK"
+    assert run("runs", "delete", "too few").returncode == 0
+    assert run("runs", "--json").stdout == ""
+    assert run("runs", "delete", "too few").returncode == 1
+
 
 @pytest.mark.parametrize(
     "arguments",

@@ -22,7 +22,8 @@ STATUS_FILE, STOP_FILE, LOG_FILE = "status.json", "stop", "log.txt"
 STATES = ("queued", "starting", "running", "stopping", "stopped", "finished", "failed")
 LIVE_STATES = frozenset({"queued", "starting", "running", "stopping"})
 
-_RESERVE_FILE, _RESERVE_BYTES = ".reserve", 64 * 1024
+_RESERVE_FILE, _RESERVE_BYTES = ".reserve", 64 * 1024  # of disk, for the last word
+_RESERVE_MEMORY = 32 * 2**20  # bytes, likewise
 _WRITE_EVERY = 0.5  # seconds
 _QUEUED_FOR = 30  # seconds after which a run without a process was never started
 
@@ -171,6 +172,7 @@ def recorded_run(folder: Path) -> Iterator[None]:
     read_settings(folder)
     _recorded.add(folder)
     writer, reserve = ProgressWriter(folder), folder / _RESERVE_FILE
+    memory = bytearray(_RESERVE_MEMORY)
     try:
         writer.say(message="Starting.")
         reserve.write_bytes(bytes(_RESERVE_BYTES))
@@ -182,6 +184,7 @@ def recorded_run(folder: Path) -> Iterator[None]:
         )
         raise
     except BaseException as error:
+        memory.clear()
         sentence = f"{_reason(error, folder)} {_what_was_kept(folder)}"
         _say_the_last_word(writer, reserve, "failed", sentence)
         raise

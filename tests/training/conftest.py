@@ -1,9 +1,20 @@
+import os
+import signal
 import time
 
 import pytest
 
+from covidct.training import jobs
 from covidct.training.config import TrainConfig
 from covidct.training.progress import read_status
+
+
+@pytest.fixture(autouse=True)
+def _no_run_is_left(own_home):
+    """A test that fails half-way leaves no training behind."""
+    yield
+    while (folder := jobs.live_run()) and (pid := read_status(folder).pid):
+        os.kill(pid, signal.SIGKILL)
 
 
 @pytest.fixture(scope="session")

@@ -35,40 +35,51 @@ def launch(folder, root):
 def wait_for_a_bad_moment(folder, process, kill, chance):
     """In turns: any time since the start, while an epoch is being written, while anything is."""
     unfinished, started = folder / "backup" / "unfinished", time.monotonic()
-    delay = chance.uniform(0, 8) if kill % 3 == 0 else chance.uniform(0, 0.2)
-    sizes = {}
+    delay = chance.uniform(0, 14) if kill % 3 == 0 else chance.uniform(0, 0.2)
+    before = set()
     while process.poll() is None and time.monotonic() < started + 30:
         if kill % 3 == 0:
             break
-        if kill % 3 == 1 and unfinished.is_dir():
+        if kill % 3 == 1 and _is_being_written(unfinished / "latest.weights.h5"):
             break
-        now = {file: file.stat().st_size for file in folder.glob("*.*") if file.suffix != ".json"}
-        if kill % 3 == 2 and sizes and now.keys() - sizes.keys():
+        now = {file.name for file in folder.iterdir() if ".json" not in file.name}
+        if kill % 3 == 2 and before and now - before:
             break
-        sizes = now
+        before = now
     time.sleep(delay)
+
+
+def _is_being_written(file):
+    """Anew: what is only laid out to be restored is a second name of the kept file."""
+    try:
+        return file.stat().st_nlink == 1
+    except FileNotFoundError:
+        return False
 
 
 def test_a_run_killed_ten_times_ends_as_if_it_had_not_been(
     phantom_dataset, quick, tmp_path, root, phantoms
 ):
-    config = replace(quick, epochs=8)
+    config = replace(quick, epochs=12)
     folder, chance = tmp_path / "killed", random.Random(5)
     start_run_folder(folder, phantom_dataset, config)
     done = 0
     for kill in range(KILLS):
         process = launch(folder, root)
-        wait_for_a_bad_moment(folder, process, kill, chance)
-        process.kill()
-        process.wait()
+        try:
+            wait_for_a_bad_moment(folder, process, kill, chance)
+        finally:
+            process.kill()
+            process.wait()
+        print(f"killed after {finished_epochs(folder)} epochs: {read_status(folder).message}")
         assert finished_epochs(folder) >= done
         done = finished_epochs(folder)
         assert len(read_metrics(folder)) in (done, done + 1)
     assert launch(folder, root).wait() == 0, (folder / "log.txt").read_text()[-2000:]
 
     rows = read_metrics(folder)
-    assert [row["epoch"] for row in rows] == list(range(8))
-    assert (folder / "metrics.csv").read_text().count("\n") == 8 + 1
+    assert [row["epoch"] for row in rows] == list(range(12))
+    assert (folder / "metrics.csv").read_text().count("\n") == 12 + 1
     assert read_status(folder).state == "finished"
     assert Classifier.load(folder).classify(phantoms[0].ct_slice).label in ("Positive", "Negative")
 

@@ -58,8 +58,7 @@ def _public() -> Path | None:
         "746 slices cut from publications, with official training, validation and test lists "
         "(UCSD-AI4H/COVID-CT, for research). Fetched once from GitHub and checked."
     )
-    left, _ = st.columns([1, 2])
-    place = st.empty()
+    left, place = st.empty(), st.empty()
     if not st.session_state.get(_FETCHING):
         left.button(
             "Fetch COVID-CT",
@@ -106,6 +105,8 @@ def _upload() -> Path | None:
     )
     taken = st.session_state.get(_TAKEN)
     if taken and taken[1].is_dir() and (file is None or taken[0] == file.file_id):
+        if file is None:
+            _hint(f"The ZIP that you uploaded last is still chosen ({taken[1].name}).")
         return taken[1]
     if file is None:
         return None
@@ -173,7 +174,8 @@ def _folder() -> Path | None:
     ).strip()
     _hint("Either the layout of COVID-CT, or just two folders CT_COVID and CT_NonCOVID.")
     if chosen and chosen.name.startswith(_UPLOAD_PREFIX) and not path:
-        _offer_to_delete(chosen)
+        with place:
+            _offer_to_delete(chosen)
     if not path:
         return chosen
     folder = Path(path).expanduser()

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from covidct.data.check import DataReport
     from covidct.data.index import Item
 
-_EXCLUDE = "exclude"
 _CLASSES = {"COVID": "COVID-19", "NonCOVID": "Other"}
 _MARKS = {findings.GOOD: "✓", findings.NOTE: "i", findings.BAD: "!"}
 _SPOKEN = {findings.GOOD: "Good", findings.NOTE: "Worth knowing", findings.BAD: "To be settled"}
@@ -79,19 +78,20 @@ def show(report: DataReport) -> None:
             _samples(title, [i for i in report.samples if i.class_name == class_name])
 
 
-def ask_for_exclusions(report: DataReport) -> tuple[str, ...] | None:
+def ask_for_exclusions(data: Path, report: DataReport) -> tuple[str, ...] | None:
     """The slices to leave out; None while the user has not agreed to what must be."""
     if not findings.blocks_start(report):
         return ()
     number = words.count(len(report.exclusions), "slice")
-    if st.checkbox(
+    agreed = st.checkbox(
         f"Leave out {number} and go on",
-        key=_EXCLUDE,
+        key=f"exclude {data}",
         help="From training where a picture or patient is also in validation; from both where "
         "the same picture has two labels.",
-    ):
-        return report.exclusions
-    return None
+        persist_state="session",
+    )
+    caption(f"To be left out: {words.shortened(report.exclusions)}")
+    return report.exclusions if agreed else None
 
 
 def _counts(report: DataReport) -> None:

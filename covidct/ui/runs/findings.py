@@ -73,10 +73,12 @@ def _duplicates(report: DataReport) -> Finding:
     same, nearly = report.duplicates, report.near_duplicates
     if not same and not nearly:
         return Finding(GOOD, "No picture is there twice.")
+    found = [f"{count(len(same), 'picture')} more than once"] if same else []
+    if nearly:
+        found.append(f"{count(len(nearly), 'group')} of nearly the same picture")
     return Finding(
         NOTE,
-        f"{count(len(same), 'picture')} more than once, {len(nearly):,} nearly so. They count "
-        "more than others.",
+        f"{' and '.join(found)}: they count more than others.",
         tuple(_names(group) for group in (*same, *nearly)),
     )
 

@@ -47,7 +47,7 @@ def show(
     held = f"gallery {key}"
     shown = st.session_state.get(held, _PAGE)
     opened = None
-    with st.container(horizontal=True, gap="medium", key=f"gallery {abs(hash(key))}"):
+    with st.container(horizontal=True, gap="medium", key=f"{held} row"):
         for number, reviewed in enumerate(slices[:shown]):
             with st.container(width=_CARD, gap="xsmall"):
                 _thumbnail(path_of(data, reviewed))

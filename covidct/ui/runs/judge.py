@@ -49,7 +49,8 @@ def show(run: Path) -> None:
         f'<p class="cv-hint">{words.count(len(review.slices), "validation slice")} of {patients}. '
         "The epoch and the operating point were chosen on them, so the figures flatter.</p>"
     )
-    comparison = promote.held_comparison(run)
+    in_use = promote.is_in_use(run)
+    comparison = None if in_use else promote.held_comparison(run)
     beside = st.container()
     figures, curve = st.columns([5, 6], gap="large")
     figures.html(promote.figures_table(review.figures, comparison))
@@ -61,7 +62,9 @@ def show(run: Path) -> None:
     with slices:
         _slices(run, review, comparison, chosen)
     with beside:
-        if comparison:
+        if in_use:
+            promote.show_in_use()
+        elif comparison:
             promote.show(run, comparison)
         else:
             promote.compare_now(run)

@@ -56,7 +56,7 @@ def _check(data: Path | None) -> tuple[DataReport | None, tuple[str, ...] | None
     if report is None:
         return None, None
     data_report.show(report)
-    return report, data_report.ask_for_exclusions(report)
+    return report, data_report.ask_for_exclusions(data, report)
 
 
 def _hindrance(

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from covidct.errors import CovidCTError
+from covidct.errors import CovidCTError, ModelError
 from covidct.inference import promotion
 from covidct.ui import frame
 from covidct.ui.runs import words
@@ -67,31 +68,45 @@ def _counted(items: Iterable, place: st.delta_generator.DeltaGenerator) -> Itera
         yield item
 
 
+def is_in_use(run: Path) -> bool:
+    """Whether the run's model is the one that judges on the Diagnose page."""
+    return _hash(run) == _hash(promotion.current_model())
+
+
+def _hash(folder: Path) -> str:
+    try:
+        card = json.loads((folder / promotion.CARD_FILE).read_text(encoding="utf-8"))
+        return str(card["sha256"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ModelError(f"The card of the model in {folder.name} cannot be read.") from error
+
+
+def show_in_use() -> None:
+    """Say that this model is in use, and offer the way back."""
+    said, action = st.columns([3, 2], gap="large", vertical_alignment="center")
+    with said:
+        callout("This model is in use: it judges every slice on the Diagnose page.", tone="note")
+    with action:
+        roll_back()
+        show_refusal()
+
+
 def show(run: Path, comparison: Comparison) -> None:
     """The verdict of the comparison, and what can be done about it."""
-    same = comparison.candidate["model_id"] == comparison.incumbent["model_id"]
     verdict, action = st.columns([3, 2], gap="large", vertical_alignment="center")
     with verdict:
-        if same:
-            callout(
-                "This model is in use: it judges every slice on the Diagnose page.", tone="note"
-            )
-        else:
-            low, high = comparison.auc_difference_ci95
-            callout(
-                comparison.verdict,
-                f"Difference in AUC {comparison.auc_difference:+.3f}, 95 % interval {low:+.3f} to "
-                f"{high:+.3f} by a paired bootstrap over patients.",
-                tone="caution" if comparison.is_worse else "note",
-            )
+        low, high = comparison.auc_difference_ci95
+        callout(
+            comparison.verdict,
+            f"Difference in AUC {comparison.auc_difference:+.3f}, 95 % interval {low:+.3f} to "
+            f"{high:+.3f} by a paired bootstrap over patients.",
+            tone="caution" if comparison.is_worse else "note",
+        )
     with action:
-        if same:
-            roll_back()
-        elif comparison.is_worse:
-            if _promote_button():
-                _confirm(run, f"{comparison.verdict}")
-        else:
+        if not comparison.is_worse:
             _promote_button(on_click=attempt, args=(promotion.promote, run))
+        elif _promote_button():
+            _confirm(run, comparison.verdict)
         show_refusal()
 
 
@@ -130,10 +145,14 @@ def _confirm(run: Path, why: str) -> None:
     frame.carry_theme_into_dialog()
     st.html(f"<p>{literal(why)}</p>")
     keep, use = st.columns(2)
-    if keep.button("Keep the model in use", type="primary", width="stretch"):
-        st.rerun()
-    if use.button("Use it nevertheless", width="stretch"):
-        attempt(promotion.promote, run)
+    kept = keep.button("Keep the model in use", type="primary", width="stretch")
+    used = use.button(
+        "Use it nevertheless",
+        width="stretch",
+        on_click=attempt,
+        args=(promotion.promote, run),
+    )
+    if kept or used:
         st.rerun()
 
 
