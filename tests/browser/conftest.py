@@ -8,7 +8,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -79,6 +79,12 @@ def _wait_until_healthy(url: str, process: subprocess.Popen, log: Path) -> None:
         except OSError:
             time.sleep(0.1)
     pytest.fail(f"the server did not start:\n{log.read_text()}")
+
+
+@pytest.fixture
+def start_server(tmp_path: Path) -> Callable[[], AbstractContextManager[Server]]:
+    """Starts the app again and again, in the same home, which is ``tmp_path / "home"``."""
+    return lambda: serve(tmp_path)
 
 
 @pytest.fixture

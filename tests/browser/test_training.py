@@ -115,9 +115,9 @@ def test_from_a_zip_to_a_model_in_use_and_back(
 
     expect(button(page, "Use this model")).to_be_visible(timeout=TRAINED)
     expect(page.get_by_text("paired bootstrap over patients")).to_be_visible()
+    _open_slices(page)
     if request.config.getoption("--update-screenshots", default=False):
         _screenshot(page, tmp_path)
-    _open_slices(page)
     button(page, "Use this model").click()
     nevertheless = button(page, "Use it nevertheless")
     used = page.get_by_text("This model is in use")
@@ -161,6 +161,24 @@ def _screenshot(page: Page, folder: Path) -> None:
     page.screenshot(path=folder / "training.png")
     shutil.copy(folder / "training.png", ASSETS)
     page.set_viewport_size({"width": 1280, "height": 900})
+
+
+def test_one_press_starts_a_run_that_outlives_its_server(
+    start_server, new_page, slices_zip, tmp_path
+):
+    with zipfile.ZipFile(slices_zip) as archive:
+        archive.extractall(tmp_path / "home" / "data" / "ward 7")
+    with start_server() as server:
+        page = new_page()
+        page.goto(f"{server.url}/training")
+        expect(button(page, "Start")).to_be_enabled(timeout=60_000)
+        button(page, "Start").click()
+        expect(button(page, "Stop the run")).to_be_visible(timeout=60_000)
+    with start_server() as server:
+        page.goto(f"{server.url}/training")
+        expect(page.get_by_role("combobox", name="Run")).to_have_value(re.compile("in progress"))
+        button(page, "Stop the run").click()
+        expect(button(page, "Resume")).to_be_visible(timeout=TRAINED)
 
 
 def test_the_page_stands_before_the_network_is_loaded(cold_server, new_page):
