@@ -144,7 +144,7 @@ def test_train_evaluate_and_classify_with_the_new_model(
         assert run("promote", folder, "--despite-worse").returncode == 0
     line = json.loads(run("classify", file, "--json").stdout)
     assert line["model_id"] == figures["model_id"]
-    assert "covidct-lite" in run("rollback").stdout
+    assert "covidct-astra" in run("rollback").stdout
     assert run("rollback").returncode == 1
 
 
