@@ -156,7 +156,7 @@ def _open_slices(page: Page) -> None:
 
 def _screenshot(page: Page, folder: Path) -> None:
     page.mouse.move(0, 0)
-    page.set_viewport_size({"width": 1280, "height": 2250})
+    page.set_viewport_size({"width": 1280, "height": 2400})
     page.wait_for_timeout(1000)  # charts are redrawn for the new size
     page.screenshot(path=folder / "training.png")
     shutil.copy(folder / "training.png", ASSETS)
