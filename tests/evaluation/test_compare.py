@@ -73,7 +73,7 @@ def test_a_run_is_compared_on_its_validation_slices(phantom_dataset, tmp_path):
     fit(phantom_dataset, folder, config, exclude=["CT_COVID/a.png"])
     comparison = compare(folder)
     assert comparison.candidate["model_id"] == read_card(folder).model_id
-    assert comparison.incumbent["model_id"].startswith("covidct-lite@")
+    assert comparison.incumbent["model_id"].startswith("covidct-astra@")
     held = read_card(folder).about["slices"]["validation"]
     assert len(comparison.slices) == comparison.candidate["n"] == held["COVID"] + held["NonCOVID"]
     assert not any(row.path.endswith("CT_COVID/a.png") for row in comparison.slices)
