@@ -164,7 +164,11 @@ def _check(options: argparse.Namespace) -> int:
     from covidct.data.check_text import as_json, as_text
 
     report = check_dataset(
-        options.data, options.validation_share, options.seed, _progress("Checking")
+        options.data,
+        options.validation_share,
+        options.seed,
+        _progress("Checking"),
+        official_lists=options.official_lists,
     )
     if options.exclusions:
         options.exclusions.write_text("".join(f"{name}\n" for name in report.exclusions), "utf-8")
@@ -286,6 +290,7 @@ def _parser(train: bool) -> argparse.ArgumentParser:
     check.add_argument("--data", type=Path, required=True, metavar="DIR")
     check.add_argument("--json", action="store_true", help="print the report as JSON")
     check.add_argument("--exclusions", type=Path, metavar="FILE", help="list what to leave out")
+    check.add_argument("--official-lists", action=argparse.BooleanOptionalAction, default=True)
     check.add_argument("--validation-share", type=float, default=0.2)
     check.add_argument("--seed", type=int, default=0)
 

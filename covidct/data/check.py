@@ -103,6 +103,8 @@ def check_dataset(
     seed: int = 0,
     progress: Callable[[Iterable[Item]], Iterable[Item]] = iter,
     exclude: Iterable[str] = (),
+    *,
+    official_lists: bool = True,
 ) -> DataReport:
     """Look for what would make a training run worthless.
 
@@ -119,11 +121,12 @@ def check_dataset(
         seed: as it will be trained with.
         progress: wraps the reading of the slices, to show how far it is.
         exclude: files that are left out already, as in :func:`read_index`.
+        official_lists: as it will be trained with.
 
     Raises:
         DatasetError: the folder is no data set, or cannot be split.
     """
-    index = read_index(path, tuple(exclude))
+    index = read_index(path, tuple(exclude), official_lists=official_lists)
     seen = _look_at(progress(index.items))
     if {item.label for item in seen.items} != {0, 1}:
         raise DatasetError(

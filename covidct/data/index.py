@@ -90,7 +90,9 @@ class Index:
         return chosen
 
 
-def read_index(path: str | PathLike, exclude: Collection[str] = ()) -> Index:
+def read_index(
+    path: str | PathLike, exclude: Collection[str] = (), *, official_lists: bool = True
+) -> Index:
     """List a data set folder.
 
     Patients come from ``patients.csv`` (columns class, file, patient) where there is one. Elsewhere
@@ -100,6 +102,8 @@ def read_index(path: str | PathLike, exclude: Collection[str] = ()) -> Index:
     Args:
         path: folder in one of the two layouts above.
         exclude: files to leave out, each as its class folder and name ("CT_COVID/a.png").
+        official_lists: heed the training and validation lists where there are any; a test list
+            always is.
 
     Raises:
         DatasetError: the folder is missing, has another layout or lacks a class.
@@ -122,6 +126,8 @@ def read_index(path: str | PathLike, exclude: Collection[str] = ()) -> Index:
         for file in files:
             key = (class_name, file.name)
             split = splits.pop(key, None)
+            if split != "test" and not official_lists:
+                split = None
             if f"{folder.name}/{file.name}" in exclude:
                 skipped.append(Skipped(file, EXCLUDED_BY_CHOICE))
                 continue

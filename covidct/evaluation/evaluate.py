@@ -71,7 +71,8 @@ def validation_items(run: Path) -> tuple[Item, ...]:
         DatasetError: its data set is gone.
     """
     data, config, exclude = read_run_folder(run)
-    return split_for_training(read_index(data, exclude), config.validation_share, config.seed)[1]
+    index = read_index(data, exclude, official_lists=config.official_lists)
+    return split_for_training(index, config.validation_share, config.seed)[1]
 
 
 def _evaluate_items(

@@ -57,7 +57,8 @@ class TrainConfig:
     trainable_share: float = 0.25  # of the backbone's layers, counted from the head
     class_weights: bool = True
     early_stopping: int = 0  # epochs without a better validation AUC; 0 trains to the end
-    validation_share: float = 0.2  # where the data set has no official lists
+    official_lists: bool = True  # split by them where the data set has them
+    validation_share: float = 0.2  # of the slices, where no official lists are used
     seed: int = 0
     augmentation: Augmentation = field(default_factory=Augmentation)
 

@@ -103,7 +103,7 @@ def _train(run: Path, progress: Callable) -> ModelCard:
     keras.utils.set_random_seed(config.seed)
     writer = ProgressWriter(run)
 
-    index = read_index(data, exclude)
+    index = read_index(data, exclude, official_lists=config.official_lists)
     training_items, validation_items = split_for_training(
         index, config.validation_share, config.seed
     )

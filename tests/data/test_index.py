@@ -3,6 +3,7 @@ import shutil
 import pytest
 
 from covidct.data.index import group_by_name, read_index
+from covidct.data.splits import split_for_training
 from covidct.errors import DatasetError
 
 
@@ -90,3 +91,14 @@ def test_covid_ct_is_indexed_without_the_two_mislabelled_files(covid_ct):
     assert (sum(i.label for i in val), sum(1 - i.label for i in val)) == (60, 58)
     assert {skip.path.name for skip in index.skipped} == {"71%0.jpg", "71%1.jpg"}
     assert not {item.patient for item in train} & {item.patient for item in val}
+
+
+def test_official_lists_can_be_put_aside_but_never_the_test_list(phantom_dataset, tmp_path):
+    lists = {"train": slice(0, 1), "val": slice(1, 2), "test": slice(2, 3)}
+    root = _upstream(tmp_path, phantom_dataset, lists)
+    assert read_index(root).splits == {"train", "val", "test"}
+    aside = read_index(root, official_lists=False)
+    assert aside.splits == {"test"}
+    used = [item.path.name for side in split_for_training(aside, 0.2, seed=0) for item in side]
+    assert "c.png" not in used
+    assert len(used) == 22

@@ -55,7 +55,13 @@ def trained_run(tmp_path_factory, clean_dataset) -> Path:
 
     folder = tmp_path_factory.mktemp("runs") / "trained"
     config = TrainConfig(
-        image_size=64, epochs=1, batch_size=10, trainable_share=0.0, imagenet=False
+        backbone="efficientnet_lite0",
+        image_size=64,
+        epochs=1,
+        batch_size=10,
+        trainable_share=0.0,
+        pretrained=False,
+        probe_views=1,
     )
     fit(clean_dataset, folder, config)
     evaluate_validation(folder)

@@ -26,16 +26,24 @@ _SAMPLE_SIDE = 160
 _HELD = 8
 
 
-def require(data: Path, validation_share: float, seed: int) -> DataReport | None:
+def require(
+    data: Path, validation_share: float, seed: int, official_lists: bool
+) -> DataReport | None:
     """The report on a data set, made at most once a server; None where it is no data set."""
     from covidct.data.check import check_dataset  # scikit-learn: a second
 
     held = _held()
-    key = data, validation_share, seed, _stamp(data)
+    key = data, validation_share, seed, official_lists, _stamp(data)
     if key not in held:
         place = st.empty()
         try:
-            report = check_dataset(data, validation_share, seed, lambda s: _counted(s, place))
+            report = check_dataset(
+                data,
+                validation_share,
+                seed,
+                lambda s: _counted(s, place),
+                official_lists=official_lists,
+            )
         except CovidCTError as error:
             callout("This data set cannot be used.", str(error), tone="stop")
             return None

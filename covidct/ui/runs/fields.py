@@ -95,9 +95,15 @@ LEARNING = (
 )
 VALIDATION = (
     Field(
+        "official_lists",
+        "Use official lists",
+        "Where the data set names its training and validation slices. Off, whole patients are "
+        "drawn anew; slices of a test list are never used.",
+    ),
+    Field(
         "validation_share",
         "Set aside for validation",
-        "Share of the slices, whole patients, where the data set has no official lists.",
+        "Share of the slices, whole patients, where no official lists are used.",
         step=0.05,
         form="%g",
     ),

@@ -52,7 +52,8 @@ def _check(data: Path | None) -> tuple[DataReport | None, tuple[str, ...] | None
     if {"validation_share", "seed"} & fields.problems(values).keys():
         st.html('<p class="cv-hint">Waits for the settings of validation below.</p>')
         return None, None
-    report = data_report.require(data, values["validation_share"], values["seed"])
+    split = (values[name] for name in ("validation_share", "seed", "official_lists"))
+    report = data_report.require(data, *split)
     if report is None:
         return None, None
     data_report.show(report)

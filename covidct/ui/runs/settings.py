@@ -52,7 +52,9 @@ def show(official_lists: bool, samples: Sequence[Path]) -> dict[str, str]:
     with st.expander(_heading("Validation and chance", fields.VALIDATION, wrong)):
         if official_lists:
             caption("This data set has official training and validation lists; they are used.")
-        share, seed = st.columns(2, gap="medium")
+        lists, share, seed = st.columns(3, gap="medium")
+        with lists:
+            draw(fields.FIELDS["official_lists"])
         with share:
             draw(fields.FIELDS["validation_share"], disabled=official_lists)
         with seed:

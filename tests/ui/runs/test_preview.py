@@ -1,4 +1,4 @@
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
@@ -6,7 +6,7 @@ import pytest
 from covidct.data.augment import Augmentation
 from covidct.ui.runs import preview
 
-NOTHING = Augmentation(0, 0, 0, 0, False, 0, 0, 0, 0, 0)
+NOTHING = Augmentation(**{field.name: 0 for field in fields(Augmentation)})
 
 
 @pytest.fixture(scope="module")
