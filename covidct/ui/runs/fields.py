@@ -48,7 +48,8 @@ LEARNING = (
     Field(
         "learning_rate",
         "Learning rate",
-        "The peak, reached after the first epoch and then lowered along a cosine.",
+        "The peak, reached after the first epoch and then lowered along a cosine. 0.00001 suits "
+        "Astra ResNet, 0.0001 the other networks.",
         step=0.00005,
         form="%g",
     ),
