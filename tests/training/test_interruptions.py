@@ -33,20 +33,22 @@ def launch(folder, root):
 
 
 def wait_for_a_bad_moment(folder, process, kill, chance):
-    """In turns: any time since the start, while an epoch is being written, while anything is."""
-    unfinished, started = folder / "backup" / "unfinished", time.monotonic()
-    delay = chance.uniform(0, 14) if kill % 3 == 0 else chance.uniform(0, 0.2)
-    before = set()
-    while process.poll() is None and time.monotonic() < started + 30:
+    """In turns: after any step it speaks of, while a backup is written, while any file appears."""
+    backup = folder / "backup" / "unfinished" / "latest.weights.h5"
+    steps, said, before = chance.randrange(1, 14), None, set()
+    while process.poll() is None:
         if kill % 3 == 0:
+            steps -= said != (said := read_status(folder).updated)
+            if steps < 0:
+                break
+        elif kill % 3 == 1 and _is_being_written(backup):
             break
-        if kill % 3 == 1 and _is_being_written(unfinished / "latest.weights.h5"):
-            break
-        now = {file.name for file in folder.iterdir() if ".json" not in file.name}
-        if kill % 3 == 2 and before and now - before:
-            break
-        before = now
-    time.sleep(delay)
+        elif kill % 3 == 2:
+            now = {file.name for file in folder.iterdir() if ".json" not in file.name}
+            if before and now - before:
+                break
+            before = now
+    time.sleep(chance.uniform(0, 0.2))
 
 
 def _is_being_written(file):
