@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from covidct.commands import runs
+from covidct.commands.runs import DONE, FAILED
 from covidct.errors import CovidCTError, UnreadableSlice
 from covidct.home import data_dir
 
 if TYPE_CHECKING:
     from covidct.data.download import Download
 
-DONE, FAILED = 0, 1
 METHOD_NAMES = ("gradcam", "gradcam++", "layercam", "scorecam", "smoothgrad")
 NOTICE = "Research use only, not a diagnosis."
 
@@ -194,9 +194,7 @@ def _print_figures(figures: dict[str, Any]) -> None:
         f"{figures['split']}: {figures['n']} slices of {figures['patients']} patients, "
         f"model {figures['model_id']}"
     )
-    for name in ("accuracy", "sensitivity", "specificity", "roc_auc"):
-        low, high = figures[f"{name}_ci95"]
-        print(f"  {name:12s} {figures[name]:.3f}  (95 % interval {low:.3f} to {high:.3f})")
+    runs.print_rates(figures)
     print(f"  expected calibration error {figures['expected_calibration_error']:.3f}")
     for skip in figures["skipped"]:
         print(f"  left out: {skip['file']}: {skip['reason']}")

@@ -1,5 +1,6 @@
 """Files that appear whole or not at all, whatever kills the program or fills the disk."""
 
+import hashlib
 import os
 import shutil
 import zipfile
@@ -16,6 +17,12 @@ def replace_text(path: Path, text: str) -> None:
         file.flush()
         os.fsync(file.fileno())
     temporary.replace(path)
+
+
+def sha256_of(path: Path) -> str:
+    """Hexadecimal SHA-256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def flush_to_disk(path: Path) -> None:

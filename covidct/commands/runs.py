@@ -2,8 +2,10 @@
 
 import argparse
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 DONE, FAILED = 0, 1
 
@@ -44,6 +46,13 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
 
     rollback = commands.add_parser("rollback", help="go back to the model in use before")
     rollback.set_defaults(run=_rollback)
+
+
+def print_rates(figures: Mapping[str, Any]) -> None:
+    """Accuracy, sensitivity, specificity and AUC with their intervals, a line each."""
+    for name in ("accuracy", "sensitivity", "specificity", "roc_auc"):
+        low, high = figures[f"{name}_ci95"]
+        print(f"  {name:12s} {figures[name]:.3f}  (95 % interval {low:.3f} to {high:.3f})")
 
 
 def _list(options: argparse.Namespace) -> int:
@@ -96,9 +105,7 @@ def _compare(options: argparse.Namespace) -> int:
         return DONE
     for figures in (comparison.candidate, comparison.incumbent):
         print(figures["model_id"])
-        for name in ("accuracy", "sensitivity", "specificity", "roc_auc"):
-            low, high = figures[f"{name}_ci95"]
-            print(f"  {name:12s} {figures[name]:.3f}  (95 % interval {low:.3f} to {high:.3f})")
+        print_rates(figures)
     low, high = comparison.auc_difference_ci95
     print(f"Difference in AUC {comparison.auc_difference:+.3f} (95 % {low:+.3f} to {high:+.3f}).")
     print(comparison.verdict)

@@ -4,7 +4,6 @@ Zhao et al. 2020, "COVID-CT-Dataset: a CT scan dataset about COVID-19", arXiv:20
 """
 
 import fcntl
-import hashlib
 import os
 import shutil
 import zipfile
@@ -16,6 +15,7 @@ from covidct.data.archive import list_class_folders, unpack_folder
 from covidct.data.download import CHECKING, Download, Patience, download
 from covidct.data.index import CLASS_FOLDERS, SPLITS
 from covidct.errors import DatasetError, FetchError
+from covidct.files import replace_text, sha256_of
 from covidct.home import data_dir
 
 COVID_CT_URL = "https://raw.githubusercontent.com/UCSD-AI4H/COVID-CT/master"
@@ -190,7 +190,7 @@ def _sums(root: Path, report: Callable[[Download], None]) -> dict[str, str]:
     for file in sorted(file for file in root.rglob("*") if file.is_file()):
         name, size = file.relative_to(root).as_posix(), file.stat().st_size
         report(Download(name, size, size, CHECKING))
-        sums[name] = hashlib.sha256(file.read_bytes()).hexdigest()
+        sums[name] = sha256_of(file)
     return sums
 
 
@@ -199,9 +199,7 @@ def _record(to: Path) -> Path:
 
 
 def _write_record(record: Path, sums: dict[str, str]) -> None:
-    draft = record.with_name(f".{record.name}.part")
-    draft.write_text("".join(f"{digest}  {name}\n" for name, digest in sums.items()), "utf-8")
-    draft.replace(record)
+    replace_text(record, "".join(f"{digest}  {name}\n" for name, digest in sums.items()))
 
 
 @contextmanager

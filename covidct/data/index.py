@@ -109,8 +109,7 @@ def read_index(
         DatasetError: the folder is missing, has another layout or lacks a class.
     """
     root = Path(path)
-    images = root / "Images-processed" if (root / "Images-processed").is_dir() else root
-    folders = {name: images / folder for name, folder in CLASS_FOLDERS.items()}
+    folders = {name: images_folder(root) / folder for name, folder in CLASS_FOLDERS.items()}
     missing = [folder.name for folder in folders.values() if not folder.is_dir()]
     if missing:
         raise DatasetError(
@@ -146,6 +145,12 @@ def read_index(
 
 def _is_known_mislabelled(file: Path) -> bool:
     return hashlib.sha256(file.read_bytes()).hexdigest() in _KNOWN_MISLABELLED
+
+
+def images_folder(root: Path) -> Path:
+    """Where the class folders of a data set lie."""
+    images = root / "Images-processed"
+    return images if images.is_dir() else root
 
 
 def group_by_name(file_name: str) -> str:

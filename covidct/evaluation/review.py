@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from covidct.data.index import CLASS_FOLDERS
+from covidct.data.index import CLASS_FOLDERS, images_folder
 from covidct.errors import DatasetError
 
 if TYPE_CHECKING:
@@ -162,5 +162,4 @@ def disagreed(review: Review, comparison: Comparison) -> tuple[Reviewed, ...]:
 
 def path_of(data: Path, reviewed: Reviewed) -> Path:
     """Where the slice lies in its data set."""
-    images = data / "Images-processed" if (data / "Images-processed").is_dir() else data
-    return images / CLASS_FOLDERS[reviewed.class_name] / reviewed.file
+    return images_folder(data) / CLASS_FOLDERS[reviewed.class_name] / reviewed.file

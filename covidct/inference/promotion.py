@@ -7,7 +7,6 @@ promotion, the old model or the new one is in use, whole. Needs no TensorFlow, e
 
 import contextlib
 import fcntl
-import hashlib
 import json
 import os
 import re
@@ -18,7 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from covidct.errors import ModelError, ModelIntegrityError
-from covidct.files import flush_to_disk, replace_text
+from covidct.files import flush_to_disk, replace_text, sha256_of
 from covidct.home import models_dir
 
 MODEL_FILE, CARD_FILE = "model.keras", "card.json"
@@ -141,12 +140,6 @@ def history() -> tuple[Promotion, ...]:
         ModelError: the record of promotions cannot be read.
     """
     return _read_record().history[::-1]
-
-
-def sha256_of(path: Path) -> str:
-    """Hexadecimal SHA-256 of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _read_record() -> _Record:

@@ -15,7 +15,7 @@ import keras
 import numpy as np
 
 from covidct.errors import ConfigError, ModelError, ModelIntegrityError
-from covidct.files import replace_text
+from covidct.files import replace_text, sha256_of
 from covidct.home import models_dir, runs_dir
 from covidct.inference.calibration import Calibration
 from covidct.inference.promotion import (
@@ -28,7 +28,6 @@ from covidct.inference.promotion import (
     history,
     promote,
     rollback,
-    sha256_of,
 )
 from covidct.models.backbones import get_preprocess_input
 

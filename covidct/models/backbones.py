@@ -1,6 +1,5 @@
 """The table of backbones: architecture, input size, normalisation and pretrained weights."""
 
-import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ import numpy as np
 from keras import KerasTensor
 
 from covidct.errors import ConfigError, ModelIntegrityError
+from covidct.files import sha256_of
 from covidct.models.astra_resnet import astra_resnet
 from covidct.models.efficientnet_lite import efficientnet_lite
 
@@ -151,7 +151,7 @@ def read_pretrained_weights(name: str) -> dict[str, np.ndarray]:
     """
     card = json.loads((PRETRAINED_DIR / "card.json").read_text(encoding="utf-8"))
     path = PRETRAINED_DIR / f"{name}.npz"
-    if not path.exists() or _sha256(path) != card["files"][path.name]["sha256"]:
+    if not path.exists() or sha256_of(path) != card["files"][path.name]["sha256"]:
         raise ModelIntegrityError(
             f"The shipped pretrained weights of {name} are missing or changed. "
             "Restore the folder weights/pretrained from the repository."
@@ -164,7 +164,3 @@ def _set_weights(model: keras.Model, weights: dict[str, np.ndarray]) -> None:
     for layer in model.layers:
         if f"{layer.name}/0" in weights:
             layer.set_weights([weights[f"{layer.name}/{i}"] for i in range(len(layer.weights))])
-
-
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -10,7 +10,6 @@ scikit-learn's photograph of a palace for one; the rank of "daisy" for the other
 orange dahlia, is recorded. Needs torch, which neither the app nor training does.
 """
 
-import hashlib
 import json
 import re
 import sys
@@ -21,6 +20,7 @@ import keras
 import numpy as np
 from sklearn.datasets import load_sample_image
 
+from covidct.files import sha256_of
 from covidct.models.backbones import BACKBONES, PRETRAINED_DIR, Backbone
 
 # ImageNet-1k class indices of what the photographs show
@@ -161,8 +161,8 @@ def main(paths: list[str]) -> None:
         target = PRETRAINED_DIR / f"{name}.npz"
         np.savez(target, **weights)
         files[target.name] = {
-            "sha256": hashlib.sha256(target.read_bytes()).hexdigest(),
-            "source_sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+            "sha256": sha256_of(target),
+            "source_sha256": sha256_of(path),
             **facts,
         }
         print(target, facts)

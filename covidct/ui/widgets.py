@@ -1,6 +1,6 @@
 """Shared pieces of the pages. Every text that may come from a file goes through `literal`."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from io import BytesIO
 
 import numpy as np
@@ -11,6 +11,7 @@ from covidct.ui.texts import literal, percent
 
 _TONES = {"stop": "alert", "caution": "alert", "note": "note"}
 _FASTEST = 1
+_EVERY = 8  # slices between two drawings of a progress bar
 
 
 def callout(title: str, text: str = "", *, tone: str) -> None:
@@ -38,6 +39,22 @@ def picture(pixels: np.ndarray, alt: str) -> None:
     buffer = BytesIO()
     Image.fromarray(pixels).save(buffer, "PNG", compress_level=_FASTEST)
     st.image(buffer.getvalue(), width="stretch", output_format="PNG", alt=alt)
+
+
+def counted(items: Iterable, place: st.delta_generator.DeltaGenerator, doing: str) -> Iterator:
+    """Pass items on and show how many of them have been reached.
+
+    Args:
+        items: slices.
+        place: an empty place, for a progress bar.
+        doing: what is done to each, for before "slice 9 of 40".
+    """
+    items = list(items)
+    for number, item in enumerate(items, 1):
+        if number % _EVERY == 1:
+            share = number / len(items)
+            place.progress(share, f"{doing} slice {number:,} of {len(items):,}")
+        yield item
 
 
 def caption(text: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +12,7 @@ from covidct.errors import CovidCTError
 from covidct.ui.runs import findings, preview, words
 from covidct.ui.runs.findings import Finding
 from covidct.ui.texts import literal
-from covidct.ui.widgets import callout, caption, picture
+from covidct.ui.widgets import callout, caption, counted, picture
 
 if TYPE_CHECKING:
     from covidct.data.check import DataReport
@@ -41,7 +40,7 @@ def require(
                 data,
                 validation_share,
                 seed,
-                lambda s: _counted(s, place),
+                lambda items: counted(items, place, "Looking at"),
                 official_lists=official_lists,
             )
         except CovidCTError as error:
@@ -63,15 +62,6 @@ def _stamp(data: Path) -> tuple[int, ...]:
     """Changes when files are added to or taken from a data set."""
     folders = (data, *sorted(f for f in data.glob("*") if f.is_dir()), *data.glob("*/CT_*"))
     return tuple(folder.stat().st_mtime_ns for folder in folders)
-
-
-def _counted(items: Iterable, place: st.delta_generator.DeltaGenerator) -> Iterator:
-    """Pass items on and show how many have been looked at."""
-    items = list(items)
-    for number, item in enumerate(items, 1):
-        if number % 10 == 1:
-            place.progress(number / len(items), f"Looking at slice {number:,} of {len(items):,}")
-        yield item
 
 
 def show(report: DataReport) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,12 +14,13 @@ from covidct.ui import frame
 from covidct.ui.runs import words
 from covidct.ui.runs.live import attempt, show_refusal
 from covidct.ui.texts import literal
-from covidct.ui.widgets import callout
+from covidct.ui.widgets import callout, counted
 
 if TYPE_CHECKING:
     from covidct.evaluation.compare import Comparison
 
 _HELD = 16
+_COMPARING = "Comparing with the model in use:"
 
 
 def held_comparison(run: Path) -> Comparison | None:
@@ -35,7 +35,7 @@ def compare_now(run: Path) -> None:
         with place, st.spinner("Comparing with the model in use…"):
             from covidct.evaluation.compare import compare  # TensorFlow: seconds
 
-        comparison = compare(run, progress=lambda items: _counted(items, place))
+        comparison = compare(run, progress=lambda items: counted(items, place, _COMPARING))
     except CovidCTError as error:
         with place.container():
             callout("It cannot be compared with the model in use.", str(error), tone="caution")
@@ -55,17 +55,6 @@ def _held() -> dict[tuple, Comparison]:
 
 def _key(run: Path) -> tuple:
     return run, (run / promotion.CARD_FILE).stat().st_mtime_ns, promotion.current_model()
-
-
-def _counted(items: Iterable, place: st.delta_generator.DeltaGenerator) -> Iterator:
-    items = list(items)
-    for number, item in enumerate(items, 1):
-        if number % 8 == 1:
-            place.progress(
-                number / len(items),
-                f"Comparing with the model in use: slice {number} of {len(items)}",
-            )
-        yield item
 
 
 def is_in_use(run: Path) -> bool:
