@@ -306,7 +306,7 @@ def _gaps(steps: Sequence[float]) -> tuple[str, ...]:
     distances = np.diff(np.unique(steps))
     if len(distances) < 2:
         return ()
-    usual = float(np.median(distances))
+    usual = float(np.percentile(distances, 25, method="lower"))  # many may be missing
     missing = int(sum(round(d / usual) - 1 for d in distances if d > 1.5 * usual))
     if not missing:
         return ()

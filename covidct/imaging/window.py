@@ -32,7 +32,8 @@ def show(
     low, high = measured.min(), measured.max()
     reversed_display = header.text("PhotometricInterpretation") == "MONOCHROME1"
     if is_hounsfield(measured, header.rescale_type):
-        note = f"Lung window shown (centre {LUNG.centre}, width {LUNG.width} Hounsfield units)."
+        window = f"centre {LUNG.centre}, width {LUNG.width} Hounsfield units"
+        note = f"Lung window for the network ({window})."
         kept = "The header asks for a reversed display, but air is shown dark as usual."
         return lung_window(values), (note, kept) if reversed_display else (note,)
 

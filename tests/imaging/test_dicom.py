@@ -48,7 +48,9 @@ def test_hounsfield_units_are_shown_in_the_lung_window(hounsfield, dicom, interc
     ct_slice = read_slice(dicom(stored, RescaleIntercept=str(intercept), RescaleSlope="1"))
     assert np.array_equal(ct_slice.pixels, lung_window(hounsfield))
     assert ct_slice.source == "DICOM"
-    assert ct_slice.notes == ("Lung window shown (centre -600, width 1500 Hounsfield units).",)
+    assert ct_slice.notes == (
+        "Lung window for the network (centre -600, width 1500 Hounsfield units).",
+    )
 
 
 def test_slope_and_intercept_make_the_hounsfield_units(hounsfield, dicom):
