@@ -15,6 +15,7 @@ from covidct.imaging.dicom_header import Header, read_header
 from covidct.imaging.pixels import DECODING_ERRORS, check_size, check_values
 from covidct.imaging.window import is_hounsfield, look_up, show
 
+MAX_FRAMES = 5000
 BELOW_ANY_WINDOW = -32768  # stands for padding among Hounsfield units
 
 
@@ -122,6 +123,10 @@ def _refuse_unsupported(header: Header) -> None:
             "This DICOM file holds a colour image; upload the original grey CT slice."
         )
     check_size(header.integer("Rows"), header.integer("Columns"))
+    if header.frames > MAX_FRAMES:
+        raise UnreadableSlice(
+            f"This DICOM file claims {header.frames:,} frames; at most {MAX_FRAMES:,} are read."
+        )
     native = (*uid.UncompressedTransferSyntaxes, uid.DeflatedExplicitVRLittleEndian)
     if header.encapsulated and header.syntax not in READ:
         known = header.syntax.name != header.syntax and header.syntax not in native
@@ -186,12 +191,14 @@ def _frame_length(header: Header) -> int:
 
 def _check_length(actual: int, frame: int, frames: int) -> None:
     """Refuse native pixel data that are cut off, or that hide further frames."""
+    if not frame:
+        raise _damaged()
     if actual < frame * frames:
         raise UnreadableSlice(
             f"The DICOM file is incomplete: only {actual} of {frame * frames} bytes of pixel data "
             "are there. Copy or export it again."
         )
-    if actual >= frame * (frames + 1) > 0:
+    if actual >= frame * (frames + 1):
         raise UnsupportedEncoding(
             "This DICOM file holds more frames than it declares; export the slice on its own."
         )

@@ -1,6 +1,9 @@
+from pathlib import Path
+
 import cv2
 import imagecodecs
 import numpy as np
+import pydicom
 import pytest
 from pydicom import uid
 from pydicom.pixels import get_encoder
@@ -8,6 +11,7 @@ from pydicom.pixels import get_encoder
 from covidct.errors import UnreadableSlice
 from covidct.imaging.readers import read_hounsfield, read_slice
 
+SHARED = Path(__file__).parents[2].parent / "shared" / "data" / "dicom-ct-series" / "series"
 LOSSLESS = [
     uid.RLELossless,
     uid.JPEGLossless,
@@ -85,6 +89,20 @@ def test_every_lossless_syntax_gives_the_same_values(volume, twin, syntax):
     assert np.array_equal(read_hounsfield(data), volume[1].astype(int) - 1350)
     assert np.array_equal(read_slice(data).pixels, read_slice(plain).pixels)
     assert read_slice(data).notes == read_slice(plain).notes
+
+
+@pytest.mark.skipif(not SHARED.exists(), reason="the shared series is not here")
+@pytest.mark.parametrize("syntax", [uid.ExplicitVRBigEndian, *LOSSLESS])
+def test_the_shared_series_has_the_same_pixels_in_every_lossless_syntax(ct_file, syntax):
+    for path in sorted(SHARED.iterdir())[::7]:
+        dataset = pydicom.dcmread(path)
+        stored = dataset.pixel_array.astype("<u2")
+        frames = [encode(stored, syntax)] if syntax in LOSSLESS else None
+        values = stored if frames else stored.astype(">u2")
+        bare = pydicom.Dataset({e.tag: e for e in dataset if e.VR != "SQ"})
+        twin, ct_slice = read_slice(ct_file(bare, values, syntax, frames)), read_slice(path)
+        assert np.array_equal(twin.pixels, ct_slice.pixels)
+        assert (twin.notes, twin.spacing_mm) == (ct_slice.notes, ct_slice.spacing_mm)
 
 
 @pytest.mark.parametrize("syntax", LOSSLESS)

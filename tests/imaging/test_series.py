@@ -1,3 +1,4 @@
+import contextlib
 import io
 import random
 import tracemalloc
@@ -275,6 +276,28 @@ def test_an_enhanced_file_that_is_cut_off_is_a_file_to_be_refused(enhanced):
     assert isinstance(file, File)
     with pytest.raises(UnreadableSlice):
         read_slice(file.read())
+
+
+@pytest.mark.parametrize(
+    "lie", [{"NumberOfFrames": "1000000000"}, {"BitsAllocated": 0, "NumberOfFrames": "4000"}]
+)
+def test_frames_that_are_only_claimed_are_not_looked_for(volume, ct_header, ct_file, lie):
+    (file,) = gather(files([ct_file(ct_header(0, **lie), volume)]))
+    with pytest.raises(UnreadableSlice):
+        read_slice(file.read(), frame=0)
+
+
+def test_mutated_files_are_sorted_or_stay_files(scan, enhanced):
+    rng = np.random.default_rng(8)
+    samples = [scan[0], enhanced(), enhanced(uid.ImplicitVRLittleEndian)]
+    for _ in range(150):
+        data = bytearray(samples[rng.integers(3)])
+        for at in rng.integers(132, min(len(data), 4000), rng.integers(1, 8)):
+            data[at] = rng.integers(256)
+        for group in gather(files([bytes(data), scan[1]])):
+            for read in [group.read] if isinstance(group, File) else [lambda s=group: list(s)]:
+                with contextlib.suppress(UnreadableSlice):
+                    read()
 
 
 def test_pictures_and_damaged_files_stay_where_they_came(scan):
