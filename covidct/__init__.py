@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import Any
 
 from covidct.errors import (
+    ArchiveError,
     ConfigError,
     CovidCTError,
     DatasetError,
@@ -33,6 +34,7 @@ _LAZY = {
 }
 
 __all__ = [
+    "ArchiveError",
     "CTSlice",
     "Classifier",
     "ConfigError",

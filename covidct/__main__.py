@@ -12,16 +12,14 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from covidct.commands import runs
-from covidct.commands.runs import DONE, FAILED
-from covidct.errors import CovidCTError, UnreadableSlice
+from covidct.commands import DONE, FAILED, NOTICE, classify, runs
+from covidct.errors import CovidCTError
 from covidct.home import data_dir
 
 if TYPE_CHECKING:
     from covidct.data.download import Download
 
 METHOD_NAMES = ("gradcam", "gradcam++", "layercam", "scorecam", "smoothgrad")
-NOTICE = "Research use only, not a diagnosis."
 
 
 def main(arguments: list[str]) -> int:
@@ -36,41 +34,6 @@ def main(arguments: list[str]) -> int:
         return FAILED
 
 
-def _classify(options: argparse.Namespace) -> int:
-    from covidct.imaging import read_slice
-    from covidct.inference.classifier import Classifier
-
-    classifier = Classifier.load(options.model)
-    status = DONE
-    for path in _files(options.paths):
-        try:
-            ct_slice = read_slice(path)
-        except UnreadableSlice as error:
-            status = FAILED
-            _print_refusal(path, error, options.json)
-            continue
-        prediction = classifier.classify(ct_slice)
-        if options.json:
-            line = {
-                "file": str(path),
-                "label": prediction.label,
-                "probability": round(prediction.probability, 6),
-                "decision": prediction.decision,
-                "notes": list(ct_slice.notes),
-                "model_id": prediction.model_id,
-            }
-            print(json.dumps(line, ensure_ascii=False), flush=True)
-        else:
-            notes = f"  ({' '.join(ct_slice.notes)})" if ct_slice.notes else ""
-            print(
-                f"{prediction.decision:9s} {prediction.probability:6.1%}  {path}{notes}", flush=True
-            )
-    if not options.json:
-        point = classifier.card.calibration.operating_point
-        print(f"Positive from {point:.1%}. Model {classifier.card.model_id}. {NOTICE}")
-    return status
-
-
 def _explain(options: argparse.Namespace) -> int:
     import cv2
     import numpy as np
@@ -79,7 +42,7 @@ def _explain(options: argparse.Namespace) -> int:
     from covidct.inference.classifier import Classifier
     from covidct.inference.heatmap import METHODS, explain, overlay
 
-    ct_slice = read_slice(options.path)
+    ct_slice = read_slice(options.path, None if options.frame is None else options.frame - 1)
     prediction, heat = explain(Classifier.load(options.model), ct_slice, options.method)
     picture = cv2.cvtColor(overlay(ct_slice, heat), cv2.COLOR_RGB2BGR)
     options.out.write_bytes(cv2.imencode(".png", picture)[1].tobytes())
@@ -215,25 +178,6 @@ def _print_figures(figures: dict[str, Any]) -> None:
         print(f"  left out: {skip['file']}: {skip['reason']}")
 
 
-def _print_refusal(path: Path, error: UnreadableSlice, as_json: bool) -> None:
-    if as_json:
-        print(json.dumps({"file": str(path), "error": str(error)}, ensure_ascii=False), flush=True)
-    else:
-        print(f"Refused            {path}: {error}", flush=True)
-
-
-def _files(paths: Iterable[Path]) -> Iterator[Path]:
-    """Files as given; folders walked in order of names, hidden files left out."""
-    for path in paths:
-        if path.is_dir():
-            for file in sorted(path.rglob("*")):
-                hidden = any(part.startswith(".") for part in file.relative_to(path).parts)
-                if file.is_file() and not hidden:
-                    yield file
-        else:
-            yield path
-
-
 def _progress(title: str) -> Callable[[Iterable], Iterable]:
     """A progress bar on standard error, where that is a terminal."""
     if not sys.stderr.isatty():
@@ -265,14 +209,13 @@ def _parser(train: bool) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("covidct", description=f"COVID-19 on CT slices. {NOTICE}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    classify = commands.add_parser("classify", help="a verdict for each file, folder or series")
-    classify.add_argument("paths", nargs="+", type=Path, metavar="PATH")
-    classify.add_argument("--json", action="store_true", help="one JSON object a line")
+    classifying = classify.add_command(commands)
 
     explain = commands.add_parser("explain", help="a slice with its heat map")
     explain.add_argument("path", type=Path, metavar="PATH")
     explain.add_argument("--out", type=Path, required=True, help="the overlay, a PNG file")
     explain.add_argument("--heatmap", type=Path, help="the heat map, float32 on the slice's grid")
+    explain.add_argument("--frame", type=int, metavar="N", help="of several in one file, from 1")
     explain.add_argument("--method", choices=METHOD_NAMES, default=METHOD_NAMES[0])
 
     evaluate = commands.add_parser("evaluate", help="figures of a model on a labelled data set")
@@ -284,7 +227,7 @@ def _parser(train: bool) -> argparse.ArgumentParser:
         command.add_argument("--out", type=Path, required=True, metavar="OUTDIR")
         command.add_argument("--json", action="store_true", help="print the figures as JSON")
 
-    for command in (classify, explain, evaluate, audit):
+    for command in (classifying, explain, evaluate, audit):
         command.add_argument("--model", metavar="NAME", help="a shipped model or a run's folder")
 
     training = commands.add_parser("train", help="train a network on a data set")
@@ -318,7 +261,6 @@ def _parser(train: bool) -> argparse.ArgumentParser:
     for command, run in (
         (audit, _audit),
         (bench, _bench),
-        (classify, _classify),
         (explain, _explain),
         (fetch, _fetch),
         (check, _check),

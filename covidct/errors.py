@@ -4,6 +4,7 @@
     ├── UnreadableSlice          the bytes are no CT slice that can be read
     │   └── UnsupportedEncoding  a real format, in a variant or compression that is not read
     ├── DatasetError             a folder is not a data set that can be trained or evaluated on
+    │   └── ArchiveError         a ZIP archive is damaged, or must not be unpacked
     ├── FetchError               a data set could not be fetched whole and as it was before
     ├── ConfigError              a training setting is out of its range
     ├── TrainingStopped          a training run was stopped on request before it had a model
@@ -30,6 +31,10 @@ class UnsupportedEncoding(UnreadableSlice):
 
 class DatasetError(CovidCTError):
     """A folder is not a data set that can be trained or evaluated on."""
+
+
+class ArchiveError(DatasetError):
+    """A ZIP archive is damaged, or must not be unpacked."""
 
 
 class FetchError(CovidCTError):

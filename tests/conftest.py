@@ -1,12 +1,18 @@
 """Data that several tests share: real slices where they are, small synthetic ones everywhere."""
 
 import os
+from collections.abc import Callable
+from io import BytesIO
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import cv2
+import numpy as np
 import pytest
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.encaps import encapsulate
+from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian
 
 from covidct.imaging.phantom import phantom_slice
 
@@ -65,3 +71,67 @@ def phantom_dataset(tmp_path_factory) -> Path:
             pixels = phantom_slice(100 + seed, lesions, size=160).ct_slice.pixels
             cv2.imwrite(str(root / name / f"{'abcdefghijkl'[seed]}.png"), pixels)
     return root
+
+
+@pytest.fixture(scope="session")
+def volume() -> np.ndarray:
+    """Seven phantoms as stored values 0 to 1500 of Hounsfield units from -1350; (7, 160, 176)."""
+    pixels = [phantom_slice(seed, seed % 3, (160, 176)).ct_slice.pixels for seed in range(7)]
+    return np.rint(np.stack(pixels) * (1500 / 255)).astype(np.uint16)
+
+
+@pytest.fixture(scope="session")
+def ct_header() -> Callable[..., Dataset]:
+    """The header of one CT slice: which of its series, further elements by keyword."""
+
+    def make(number: int, **elements: object) -> Dataset:
+        dataset = Dataset()
+        dataset.SOPClassUID, dataset.SOPInstanceUID = CTImageStorage, f"1.2.3.{number + 1}"
+        dataset.SeriesInstanceUID, dataset.SeriesNumber = "1.2.3", "4"
+        dataset.ImageType = ["ORIGINAL", "PRIMARY", "AXIAL"]
+        dataset.PatientName, dataset.PatientID = "Secret^Patient", "Secret"
+        dataset.Modality, dataset.InstanceNumber = "CT", str(number + 1)
+        dataset.ImagePositionPatient = [-100.0, -90.0, 30.0 + 2.5 * number]
+        dataset.ImageOrientationPatient = [1, 0, 0, 0, 1, 0]
+        dataset.PixelSpacing = [0.7, 0.8]
+        dataset.RescaleIntercept, dataset.RescaleSlope = "-1350", "1"
+        dataset.SamplesPerPixel, dataset.PhotometricInterpretation = 1, "MONOCHROME2"
+        dataset.PixelRepresentation = 0
+        dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit = 16, 12, 11
+        for keyword, value in elements.items():
+            setattr(dataset, keyword, value)
+            if value is None:
+                delattr(dataset, keyword)
+        return dataset
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def ct_file() -> Callable[..., bytes]:
+    """A DICOM file of a header and stored values (H, W) or (frames, H, W), or of frames encoded."""
+
+    def write(
+        dataset: Dataset,
+        values: np.ndarray,
+        syntax: str = ExplicitVRLittleEndian,
+        frames: list[bytes] | None = None,
+        **options: object,
+    ) -> bytes:
+        dataset.Rows, dataset.Columns = values.shape[-2:]
+        dataset.PixelData = encapsulate(frames, **options) if frames else values.tobytes()
+        dataset["PixelData"].VR = "OB" if frames else "OW"
+        dataset.file_meta = FileMetaDataset()
+        dataset.file_meta.TransferSyntaxUID = syntax
+        dataset.file_meta.MediaStorageSOPInstanceUID = dataset.get("SOPInstanceUID", "1.2.3")
+        buffer = BytesIO()
+        dataset.save_as(buffer, enforce_file_format=True)
+        return buffer.getvalue()
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def scan(volume, ct_header, ct_file) -> list[bytes]:
+    """The phantoms as the files of one series, from the feet to the head."""
+    return [ct_file(ct_header(number), values) for number, values in enumerate(volume)]

@@ -4,10 +4,13 @@ import os
 import shutil
 import subprocess
 import sys
+import zipfile
 
 import cv2
+import imagecodecs
 import numpy as np
 import pytest
+from pydicom.uid import JPEGLosslessSV1
 
 from covidct.imaging.phantom import phantom_slice
 
@@ -72,6 +75,63 @@ def test_a_file_name_that_is_no_unicode_is_named_all_the_same(run, mixed_folder,
         done = run("classify", tmp_path, *option)
         assert done.returncode == 0, done.stderr
     assert os.fsencode(json.loads(done.stdout)["file"]) == file
+
+
+def test_series_are_walked_in_their_order_and_twins_have_the_same_verdicts(
+    run, scan, volume, ct_header, ct_file, tmp_path
+):
+    folder, frames, archive = tmp_path / "CD", tmp_path / "enhanced", tmp_path / "scan.zip"
+    folder.mkdir()
+    names = ["IM9", "IM8.dcm", "7", "b", "a", "IM1", "IM0"]
+    for name, data in zip(names, scan, strict=True):
+        (folder / name).write_bytes(data)
+    (folder / "again").write_bytes(scan[2])
+    scout = ct_header(9, ImageType=["ORIGINAL", "PRIMARY", "LOCALIZER"])
+    (folder / "a scout").write_bytes(ct_file(scout, volume[0]))
+    lossless = [imagecodecs.jpeg8_encode(v, lossless=True, bitspersample=12) for v in volume]
+    header = ct_header(0, NumberOfFrames="7", ImagePositionPatient=None)
+    frames.write_bytes(ct_file(header, volume, JPEGLosslessSV1, lossless))
+    with zipfile.ZipFile(archive, "w") as zipped:
+        for number in (3, 0, 5, 6, 1):
+            zipped.writestr(f"{6 - number}", scan[number])
+
+    done = run("classify", folder, frames, archive, "--json")
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("missing") == 1
+    assert "2 slices seem to be missing" in done.stderr
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    walked, aside, multi, zipped = lines[:7], lines[7:9], lines[9:16], lines[16:]
+    assert [line["file"] for line in walked] == [str(folder / name) for name in names]
+    assert [line["position_mm"] for line in walked] == [30 + 2.5 * i for i in range(7)]
+    assert [set(line) for line in aside] == [{"file", "set_aside"}] * 2
+    assert [(line["file"], line["frame"]) for line in multi] == [
+        (str(frames), number) for number in range(1, 8)
+    ]
+    assert [line["file"] for line in zipped] == [f"{archive}/{6 - i}" for i in (0, 1, 3, 5, 6)]
+    verdicts = [(line["probability"], line["label"], line["notes"]) for line in walked]
+    assert [(line["probability"], line["label"], line["notes"]) for line in multi] == verdicts
+    assert [line["probability"] for line in zipped] == [verdicts[i][0] for i in (0, 1, 3, 5, 6)]
+
+    (folder / "b").write_bytes(scan[3][:-500])
+    with zipfile.ZipFile(archive, "a") as zipped:
+        zipped.writestr("../out", b"")
+    done = run("classify", folder, archive)
+    assert done.returncode == 1
+    assert f"Set aside          {folder / 'a scout'}: A scout" in done.stdout
+    assert f"Refused            {folder / 'b'}: " in done.stdout
+    assert f"Refused            {archive}: " in done.stdout
+    assert "One slice seems to be missing" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_explain_takes_one_frame_of_many(run, volume, ct_header, ct_file, tmp_path):
+    frames, overlay = tmp_path / "enhanced", tmp_path / "overlay.png"
+    frames.write_bytes(ct_file(ct_header(0, NumberOfFrames="7"), volume))
+    assert run("explain", frames, "--frame", 7, "--out", overlay).returncode == 0
+    assert cv2.imread(str(overlay)).shape == (160, 176, 3)
+    refused = run("explain", frames, "--out", overlay)
+    assert refused.returncode == 1
+    assert "holds 7 frames" in refused.stderr
 
 
 def test_explain_writes_overlay_and_heat_map_on_the_slices_grid(run, mixed_folder, tmp_path):

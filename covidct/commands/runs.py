@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-DONE, FAILED = 0, 1
+from covidct.commands import DONE, FAILED
 
 
 def add_commands(commands: argparse._SubParsersAction) -> None:

@@ -8,18 +8,30 @@ import math
 import re
 import warnings
 import zlib
-from dataclasses import dataclass
-from io import BytesIO
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from io import SEEK_CUR, BytesIO
 from typing import Literal
 
+import numpy as np
 from pydicom import uid
-from pydicom.filereader import data_element_generator
+from pydicom.dataelem import DataElement, RawDataElement
+from pydicom.filereader import data_element_generator, read_sequence
+from pydicom.sequence import Sequence
 
 from covidct.errors import UnreadableSlice
 from covidct.imaging.pixels import DECODING_ERRORS, MAX_BYTES
 
 TAGS = {
+    0x00080008: "ImageType",
+    0x00080018: "SOPInstanceUID",
     0x00080060: "Modality",
+    0x00089007: "ImageType",  # FrameType, its namesake for one frame
+    0x0020000E: "SeriesInstanceUID",
+    0x00200011: "SeriesNumber",
+    0x00200013: "InstanceNumber",
+    0x00200032: "ImagePositionPatient",
+    0x00200037: "ImageOrientationPatient",
     0x00280002: "SamplesPerPixel",
     0x00280004: "PhotometricInterpretation",
     0x00280008: "NumberOfFrames",
@@ -37,7 +49,23 @@ TAGS = {
     0x00281053: "RescaleSlope",
     0x00281054: "RescaleType",
     0x00281056: "VOILUTFunction",
+    0x00283000: "ModalityLUTSequence",
+    0x00283002: "LUTDescriptor",
+    0x00283004: "ModalityLUTType",
+    0x00283006: "LUTData",
+    0x00283010: "VOILUTSequence",
+    0x52009229: "SharedFunctionalGroupsSequence",
+    0x52009230: "PerFrameFunctionalGroupsSequence",
+    0x7FE00001: "ExtendedOffsetTable",
+    0x7FE00002: "ExtendedOffsetTableLengths",
     0x7FE00010: "PixelData",
+    # the functional groups that say of a frame what is else said of a file
+    0x00189329: "CTImageFrameTypeSequence",
+    0x00209113: "PlanePositionSequence",
+    0x00209116: "PlaneOrientationSequence",
+    0x00289110: "PixelMeasuresSequence",
+    0x00289132: "FrameVOILUTSequence",
+    0x00289145: "PixelValueTransformationSequence",
 }
 _TRANSFER_SYNTAX, _UNDEFINED = 0x00020010, 0xFFFFFFFF
 
@@ -49,22 +77,64 @@ warnings.filterwarnings("ignore", category=UserWarning, module=r"pydicom\.")
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """The raw elements of one object, by keyword, and how to read them."""
+    """The raw elements of one object or sequence item, by keyword, and how to read them."""
 
     raw: dict[str, bytes]
     syntax: uid.UID
-    pixel_vr: str
-    encapsulated: bool
+    pixel_vr: str = "OW"
+    encapsulated: bool = False
+    items: dict[str, tuple["Header", ...]] = field(default_factory=dict)
+
+    @property
+    def frames(self) -> int:
+        """Number of frames; 1 where nothing sensible is said."""
+        return max(1, int(self.number("NumberOfFrames") or 1))
+
+    def of_frame(self, index: int) -> "Header":
+        """The header of one frame: what its functional groups say, else what the file says.
+
+        Enhanced objects hold position, orientation, rescale and window of each frame in nested
+        sequences (PS3.3 section C.7.6.16); their elements are here as in a single-frame object.
+        """
+        shared = self.items.get("SharedFunctionalGroupsSequence", ())[:1]
+        own = self.items.get("PerFrameFunctionalGroupsSequence", ())[index : index + 1]
+        groups = [macro for group in shared + own for macro in group.items.values()]
+        raw, items = dict(self.raw), dict(self.items)
+        for item in (macro[0] for macro in groups if macro):
+            raw |= item.raw
+            items |= item.items
+        return replace(self, raw=raw, items=items)
+
+    def without_pixels(self) -> "Header":
+        """The same header without the element that takes the memory."""
+        return replace(self, raw={k: v for k, v in self.raw.items() if k != "PixelData"})
 
     @property
     def byte_order(self) -> Literal["big", "little"]:
         """`big` or `little`, as `int.from_bytes` wants it."""
         return "big" if self.syntax == uid.ExplicitVRBigEndian else "little"
 
+    @property
+    def is_signed(self) -> bool:
+        """Whether stored values may be below zero."""
+        return self.integer("PixelRepresentation") == 1
+
+    @property
+    def rescale_type(self) -> str:
+        """The quantity that modality values are of, where it is named."""
+        tables = self.items.get("ModalityLUTSequence")
+        return tables[0].text("ModalityLUTType") if tables else self.text("RescaleType")
+
     def integer(self, keyword: str, default: int = 0, signed: bool = False) -> int:
         """A US or SS value."""
         value = self.raw.get(keyword, b"")[:2]
         return int.from_bytes(value, self.byte_order, signed=signed) if value else default
+
+    def integers(self, keyword: str, signed: bool = False, size: int = 2) -> list[int]:
+        """All values of a US, SS or OW element, or of one with so many bytes a value."""
+        kind = f"{'>' if self.byte_order == 'big' else '<'}{'i' if signed else 'u'}{size}"
+        value = self.raw.get(keyword, b"")
+        return np.frombuffer(value[: len(value) // size * size], kind).tolist()
 
     def numbers(self, keyword: str) -> tuple[float, ...]:
         """All values of a DS or IS element, or none at all if one of them is malformed."""
@@ -109,25 +179,46 @@ def read_header(data: bytes) -> Header:
         syntaxes = [e.value for e in meta if e.tag == _TRANSFER_SYNTAX and e.value]
         name = syntaxes[0].decode("ascii") if syntaxes else uid.ExplicitVRLittleEndian
         syntax = uid.UID(name.strip(" \0"))
-        body = data[stream.tell() :]
         if syntax == uid.DeflatedExplicitVRLittleEndian:
-            body = _inflate(body)
+            stream = BytesIO(_inflate(data[stream.tell() :]))
         # The data set itself shows whether it has explicit VRs; the meta information may be absent.
+        first = stream.read(6)
+        stream.seek(-len(first), SEEK_CUR)
         elements = data_element_generator(
-            BytesIO(body),
-            is_implicit_VR=not re.match(rb"[A-Z]{2}", body[4:6]),
+            stream,
+            is_implicit_VR=not re.match(rb"[A-Z]{2}", first[4:]),
             is_little_endian=syntax != uid.ExplicitVRBigEndian,
             specific_tags=list(TAGS),
         )
-        found = {TAGS[e.tag]: e for e in elements if e.tag in TAGS}
-        raw = {keyword: bytes(element.value or b"") for keyword, element in found.items()}
+        return _header(elements, syntax)
     except DECODING_ERRORS as error:
         raise UnreadableSlice(
             "The DICOM file is damaged or incomplete; copy or export it again."
         ) from error
+
+
+def _header(elements: Iterable[RawDataElement | DataElement], syntax: uid.UID) -> Header:
+    """The elements that are in `TAGS`, nested ones as well."""
+    found = {TAGS[element.tag]: element for element in elements if element.tag in TAGS}
     pixels = found.get("PixelData")
-    encapsulated = getattr(pixels, "length", None) == _UNDEFINED
-    return Header(raw, syntax, (pixels and pixels.VR) or "OW", encapsulated)
+    return Header(
+        {k: bytes(e.value or b"") for k, e in found.items() if not k.endswith("Sequence")},
+        syntax,
+        getattr(pixels, "VR", None) or "OW",
+        getattr(pixels, "length", None) == _UNDEFINED,
+        {k: tuple(_items(e, syntax)) for k, e in found.items() if k.endswith("Sequence")},
+    )
+
+
+def _items(element: RawDataElement | DataElement, syntax: uid.UID) -> Iterator[Header]:
+    """The items of a sequence, which pydicom has taken apart if its length was undefined."""
+    sequence = element.value or ()
+    if not isinstance(sequence, Sequence):
+        implicit = element.is_implicit_VR or element.VR == "UN"
+        stream, length, encoding = BytesIO(sequence), len(sequence), "iso8859"
+        sequence = read_sequence(stream, implicit, element.is_little_endian, length, encoding)
+    for item in sequence:
+        yield _header(item.values(), syntax)
 
 
 def _inflate(body: bytes) -> bytes:

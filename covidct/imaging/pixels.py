@@ -8,7 +8,7 @@ import numpy as np
 
 from covidct.errors import UnreadableSlice
 
-MAX_BYTES = 200 * 1024**2
+MAX_BYTES = 500 * 1024**2  # nearly a thousand 16-bit frames of an enhanced CT
 MAX_PIXELS = 50_000_000
 MIN_SIDE = 64
 

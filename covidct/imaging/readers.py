@@ -4,7 +4,6 @@ import os
 import warnings
 from collections.abc import Callable
 from io import BytesIO
-from pathlib import Path
 from typing import Any
 
 import cv2
@@ -18,9 +17,10 @@ from PIL.TiffImagePlugin import BITSPERSAMPLE, PHOTOMETRIC_INTERPRETATION, TiffI
 
 from covidct.errors import UnreadableSlice, UnsupportedEncoding
 from covidct.imaging.ct_slice import CTSlice
-from covidct.imaging.dicom import read_dicom
+from covidct.imaging.dicom import read_dicom, read_dicom_hounsfield
 from covidct.imaging.formats import sniff
 from covidct.imaging.pixels import DECODING_ERRORS, MAX_BYTES, check_size, check_values, ramp
+from covidct.imaging.sources import load
 
 # Opened directly: Image.open measures by a limit of its own, which is global. An MPO file (two
 # views from a phone) is thereby read as the JPEG that it begins with.
@@ -48,36 +48,49 @@ _UPRIGHT: dict[int, Callable[[np.ndarray], np.ndarray]] = {  # by EXIF orientati
 warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 
 
-def read_slice(source: bytes | str | os.PathLike[str]) -> CTSlice:
+Source = bytes | str | os.PathLike[str]
+
+
+def read_slice(source: Source, frame: int | None = None) -> CTSlice:
     """Read one CT slice, given as the bytes of a file or as a path to it.
 
     The format is told from the content. Transparency is dropped and the colour under it kept;
     colours become grey by ITU-R 601; whatever else was done stands in the slice's notes.
 
+    Args:
+        source: the file.
+        frame: which frame of a DICOM file that holds several, from 0.
+
     Raises:
         UnreadableSlice: the bytes are not a slice that can be read; nothing else is raised.
     """
-    data = bytes(source) if isinstance(source, bytes | bytearray | memoryview) else _load(source)
+    data, kind = _sniffed(source)
+    return read_dicom(data, frame) if kind == "DICOM" else _read_picture(data, kind)
+
+
+def read_hounsfield(source: Source, frame: int | None = None) -> np.ndarray | None:
+    """The Hounsfield units of a slice, int16 (H, W), to be viewed in any window.
+
+    The network is never given them: it has a window of its own, in which `read_slice` reads.
+
+    Returns:
+        None where the file holds no Hounsfield units, such as any file but DICOM.
+
+    Raises:
+        UnreadableSlice: as for :func:`read_slice`.
+    """
+    data, kind = _sniffed(source)
+    return read_dicom_hounsfield(data, frame) if kind == "DICOM" else None
+
+
+def _sniffed(source: Source) -> tuple[bytes, str]:
+    """The bytes of a file and its format."""
+    data = bytes(source) if isinstance(source, bytes | bytearray | memoryview) else load(source)
     if len(data) > MAX_BYTES:
         raise UnreadableSlice(
             f"The file is larger than {MAX_BYTES // 1024**2} MB; a single slice is far smaller."
         )
-    kind = sniff(data)
-    return read_dicom(data) if kind == "DICOM" else _read_picture(data, kind)
-
-
-def _load(path: str | os.PathLike[str]) -> bytes:
-    """At most `MAX_BYTES` and one byte of a file; errors never tell its name."""
-    try:
-        if Path(path).is_dir():
-            raise UnreadableSlice("This is a folder, not a file.")
-        if not Path(path).is_file():
-            raise UnreadableSlice("There is no such file.")
-        with Path(path).open("rb") as file:
-            return file.read(MAX_BYTES + 1)
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "its name is not valid"
-        raise UnreadableSlice(f"The file cannot be opened: {reason}.") from None
+    return data, sniff(data)
 
 
 def _read_picture(data: bytes, kind: str) -> CTSlice:

@@ -1,11 +1,27 @@
 """Modality values as grey levels: lung window, the header's window, or the full range."""
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from covidct.imaging.dicom_header import Header
 from covidct.imaging.pixels import ramp
 
-LUNG_CENTRE, LUNG_WIDTH = -600, 1500
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """The Hounsfield units that are shown between black and white."""
+
+    centre: float
+    width: float
+
+    def apply(self, values: np.ndarray) -> np.ndarray:
+        """Hounsfield units as grey levels, uint8 of the same shape."""
+        return ramp(values, self.centre - self.width / 2, self.centre + self.width / 2)
+
+
+LUNG = Window(-600, 1500)  # what the network is given, whatever a person looks at
+VIEWING_WINDOWS = {"Lung": LUNG, "Wide": Window(-250, 2500), "Mediastinal": Window(40, 400)}
 
 
 def show(
@@ -15,8 +31,9 @@ def show(
     measured = values[shown]
     low, high = measured.min(), measured.max()
     reversed_display = header.text("PhotometricInterpretation") == "MONOCHROME1"
-    if is_hounsfield(measured, header.text("RescaleType")):
-        note = f"Lung window shown (centre {LUNG_CENTRE}, width {LUNG_WIDTH} Hounsfield units)."
+    if is_hounsfield(measured, header.rescale_type):
+        window = f"centre {LUNG.centre}, width {LUNG.width} Hounsfield units"
+        note = f"Lung window for the network ({window})."
         kept = "The header asks for a reversed display, but air is shown dark as usual."
         return lung_window(values), (note, kept) if reversed_display else (note,)
 
@@ -27,20 +44,22 @@ def show(
             f"they run from {low:g} to {high:g}.",
         )
     flip = np.uint8(255 if reversed_display else 0)
-    windowed = _header_window(values, header)
+    windowed, asked = _header_window(values, header), "window"
+    if windowed is None:
+        windowed, asked = _header_lut(values, header), "look-up table"
     if windowed is None:
         note = "No window in the header: full range shown."
     elif not _has_contrast(windowed[shown] ^ flip):
-        windowed, note = None, "The window in the header hides the picture: full range shown."
+        windowed, note = None, f"The {asked} in the header hides the picture: full range shown."
     else:
-        note = "The window in the header was used."
+        note = f"The {asked} in the header was used."
     greys = ramp(values, low, high) if windowed is None else windowed
     return greys ^ flip, (*notes, note)
 
 
 def lung_window(values: np.ndarray) -> np.ndarray:
-    """Hounsfield units as grey levels, uint8 of the same shape."""
-    return ramp(values, LUNG_CENTRE - LUNG_WIDTH / 2, LUNG_CENTRE + LUNG_WIDTH / 2)
+    """Hounsfield units as the network is given them, uint8 of the same shape."""
+    return LUNG.apply(values)
 
 
 def is_hounsfield(values: np.ndarray, rescale_type: str = "") -> bool:
@@ -80,6 +99,41 @@ def _header_window(values: np.ndarray, header: Header) -> np.ndarray | None:
         exponent = np.clip(-4 * (values - centre) / width, -50, 50)
         return np.rint(255 / (1 + np.exp(exponent))).astype(np.uint8)
     return ramp(values, centre - width / 2, centre + width / 2)
+
+
+def _header_lut(values: np.ndarray, header: Header) -> np.ndarray | None:
+    """The VOI look-up table of PS3.3 section C.11.2.1.1, uint8 (H, W), or None without one."""
+    signed = header.is_signed or (header.number("RescaleIntercept") or 0) < 0
+    levels = look_up(np.rint(values), header, "VOILUTSequence", signed)
+    if levels is None:
+        return None
+    depth = header.items["VOILUTSequence"][0].integers("LUTDescriptor")[2]
+    return ramp(levels, 0, 2**depth - 1)
+
+
+def look_up(values: np.ndarray, header: Header, sequence: str, signed: bool) -> np.ndarray | None:
+    """What the first look-up table of a sequence makes of whole numbers (PS3.3 section C.11.1.1).
+
+    Args:
+        values: (H, W).
+        header: of the frame.
+        sequence: "ModalityLUTSequence" or "VOILUTSequence".
+        signed: whether the first number that the table maps may be below zero.
+
+    Returns:
+        float64 (H, W), or None where there is no table, or a malformed one.
+    """
+    table = next(iter(header.items.get(sequence, ())), None)
+    descriptor = table.integers("LUTDescriptor") if table else ()
+    if len(descriptor) != 3 or not 8 <= descriptor[2] <= 16:
+        return None
+    entries, first = descriptor[0] or 2**16, table.integers("LUTDescriptor", signed)[1]
+    packed = len(table.raw.get("LUTData", b"")) < 2 * entries  # two entries of 8 bits in a word
+    levels = table.integers("LUTData", size=1 if packed else 2)[:entries]
+    if len(levels) < entries:
+        return None
+    at = np.clip(values - first, 0, entries - 1).astype(np.int64)
+    return np.asarray(levels, dtype=np.float64)[at]
 
 
 def _has_contrast(greys: np.ndarray) -> bool:

@@ -7,17 +7,24 @@ from typing import TYPE_CHECKING
 import numpy as np
 import streamlit as st
 
-from covidct.ui import examine, texts
+from covidct.imaging.window import LUNG
+from covidct.ui import examine, texts, viewing_window
 from covidct.ui.examine import View
 from covidct.ui.widgets import callout, caption, colour_bar, gauge, picture
 
 if TYPE_CHECKING:
+    from covidct.imaging import CTSlice
     from covidct.inference.classifier import Classifier, Prediction
     from covidct.inference.heatmap import HeatMap
 
 _COLOUR_STEPS = 17
 _PICTURE_SIDE = 1024
-_CONTROLS = {"method": "gradcam", "opacity": 50, "colormap": "Inferno"}
+_CONTROLS = {
+    "method": "gradcam",
+    "opacity": 50,
+    "colormap": "Inferno",
+    **viewing_window.CONTROLS,
+}
 
 
 def keep_controls() -> None:
@@ -43,9 +50,10 @@ def show(view: View, classifier: Classifier) -> None:
         opacity = second.slider("Opacity", 0, 100, step=5, format="%d%%", key="opacity") / 100
         colormap = third.selectbox("Colours", COLORMAPS, key="colormap")
         caption(f"{METHODS[method].title}: {METHODS[method].description}")
+        window = LUNG if view.hounsfield is None else viewing_window.choose()
     with canvas:
         heat = _heat_map(view, classifier, method)
-        _pictures(view, heat, opacity, colormap)
+        _pictures(view.seen_in(window), heat, opacity, colormap)
     with verdict:
         _trust(heat, METHODS[method].title)
         for note in view.ct_slice.notes:
@@ -59,17 +67,17 @@ def _heat_map(view: View, classifier: Classifier, method: str) -> HeatMap:
         return view.heat_map(classifier, method)
 
 
-def _pictures(view: View, heat: HeatMap, opacity: float, colormap: str) -> None:
+def _pictures(ct_slice: CTSlice, heat: HeatMap, opacity: float, colormap: str) -> None:
     """The slice as it is and, beside it, under its heat map."""
     from covidct.inference.heatmap import overlay, paint
 
-    rows, columns = view.ct_slice.shape
-    shown = view.ct_slice.at_most(_PICTURE_SIDE)
+    rows, columns = ct_slice.shape
+    shown = ct_slice.at_most(_PICTURE_SIDE)
     heat = heat.resized(shown.shape)
     plain, covered = st.columns(2, gap="small")
     with plain:
         picture(shown.pixels, "The CT slice as it was read")
-        caption(f"The slice, {columns} × {rows} pixels, {view.ct_slice.source}")
+        caption(f"The slice, {columns} × {rows} pixels, {ct_slice.source}")
     with covered:
         if heat.is_empty:
             callout(

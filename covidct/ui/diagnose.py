@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from covidct.imaging import read_slice
+from covidct.imaging import read_hounsfield, read_slice
 from covidct.ui import close_up, examine, first_look, network, texts
 from covidct.ui.examine import Case, Outcome, View
 from covidct.ui.widgets import callout
@@ -38,7 +38,8 @@ def page() -> None:
 
 
 def _uploaded(name: str, data: bytes) -> Case:
-    return Case(name, sha256(data).hexdigest(), partial(read_slice, data))
+    content = sha256(data).hexdigest()
+    return Case(name, content, partial(read_slice, data), partial(read_hounsfield, data))
 
 
 def _judge_all(cases: list[Case], classifier: Classifier) -> list[Outcome]:

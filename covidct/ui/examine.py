@@ -7,13 +7,14 @@ TensorFlow is read.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from covidct.errors import CovidCTError
 from covidct.imaging import CTSlice
+from covidct.imaging.window import Window
 
 if TYPE_CHECKING:
     from covidct.inference.classifier import Classifier, Evidence, Prediction
@@ -30,11 +31,13 @@ class Case:
         name: what the user calls it; shown literally and nowhere kept.
         content: identifies the content, whatever its name.
         read: gives the slice, or raises a CovidCTError.
+        read_hounsfield: gives its Hounsfield units (H, W), or None where it has none.
     """
 
     name: str
     content: str
     read: Callable[[], CTSlice]
+    read_hounsfield: Callable[[], np.ndarray | None] = lambda: None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +59,24 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class View:
-    """A slice that is looked at closely, with the heat maps made for it so far."""
+    """A slice that is looked at closely, with the heat maps made for it so far.
+
+    Attributes:
+        ct_slice: what the network was given.
+        evidence: its verdict and what that rests on.
+        hounsfield: int16 (H, W), to be viewed in any window; None where there are none.
+    """
 
     ct_slice: CTSlice
     evidence: Evidence
+    hounsfield: np.ndarray | None = None
     _maps: dict[str, HeatMap] = field(default_factory=dict)
+
+    def seen_in(self, window: Window) -> CTSlice:
+        """The slice as a person sees it, in a window where there are Hounsfield units."""
+        if self.hounsfield is None:
+            return self.ct_slice
+        return replace(self.ct_slice, pixels=window.apply(self.hounsfield))
 
     def has_map(self, method: str) -> bool:
         """Whether a heat map is at hand without asking the network."""
@@ -82,7 +98,7 @@ def look(case: Case, classifier: Classifier) -> View:
         CovidCTError: the file cannot be read.
     """
     ct_slice = case.read()
-    return View(ct_slice, classifier.look(ct_slice))
+    return View(ct_slice, classifier.look(ct_slice), case.read_hounsfield())
 
 
 def judge(case: Case, classifier: Classifier) -> Outcome:
@@ -90,7 +106,8 @@ def judge(case: Case, classifier: Classifier) -> Outcome:
     from covidct.inference.heatmap import GRADCAM
 
     try:
-        view = look(case, classifier)
+        ct_slice = case.read()
+        view = View(ct_slice, classifier.look(ct_slice))
     except CovidCTError as error:
         return Outcome(error=str(error))
     share = view.heat_map(classifier, GRADCAM).lung_share

@@ -22,6 +22,10 @@ FIRST_LOOK = (
 )
 LOADING = "Loading the network… this takes about ten seconds, once."
 NO_MODEL = "No slice can be classified: the model is missing or damaged."
+VIEWING_ONLY = (
+    "For viewing only: the network always gets its own window, −600 / 1500, and no choice here "
+    "changes the verdict."
+)
 OUTSIDE_LUNGS = "Most of the evidence lies outside the lungs: do not trust this verdict."
 NO_LUNGS = "No lungs were found on this slice: do not trust this verdict."
 TRAINING_TITLE = "Train on your own slices"

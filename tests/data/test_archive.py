@@ -6,7 +6,6 @@ import zipfile
 import numpy as np
 import pytest
 
-from covidct.data import archive as archives
 from covidct.data.archive import (
     ClassFolder,
     guess_classes,
@@ -16,6 +15,7 @@ from covidct.data.archive import (
 )
 from covidct.data.index import read_index
 from covidct.errors import DatasetError
+from covidct.zip_archive import MAX_MEMBERS
 
 RNG = np.random.default_rng(0)
 SLICES = {
@@ -167,7 +167,7 @@ def test_archives_in_the_archive_are_refused(name, start, place):
 
 
 def test_too_many_members_are_refused(place):
-    files = {f"CT_COVID/{i}.png": b"" for i in range(archives.MAX_MEMBERS + 1)}
+    files = {f"CT_COVID/{i}.png": b"" for i in range(MAX_MEMBERS + 1)}
     _assert_refused(_zip(files, zipfile.ZIP_STORED), place, "20,001 entries")
 
 

@@ -27,10 +27,9 @@ def show_verdict(probability: float) -> None:
 def show_map(ct_slice, values, lung_share) -> None:
     from covidct.inference.heatmap import HeatMap
     from covidct.ui import close_up
-    from covidct.ui.examine import View
 
     heat = HeatMap(values, "gradcam", "Positive", lung_share)
-    close_up._pictures(View(ct_slice, None), heat, 0.5, "Inferno")
+    close_up._pictures(ct_slice, heat, 0.5, "Inferno")
     close_up._trust(heat, "Grad-CAM")
 
 

@@ -5,6 +5,8 @@ import re
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from covidct.imaging.window import VIEWING_WINDOWS
+from covidct.ui import texts
 from covidct.ui.first_look import SAMPLES
 
 TEXT = b"This is no slice at all, it is a plain text file."
@@ -123,6 +125,37 @@ def test_another_method_draws_another_map_for_the_same_verdict(app, png):
     assert decisions(app) == before
     assert "of the LayerCAM heat" in html(app)
     assert app.get("image")[1].value != overlay
+
+
+def test_another_viewing_window_changes_the_picture_and_never_the_verdict(app, scan):
+    upload(app, ("no ending", scan[1]))
+    (key,) = app.session_state["shown"]
+    evidence = app.session_state["shown"][key].evidence
+    lung, verdict = [image.value for image in app.get("image")], decisions(app)
+    assert app.segmented_control(key="window").value == "Lung"
+    assert texts.VIEWING_ONLY in html(app)
+    seen = [lung]
+    for name in ("Mediastinal", "Wide"):
+        app.segmented_control(key="window").set_value(name).run()
+        preset = VIEWING_WINDOWS[name]
+        assert app.number_input(key="window_centre").value == preset.centre
+        assert app.number_input(key="window_width").value == preset.width
+        seen.append([image.value for image in app.get("image")])
+    app.number_input(key="window_width").set_value(1200).run()
+    assert app.segmented_control(key="window").value is None
+    seen.append([image.value for image in app.get("image")])
+    assert len(set(map(str, seen))) == 4
+    assert not app.exception
+    assert decisions(app) == verdict
+    assert app.session_state["shown"][key].evidence is evidence
+    app.segmented_control(key="window").set_value("Lung").run()
+    assert [image.value for image in app.get("image")] == lung
+
+
+def test_without_hounsfield_units_there_is_no_window_to_choose(app, png):
+    upload(app, ("slice.png", png))
+    assert not app.segmented_control
+    assert texts.VIEWING_ONLY not in html(app)
 
 
 def test_controls_outlast_a_file_that_has_no_map(app, png):

@@ -1,0 +1,96 @@
+"""Where files come from: a folder, a ZIP or an upload, as names with bytes that are read late."""
+
+import os
+import zipfile
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from io import BytesIO
+from pathlib import Path
+
+from covidct.errors import UnreadableSlice
+from covidct.imaging.pixels import MAX_BYTES
+from covidct.zip_archive import is_junk, opened_zip
+
+_ZIP_STARTS = (b"PK\x03\x04", b"PK\x05\x06")
+_ZIP_DAMAGE = (zipfile.BadZipFile, EOFError, OSError, ValueError, zlib.error)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class File:
+    """A file that may hold a slice.
+
+    Attributes:
+        name: what the user calls it; shown and never computed with.
+        read: gives its bytes, or raises UnreadableSlice.
+    """
+
+    name: str
+    read: Callable[[], bytes]
+
+
+def load(path: str | os.PathLike[str]) -> bytes:
+    """At most `MAX_BYTES` and one byte of a file; errors never tell its name.
+
+    Raises:
+        UnreadableSlice: it is a folder, or cannot be opened.
+    """
+    try:
+        if Path(path).is_dir():
+            raise UnreadableSlice("This is a folder, not a file.")
+        if not Path(path).is_file():
+            raise UnreadableSlice("There is no such file.")
+        with Path(path).open("rb") as file:
+            return file.read(MAX_BYTES + 1)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "its name is not valid"
+        raise UnreadableSlice(f"The file cannot be opened: {reason}.") from None
+
+
+def files_at(path: Path) -> list[File]:
+    """The files of a folder in order of names, of a ZIP likewise, or the one file itself.
+
+    Raises:
+        ArchiveError: a ZIP is damaged, or must not be unpacked.
+    """
+    if path.is_dir():
+        found = (file for file in sorted(path.rglob("*")) if file.is_file())
+        paths = [file for file in found if not is_junk(file.relative_to(path))]
+        return [File(str(file), partial(load, file)) for file in paths]
+    try:
+        with path.open("rb") as file:
+            if file.read(4) in _ZIP_STARTS:
+                return _members(str(path), path)
+    except (OSError, ValueError):
+        pass  # which reading it will say
+    return [File(str(path), partial(load, path))]
+
+
+def uploaded(name: str, data: bytes) -> list[File]:
+    """An upload, or the files in it if it is a ZIP.
+
+    Raises:
+        ArchiveError: a ZIP is damaged, or must not be unpacked.
+    """
+    if data[:4] in _ZIP_STARTS:
+        return _members(name, data)
+    return [File(name, lambda: data)]
+
+
+def _members(name: str, source: Path | bytes) -> list[File]:
+    """The files of a ZIP, each to be unpacked on its own when it is read."""
+    archive = BytesIO(source) if isinstance(source, bytes) else source.open("rb")
+    with archive, opened_zip(archive) as (_, members):
+        infos = [member.info for member in sorted(members, key=lambda member: member.path)]
+    zipped = zipfile.ZipFile(BytesIO(source) if isinstance(source, bytes) else source)
+    return [File(f"{name}/{info.filename}", partial(_unpack, zipped, info)) for info in infos]
+
+
+def _unpack(zipped: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
+    """At most `MAX_BYTES` and one byte of a member."""
+    try:
+        with zipped.open(info) as member:
+            return member.read(MAX_BYTES + 1)
+    except _ZIP_DAMAGE as error:
+        raise UnreadableSlice("This file is damaged in the ZIP; make the ZIP again.") from error

@@ -1,0 +1,148 @@
+"""A ZIP from elsewhere, of which nothing is unpacked before every member has passed.
+
+Python's own ``zipfile`` writes no member outside the destination, but it follows any size that an
+archive claims. Here a path that leads outside is refused, and so is what unpacks to too much.
+"""
+
+import os
+import re
+import stat
+import struct
+import zipfile
+import zlib
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import PurePath, PurePosixPath
+from typing import BinaryIO
+
+from covidct.errors import ArchiveError
+
+MAX_MEMBERS = 20_000
+MAX_UNPACKED = 4 * 1024**3
+MAX_RATIO = 100  # PNG and JPEG do not shrink; DICOM shrinks to a quarter, a blank bitmap further
+
+_MANY_TIMES = 1024**2  # an archive that unpacks to less than this may be packed at any ratio
+_METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}  # what others unpack costs unbounded memory
+_DAMAGE = (zipfile.BadZipFile, EOFError, NotImplementedError, ValueError, struct.error, zlib.error)
+_ENCRYPTED = 0x1
+_JUNK_FOLDERS = {"__MACOSX"}
+_JUNK_FILES = {"thumbs.db", "desktop.ini"}
+_ARCHIVE_NAME = re.compile(r"\.(zip|tar|t?gz|t?bz2|t?xz|zst|7z|rar|jar|cab|iso)$", re.IGNORECASE)
+_ARCHIVE_START = re.compile(
+    rb"PK\x03\x04|PK\x05\x06|\x1f\x8b|BZh[1-9]1AY|\xfd7zXZ\0|7z\xbc\xaf\x27\x1c|Rar!\x1a\x07"
+    rb"|\x28\xb5\x2f\xfd|MSCF|.{257}ustar",
+    re.DOTALL,
+)
+_ARCHIVE_START_LENGTH = 262
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A file of an archive with its path taken apart safely."""
+
+    info: zipfile.ZipInfo
+    path: PurePosixPath
+
+    @property
+    def folder(self) -> str:
+        """The path of the folder that holds it."""
+        return str(self.path.parent)
+
+
+@contextmanager
+def opened_zip(archive: BinaryIO) -> Iterator[tuple[zipfile.ZipFile, tuple[Member, ...]]]:
+    """The ZIP and its files, all of them checked.
+
+    Raises:
+        ArchiveError: it is no ZIP, is damaged, even if that shows only in the with-block, or holds
+            what is refused: absolute paths, "..", links, archives, encrypted files, more than the
+            limits above.
+    """
+    try:
+        archive.seek(0)
+        with zipfile.ZipFile(archive) as zipped:
+            size = archive.seek(0, os.SEEK_END)
+            yield zipped, _checked_members(zipped, size)
+    except _DAMAGE as error:
+        raise ArchiveError(
+            "The file is no ZIP archive, or it is damaged or incomplete. Make it or upload it "
+            "again; nothing was kept of it."
+        ) from error
+
+
+def _checked_members(zipped: zipfile.ZipFile, archive_size: int) -> tuple[Member, ...]:
+    """The files of an archive, without the junk of file managers.
+
+    Raises:
+        ArchiveError: a member or the whole is refused.
+    """
+    infos = zipped.infolist()
+    if len(infos) > MAX_MEMBERS:
+        raise ArchiveError(
+            f"The ZIP holds {len(infos):,} entries; at most {MAX_MEMBERS:,} are unpacked."
+        )
+    _check_sizes(infos, archive_size)
+    members = [Member(info, _safe_path(info)) for info in infos]
+    files = [m for m in members if not m.info.is_dir() and not is_junk(m.path)]
+    twice = [path for path, count in Counter(m.path for m in files).items() if count > 1]
+    if twice:
+        raise ArchiveError("The ZIP holds two files of the same name in one folder.")
+    for member in files:
+        _check_file(zipped, member)
+    return tuple(files)
+
+
+def _check_sizes(infos: Sequence[zipfile.ZipInfo], archive_size: int) -> None:
+    unpacked = sum(info.file_size for info in infos)
+    if unpacked > MAX_UNPACKED:
+        raise ArchiveError(
+            f"Unpacked, the ZIP takes {unpacked / 1024**3:.1f} GB; at most "
+            f"{MAX_UNPACKED // 1024**3} GB are taken. Split the data set, or put it into a folder "
+            "on the server."
+        )
+    if unpacked > max(_MANY_TIMES, MAX_RATIO * archive_size):
+        raise ArchiveError(
+            f"Unpacked, the ZIP is more than {MAX_RATIO} times as large as itself, which slices "
+            "never are. It is not unpacked."
+        )
+    if sum(info.compress_size for info in infos) > archive_size:
+        raise ArchiveError("The files in the ZIP overlap each other. It is not unpacked.")
+
+
+def _safe_path(info: zipfile.ZipInfo) -> PurePosixPath:
+    """The member's path.
+
+    Raises:
+        ArchiveError: it leads outside, or the member is a link or a device.
+    """
+    name = info.filename.replace("\\", "/")
+    parts = name.split("/")
+    if name.startswith("/") or ".." in parts or re.match(r"[A-Za-z]:", name):
+        raise ArchiveError(
+            "The ZIP holds a path that leads out of it (absolute or with “..”). It is not unpacked."
+        )
+    kind = stat.S_IFMT(info.external_attr >> 16)
+    if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
+        raise ArchiveError("The ZIP holds a link or a device file. Put the slices themselves in.")
+    return PurePosixPath(name)
+
+
+def is_junk(path: PurePath) -> bool:
+    """Whether a path is hidden, or is what file managers leave behind."""
+    hidden = any(part.startswith(".") or part in _JUNK_FOLDERS for part in path.parts)
+    return hidden or path.name.lower() in _JUNK_FILES
+
+
+def _check_file(zipped: zipfile.ZipFile, member: Member) -> None:
+    if member.info.flag_bits & _ENCRYPTED:
+        raise ArchiveError("The ZIP is locked with a password. Make it without one.")
+    if member.info.compress_type not in _METHODS:
+        raise ArchiveError("The ZIP is packed by an unusual method. Make it with “Deflate”.")
+    with zipped.open(member.info) as file:
+        start = file.read(_ARCHIVE_START_LENGTH)
+    if _ARCHIVE_NAME.search(member.path.name) or _ARCHIVE_START.match(start):
+        raise ArchiveError(
+            "The ZIP holds another archive. Unpack that one first and make a ZIP of the slices."
+        )
