@@ -6,15 +6,11 @@ from io import BytesIO
 
 import numpy as np
 from PIL import Image
-from sklearn.ensemble import RandomForestClassifier
-from sklearn.metrics import roc_auc_score
 
+from covidct.data.forest import forest_auc
 from covidct.data.index import Item
-from covidct.data.splits import folds_by_patient
 from covidct.imaging.ct_slice import CTSlice
 from covidct.imaging.pixels import DECODING_ERRORS
-
-_FOLDS, _TREES, _RESAMPLES = 5, 100, 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,48 +71,19 @@ def measure_shortcut(
         attributes: of the items, in their order.
         seed: of folds, forest and bootstrap.
     """
-    labels = np.array([item.label for item in items])
-    patients = np.array([item.patient for item in items])
-    fewest = min(len(set(patients[labels == label])) for label in (0, 1))
-    if fewest < _FOLDS:
+    auc = forest_auc(items, as_numbers(attributes), seed)
+    if auc is None:
         return Shortcut(
             None, None, "Too few patients to measure what file format and size alone predict."
         )
-    values, position = _as_numbers(attributes), {item.path: i for i, item in enumerate(items)}
-    scores = np.empty(len(labels))
-    for training, test in folds_by_patient(tuple(items), _FOLDS, seed):
-        known, asked = ([position[item.path] for item in part] for part in (training, test))
-        forest = RandomForestClassifier(
-            _TREES, min_samples_leaf=2, class_weight="balanced", random_state=seed
-        )
-        forest.fit(values[known], labels[known])
-        scores[asked] = forest.predict_proba(values[asked])[:, 1]
-    auc = float(roc_auc_score(labels, scores))
-    low, high = _interval(labels, scores, patients, seed)
-    return Shortcut(auc, (low, high), _sentence(auc, low, high))
+    return Shortcut(auc.value, auc.ci95, _sentence(auc.value, *auc.ci95))
 
 
-def _as_numbers(attributes: Sequence[FileAttributes]) -> np.ndarray:
-    """float (N, 6); names as ranks, which is all that trees need."""
+def as_numbers(attributes: Sequence[FileAttributes]) -> np.ndarray:
+    """float (N, 6), a column for each field; names as ranks, which is all that trees need."""
     columns = [np.array(column) for column in zip(*map(astuple, attributes), strict=True)]
     ranks = [np.unique(column, return_inverse=True)[1] for column in columns[:2]]
     return np.stack([*ranks, *columns[2:]], axis=1).astype(float)
-
-
-def _interval(
-    labels: np.ndarray, scores: np.ndarray, patients: np.ndarray, seed: int
-) -> tuple[float, float]:
-    """Percentiles of the AUC over samples that draw whole patients within each class."""
-    rng = np.random.default_rng(seed)
-    names, patient = np.unique(patients, return_inverse=True)
-    of_class = [np.unique(patient[labels == label]) for label in (0, 1)]
-    aucs = []
-    for _ in range(_RESAMPLES):
-        drawn = np.concatenate([rng.choice(those, len(those)) for those in of_class])
-        weights = np.bincount(drawn, minlength=len(names))[patient]
-        aucs.append(roc_auc_score(labels, scores, sample_weight=weights))
-    low, high = np.percentile(aucs, (2.5, 97.5))
-    return float(low), float(high)
 
 
 def _sentence(auc: float, low: float, high: float) -> str:

@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from covidct.data.bootstrap import interval, patient_resamples
 from covidct.data.index import Item
 from covidct.evaluation.evaluate import classify_items, validation_items, verdicts_of
-from covidct.evaluation.metrics import Verdicts, patient_resamples, roc_auc, summarise
+from covidct.evaluation.metrics import Verdicts, roc_auc, summarise
 from covidct.files import replace_text
 from covidct.inference.classifier import Classifier, Prediction
 from covidct.inference.store import current_model, open_model, read_card
@@ -120,14 +121,13 @@ def difference_in_auc(
     Returns:
         The difference in AUC, its 95 % interval, and the two-sided chance that it is noise.
     """
-    weights = patient_resamples(candidate, seed)
+    weights = patient_resamples(candidate.labels, candidate.patients, seed)
     whole = np.ones(len(candidate.labels))
     difference = roc_auc(candidate, whole) - roc_auc(incumbent, whole)
     resampled = np.array([roc_auc(candidate, w) - roc_auc(incumbent, w) for w in weights])
-    low, high = np.percentile(resampled, (2.5, 97.5)).tolist()
     tail = min(np.sum(resampled <= 0), np.sum(resampled >= 0))
     chance = min(1.0, 2 * (float(tail) + 1) / (len(resampled) + 1))
-    return difference, (low, high), chance
+    return difference, interval(resampled), chance
 
 
 def _compare(candidate: Path, incumbent: Path, progress: Callable) -> Comparison:

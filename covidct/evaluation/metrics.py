@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.metrics import roc_auc_score
 
-_RESAMPLES = 1000
+from covidct.data.bootstrap import interval, patient_resamples
+
 _CALIBRATION_BINS = 10
 
 
@@ -29,9 +30,7 @@ class Verdicts:
 def summarise(verdicts: Verdicts, seed: int = 0) -> dict:
     """Figures with 95 % intervals.
 
-    Intervals are percentiles of a bootstrap that draws whole patients, within each class, since
-    slices of one patient are no independent evidence (cluster bootstrap: Field and Welsh 2007,
-    doi:10.1111/j.1467-9868.2007.00593.x).
+    Intervals draw whole patients, as :mod:`covidct.data.bootstrap` says.
 
     Returns:
         n, patients, accuracy, sensitivity, specificity, roc_auc, each rate's interval under
@@ -43,12 +42,13 @@ def summarise(verdicts: Verdicts, seed: int = 0) -> dict:
         "specificity": specificity,
         "roc_auc": roc_auc,
     }
-    weights = [np.ones(len(verdicts.labels)), *patient_resamples(verdicts, seed)]
+    resamples = patient_resamples(verdicts.labels, verdicts.patients, seed)
+    weights = [np.ones(len(verdicts.labels)), *resamples]
     summary = {"n": len(verdicts.labels), "patients": len(np.unique(verdicts.patients))}
     for name, rate in rates.items():
         value, *resampled = (rate(verdicts, weight) for weight in weights)
         summary[name] = value
-        summary[f"{name}_ci95"] = np.percentile(resampled, (2.5, 97.5)).tolist()
+        summary[f"{name}_ci95"] = list(interval(resampled))
     summary["expected_calibration_error"] = expected_calibration_error(verdicts)
     summary["confusion"] = {
         f"{truth} called {said}": int(np.sum((verdicts.labels == t) & (verdicts.positive == s)))
@@ -93,15 +93,3 @@ def expected_calibration_error(verdicts: Verdicts) -> float:
         for b in range(_CALIBRATION_BINS)
     ]
     return float(np.sum(gaps) / len(verdicts.labels))
-
-
-def patient_resamples(verdicts: Verdicts, seed: int) -> np.ndarray:
-    """How often each slice counts in each bootstrap sample, (resamples, N)."""
-    rng = np.random.default_rng(seed)
-    names, patient_of_slice = np.unique(verdicts.patients, return_inverse=True)
-    counts = np.zeros((_RESAMPLES, len(names)))
-    for label in (True, False):
-        members = np.unique(patient_of_slice[verdicts.labels == label])
-        drawn = rng.multinomial(len(members), np.full(len(members), 1 / len(members)), _RESAMPLES)
-        counts[:, members] += drawn
-    return counts[:, patient_of_slice]

@@ -1,0 +1,67 @@
+"""Intervals that respect that slices of one patient are alike.
+
+Percentiles of a bootstrap that draws whole patients, within each class, since slices of one patient
+are no independent evidence (cluster bootstrap: Field and Welsh 2007,
+doi:10.1111/j.1467-9868.2007.00593.x).
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from sklearn.metrics import roc_auc_score
+
+_RESAMPLES = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """A figure with its 95 % interval, low and high."""
+
+    value: float
+    ci95: tuple[float, float]
+
+
+def patient_resamples(labels: np.ndarray, patients: np.ndarray, seed: int = 0) -> np.ndarray:
+    """How often each slice counts in each bootstrap sample.
+
+    Args:
+        labels: (N,), 1 or True for COVID-19.
+        patients: str (N,), no patient of both classes.
+        seed: of the bootstrap.
+
+    Returns:
+        float (resamples, N).
+    """
+    rng = np.random.default_rng(seed)
+    names, patient_of_slice = np.unique(patients, return_inverse=True)
+    counts = np.zeros((_RESAMPLES, len(names)))
+    for label in (True, False):
+        members = np.unique(patient_of_slice[labels == label])
+        drawn = rng.multinomial(len(members), np.full(len(members), 1 / len(members)), _RESAMPLES)
+        counts[:, members] += drawn
+    return counts[:, patient_of_slice]
+
+
+def interval(resampled: Iterable[float]) -> tuple[float, float]:
+    """The 95 % interval of a figure from its values in the bootstrap samples."""
+    low, high = np.percentile(list(resampled), (2.5, 97.5)).tolist()
+    return low, high
+
+
+def measured_auc(
+    labels: np.ndarray, scores: np.ndarray, patients: np.ndarray, seed: int = 0
+) -> Measured:
+    """Area under the ROC curve.
+
+    Args:
+        labels: (N,), 1 or True for COVID-19; both classes present.
+        scores: float (N,), higher speaks for COVID-19.
+        patients: str (N,).
+        seed: of the bootstrap.
+    """
+    weights = patient_resamples(labels, patients, seed)
+    return Measured(
+        float(roc_auc_score(labels, scores)),
+        interval(roc_auc_score(labels, scores, sample_weight=weight) for weight in weights),
+    )
