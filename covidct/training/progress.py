@@ -32,8 +32,8 @@ KILLED = (
 )
 _DISK_FULL = "The disk is full. Make room, for instance by deleting old runs."
 _MEMORY_OUT = (
-    "The memory ran out. Close other programs; networks with smaller batches or smaller images need "
-    "less of it."
+    "The memory ran out. Close other programs; smaller images, and in training smaller batches, "
+    "need less of it."
 )
 
 
