@@ -1,4 +1,4 @@
-"""Command line: python -m covidct classify | explain | fetch | check | train | runs | promote …"""
+"""Command line: python -m covidct classify | explain | fetch | check | train | audit | runs …"""
 
 import argparse
 import contextlib
@@ -150,6 +150,21 @@ def _evaluate(options: argparse.Namespace) -> int:
     return FAILED if figures["skipped"] else DONE
 
 
+def _audit(options: argparse.Namespace) -> int:
+    from covidct.evaluation.audit import AUDIT_FILE, audit
+    from covidct.evaluation.audit_text import as_text
+    from covidct.inference.classifier import Classifier
+
+    classifier = Classifier.load(options.model)
+    figures = audit(classifier, options.data, options.split, options.out, _progress("Auditing"))
+    if options.json:
+        print(json.dumps(figures, ensure_ascii=False))
+    else:
+        print(as_text(figures))
+        print(f"Written to {options.out}: {AUDIT_FILE}. {NOTICE}")
+    return FAILED if figures["skipped"] else DONE
+
+
 def _fetch(options: argparse.Namespace) -> int:
     from covidct.data.fetch import COVID_CT_URL, fetch
 
@@ -261,12 +276,15 @@ def _parser(train: bool) -> argparse.ArgumentParser:
     explain.add_argument("--method", choices=METHOD_NAMES, default=METHOD_NAMES[0])
 
     evaluate = commands.add_parser("evaluate", help="figures of a model on a labelled data set")
-    evaluate.add_argument("--data", type=Path, required=True, metavar="DIR")
-    evaluate.add_argument("--split", choices=("train", "val", "test", "all"), default="all")
-    evaluate.add_argument("--out", type=Path, required=True, metavar="OUTDIR")
-    evaluate.add_argument("--json", action="store_true", help="print the figures as JSON")
+    audit = commands.add_parser("audit", help="what a model goes by apart from anatomy")
 
-    for command in (classify, explain, evaluate):
+    for command in (evaluate, audit):
+        command.add_argument("--data", type=Path, required=True, metavar="DIR")
+        command.add_argument("--split", choices=("train", "val", "test", "all"), default="all")
+        command.add_argument("--out", type=Path, required=True, metavar="OUTDIR")
+        command.add_argument("--json", action="store_true", help="print the figures as JSON")
+
+    for command in (classify, explain, evaluate, audit):
         command.add_argument("--model", metavar="NAME", help="a shipped model or a run's folder")
 
     training = commands.add_parser("train", help="train a network on a data set")
@@ -298,6 +316,7 @@ def _parser(train: bool) -> argparse.ArgumentParser:
     bench.add_argument("--out", type=Path, required=True, metavar="FILE")
 
     for command, run in (
+        (audit, _audit),
         (bench, _bench),
         (classify, _classify),
         (explain, _explain),

@@ -128,7 +128,10 @@ def test_train_evaluate_and_classify_with_the_new_model(
     assert len(figures["roc_auc_ci95"]) == 2
     with (out / "predictions.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
-    assert set(rows[0]) == {"file", "class", "patient", "probability", "label"}
+    columns = "file class patient probability label source height width decision"
+    assert list(rows[0]) == columns.split()
+    assert {(row["source"], row["height"], row["width"]) for row in rows} == {("PNG", "160", "160")}
+    assert {row["decision"] for row in rows} <= {"Positive", "Negative", "Uncertain"}
     called = [row["label"] == "Positive" for row in rows]
     right = [c == (row["class"] == "COVID") for c, row in zip(called, rows, strict=True)]
     assert np.mean(right) == pytest.approx(figures["accuracy"])

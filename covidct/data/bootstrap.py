@@ -62,6 +62,28 @@ def measured_auc(
     """
     weights = patient_resamples(labels, patients, seed)
     return Measured(
-        float(roc_auc_score(labels, scores)),
-        interval(roc_auc_score(labels, scores, sample_weight=weight) for weight in weights),
+        float(roc_auc_score(labels, scores)), interval(weighted_aucs(labels, scores, weights))
     )
+
+
+def weighted_aucs(labels: np.ndarray, scores: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Area under the ROC curve for each row of weights, all at once.
+
+    The share of pairs in which the slice with COVID-19 has the higher score, ties counted half
+    (Hanley and McNeil 1982, doi:10.1148/radiology.143.1.7063747).
+
+    Args:
+        labels: (N,), 1 or True for COVID-19.
+        scores: float (N,).
+        weights: float (R, N), some above nought in each class.
+
+    Returns:
+        float (R,).
+    """
+    order = np.argsort(scores)
+    _, starts = np.unique(scores[order], return_index=True)
+    in_order, ill = weights[:, order], labels[order] == 1
+    positive = np.add.reduceat(in_order * ill, starts, axis=1)
+    negative = np.add.reduceat(in_order * ~ill, starts, axis=1)
+    below = np.cumsum(negative, axis=1) - negative / 2
+    return (positive * below).sum(axis=1) / (positive.sum(axis=1) * negative.sum(axis=1))

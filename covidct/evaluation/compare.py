@@ -9,11 +9,16 @@ from typing import Any
 import numpy as np
 
 from covidct.data.bootstrap import interval, patient_resamples
-from covidct.data.index import Item
-from covidct.evaluation.evaluate import classify_items, validation_items, verdicts_of
+from covidct.data.index import Item, Skipped
+from covidct.evaluation.evaluate import (
+    ClassifiedSlice,
+    classify_items,
+    validation_items,
+    verdicts_of,
+)
 from covidct.evaluation.metrics import Verdicts, roc_auc, summarise
 from covidct.files import replace_text
-from covidct.inference.classifier import Classifier, Prediction
+from covidct.inference.classifier import Classifier
 from covidct.inference.store import current_model, open_model, read_card
 
 COMPARISON_FOLDER = "comparison"
@@ -131,43 +136,41 @@ def difference_in_auc(
 
 
 def _compare(candidate: Path, incumbent: Path, progress: Callable) -> Comparison:
-    items = validation_items(candidate)
-    read, ours, skipped = _ask(candidate, items, progress)
-    _, theirs, _ = _ask(incumbent, read, progress)
-    verdicts = verdicts_of(read, ours), verdicts_of(read, theirs)
-    difference, interval, chance = difference_in_auc(*verdicts)
+    ours, skipped = _ask(candidate, validation_items(candidate), progress)
+    theirs, _ = _ask(incumbent, [one.item for one in ours], progress)
+    verdicts = verdicts_of(ours), verdicts_of(theirs)
+    difference, difference_ci95, chance = difference_in_auc(*verdicts)
     return Comparison(
         candidate=_figures(ours, verdicts[0]),
         incumbent=_figures(theirs, verdicts[1]),
         auc_difference=difference,
-        auc_difference_ci95=interval,
+        auc_difference_ci95=difference_ci95,
         chance_of_noise=chance,
         verdict=_verdict(difference, chance, len(set(verdicts[0].patients))),
         slices=tuple(
             ComparedSlice(
-                str(item.path),
-                item.class_name,
-                item.patient,
-                our.probability,
-                our.label,
-                their.probability,
-                their.label,
+                str(our.item.path),
+                our.item.class_name,
+                our.item.patient,
+                our.prediction.probability,
+                our.prediction.label,
+                their.prediction.probability,
+                their.prediction.label,
             )
-            for item, our, their in zip(read, ours, theirs, strict=True)
+            for our, their in zip(ours, theirs, strict=True)
         ),
-        skipped=skipped,
+        skipped=len(skipped),
     )
 
 
 def _ask(
     folder: Path, items: Iterable[Item], progress: Callable
-) -> tuple[list[Item], list[Prediction], int]:
-    read, predictions, skipped = classify_items(Classifier(*open_model(folder)), progress(items))
-    return read, predictions, len(skipped)
+) -> tuple[list[ClassifiedSlice], list[Skipped]]:
+    return classify_items(Classifier(*open_model(folder)), progress(items))
 
 
-def _figures(predictions: list[Prediction], verdicts: Verdicts) -> dict[str, Any]:
-    first = predictions[0]
+def _figures(slices: list[ClassifiedSlice], verdicts: Verdicts) -> dict[str, Any]:
+    first = slices[0].prediction
     return {
         "model_id": first.model_id,
         "operating_point": first.operating_point,

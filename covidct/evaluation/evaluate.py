@@ -3,7 +3,7 @@
 import csv
 import json
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
 
@@ -13,11 +13,29 @@ from covidct.data.index import Item, Skipped, read_index
 from covidct.data.splits import split_for_training
 from covidct.errors import DatasetError, UnreadableSlice
 from covidct.evaluation.metrics import Verdicts, summarise
+from covidct.evaluation.review import METRICS_FILE, PREDICTIONS_FILE
 from covidct.imaging.readers import read_slice
 from covidct.inference.classifier import Classifier, Prediction
 from covidct.training.run_folder import read_run_folder
 
 _BATCH = 16
+
+
+@dataclass(frozen=True, slots=True)
+class ClassifiedSlice:
+    """One slice of a data set and what the model said of it.
+
+    Attributes:
+        item: where it is and what it is labelled.
+        source: the format, such as "PNG".
+        shape: rows and columns.
+        prediction: the verdict.
+    """
+
+    item: Item
+    source: str
+    shape: tuple[int, int]
+    prediction: Prediction
 
 
 def evaluate(
@@ -82,8 +100,8 @@ def _evaluate_items(
     out: Path,
     progress: Callable[[Iterable[Item]], Iterable[Item]],
 ) -> dict:
-    items, predictions, skipped = classify_items(classifier, progress(items))
-    verdicts = verdicts_of(items, predictions)
+    slices, skipped = classify_items(classifier, progress(items))
+    verdicts = verdicts_of(slices)
     figures = {
         "model_id": classifier.card.model_id,
         "split": split,
@@ -92,24 +110,24 @@ def _evaluate_items(
         "skipped": [{"file": s.path.name, "reason": s.reason} for s in skipped],
     }
     out.mkdir(parents=True, exist_ok=True)
-    (out / "metrics.json").write_text(
+    (out / METRICS_FILE).write_text(
         json.dumps(figures, indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
     )
-    _write_predictions(out / "predictions.csv", items, predictions)
+    _write_predictions(out / PREDICTIONS_FILE, slices)
     return figures
 
 
-def verdicts_of(items: Sequence[Item], predictions: Sequence[Prediction]) -> Verdicts:
+def verdicts_of(slices: Sequence[ClassifiedSlice]) -> Verdicts:
     """Labels and predictions side by side.
 
     Raises:
         DatasetError: a class has no slices.
     """
     verdicts = Verdicts(
-        labels=np.array([item.label == 1 for item in items], bool),
-        probabilities=np.array([prediction.probability for prediction in predictions]),
-        positive=np.array([prediction.is_positive for prediction in predictions], bool),
-        patients=np.array([item.patient for item in items]),
+        labels=np.array([one.item.label == 1 for one in slices], bool),
+        probabilities=np.array([one.prediction.probability for one in slices]),
+        positive=np.array([one.prediction.is_positive for one in slices], bool),
+        patients=np.array([one.item.patient for one in slices]),
     )
     if len(set(verdicts.labels)) < 2:
         raise DatasetError("Figures need readable slices of both classes.")
@@ -118,32 +136,47 @@ def verdicts_of(items: Sequence[Item], predictions: Sequence[Prediction]) -> Ver
 
 def classify_items(
     classifier: Classifier, items: Iterable[Item]
-) -> tuple[list[Item], list[Prediction], list[Skipped]]:
-    """The items that could be read, a prediction for each, and the files that could not."""
-    read, predictions, skipped, waiting = [], [], [], []
+) -> tuple[list[ClassifiedSlice], list[Skipped]]:
+    """The items that could be read with a prediction for each, and the files that could not."""
+    classified, skipped, waiting = [], [], []
 
     def flush() -> None:
-        predictions.extend(e.prediction for e in classifier.look_at_many(waiting))
+        looks = classifier.look_at_many([ct_slice for _, ct_slice in waiting])
+        classified.extend(
+            ClassifiedSlice(item, ct_slice.source, ct_slice.shape, look.prediction)
+            for (item, ct_slice), look in zip(waiting, looks, strict=True)
+        )
         waiting.clear()
 
     for item in items:
         try:
-            waiting.append(read_slice(item.path))
+            waiting.append((item, read_slice(item.path)))
         except UnreadableSlice as error:
             skipped.append(Skipped(item.path, str(error)))
-            continue
-        read.append(item)
         if len(waiting) == _BATCH:
             flush()
     flush()
-    return read, predictions, skipped
+    return classified, skipped
 
 
-def _write_predictions(path: Path, items: list[Item], predictions: list[Prediction]) -> None:
+def _write_predictions(path: Path, slices: Iterable[ClassifiedSlice]) -> None:
+    rows = [_as_row(one) for one in slices]
     with path.open("w", newline="", encoding="utf-8") as file:
-        rows = csv.writer(file)
-        rows.writerow(["file", "class", "patient", "probability", "label"])
-        rows.writerows(
-            (i.path.name, i.class_name, i.patient, f"{p.probability:.6f}", p.label)
-            for i, p in zip(items, predictions, strict=True)
-        )
+        table = csv.DictWriter(file, list(rows[0]))
+        table.writeheader()
+        table.writerows(rows)
+
+
+def _as_row(one: ClassifiedSlice) -> dict[str, str | int]:
+    height, width = one.shape
+    return {
+        "file": one.item.path.name,
+        "class": one.item.class_name,
+        "patient": one.item.patient,
+        "probability": f"{one.prediction.probability:.6f}",
+        "label": one.prediction.label,
+        "source": one.source,
+        "height": height,
+        "width": width,
+        "decision": one.prediction.decision,
+    }

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from covidct.errors import ConfigError, DatasetError
-from covidct.evaluation.review import METRICS_FILE, PREDICTIONS_FILE
+from covidct.evaluation.review import AUDIT_FILE, METRICS_FILE, PREDICTIONS_FILE
 from covidct.files import replace_text
 from covidct.home import data_dir, evaluations_dir
 from covidct.inference.promotion import SHIPPED_DIR
@@ -30,7 +30,6 @@ from covidct.training.progress import (
     write_status,
 )
 
-AUDIT_FILE = "audit.json"
 INTERRUPTED = "interrupted"
 RESULT_FILES = (METRICS_FILE, PREDICTIONS_FILE, AUDIT_FILE)
 

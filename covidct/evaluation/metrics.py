@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.stats import beta
 from sklearn.metrics import roc_auc_score
 
-from covidct.data.bootstrap import interval, patient_resamples
+from covidct.data.bootstrap import Measured, interval, patient_resamples
 
 CALIBRATION_BINS = 10
 
@@ -96,3 +97,21 @@ def expected_calibration_error(verdicts: Verdicts) -> float:
 def calibration_bins(probabilities: np.ndarray) -> np.ndarray:
     """Which of the bins of equal width, counted from 0, a probability falls into; int (N,)."""
     return np.minimum((probabilities * CALIBRATION_BINS).astype(int), CALIBRATION_BINS - 1)
+
+
+def share_among_patients(happened: np.ndarray, patients: np.ndarray) -> Measured:
+    """Share of slices to which something seldom happens.
+
+    Since no bootstrap of what was never seen gives a width, the interval is that of Clopper and
+    Pearson (1934) at the effective size of the sample (Korn and Graubard 1998), taken as if the
+    slices of a patient told no more than one.
+
+    Args:
+        happened: bool (N,), at least one slice.
+        patients: str (N,).
+    """
+    share, trials = float(np.mean(happened)), len(np.unique(patients))
+    often, seldom = share * trials, (1 - share) * trials
+    low = float(beta.ppf(0.025, often, seldom + 1)) if often else 0.0
+    high = float(beta.ppf(0.975, often + 1, seldom)) if seldom else 1.0
+    return Measured(share, (low, high))

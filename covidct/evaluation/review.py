@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from covidct.evaluation.compare import ComparedSlice, Comparison
 
 VALIDATION_FOLDER = "validation"
-METRICS_FILE, PREDICTIONS_FILE = "metrics.json", "predictions.csv"
+METRICS_FILE, PREDICTIONS_FILE, AUDIT_FILE = "metrics.json", "predictions.csv", "audit.json"
 
 
 @dataclass(frozen=True, slots=True)

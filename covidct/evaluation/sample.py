@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from covidct.data.bootstrap import interval, patient_resamples
+from covidct.evaluation.metrics import share_among_patients
 from covidct.evaluation.review import Reviewed
 
 FEWEST_PATIENTS = 5  # below, a rate is a count and has no interval
-_TAIL = 0.025
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,16 +63,16 @@ class Sample:
     def rate(self, hits: np.ndarray, among: np.ndarray) -> Rate:
         """How many of the slices `among` are `hits`, both bool (N,).
 
-        The bootstrap has nothing to say where all or none are. There the exact interval (Clopper
-        and Pearson 1934) is given, as if each patient were one slice.
+        The bootstrap has nothing to say where all or none are: there the interval is that of
+        :func:`covidct.evaluation.metrics.share_among_patients`.
         """
         found, n = int(np.sum(hits & among)), int(np.sum(among))
         patients = len(np.unique(self.patients[among]))
         if patients < FEWEST_PATIENTS:
             return Rate(found, n, patients, None)
-        bound = _TAIL ** (1 / patients)
         if found in (0, n):
-            return Rate(found, n, patients, (bound, 1.0) if found else (0.0, 1 - bound))
+            exact = share_among_patients(hits[among], self.patients[among])
+            return Rate(found, n, patients, exact.ci95)
         drawn = self.weights[1:] @ among
         resampled = (self.weights[1:] @ (hits & among))[drawn > 0] / drawn[drawn > 0]
         return Rate(found, n, patients, interval(resampled))

@@ -1,8 +1,14 @@
 import numpy as np
 import pytest
+from scipy.stats import binomtest
 from sklearn.metrics import confusion_matrix, roc_auc_score
 
-from covidct.evaluation.metrics import Verdicts, expected_calibration_error, summarise
+from covidct.evaluation.metrics import (
+    Verdicts,
+    expected_calibration_error,
+    share_among_patients,
+    summarise,
+)
 
 
 def _verdicts(patients=60, slices_each=3, seed=0):
@@ -58,3 +64,18 @@ def test_calibration_error_is_nought_for_frequencies_and_large_for_bragging():
     bragging = Verdicts(labels, np.full(10, 1.0), labels, patients)
     assert expected_calibration_error(honest) == pytest.approx(0)
     assert expected_calibration_error(bragging) == pytest.approx(0.3)
+
+
+def test_a_share_among_single_slices_has_the_exact_interval():
+    happened = np.arange(80) < 7
+    share = share_among_patients(happened, np.arange(80).astype(str))
+    exact = binomtest(7, 80).proportion_ci(method="exact")
+    assert share.value == 7 / 80
+    assert share.ci95 == pytest.approx((exact.low, exact.high))
+
+
+def test_what_was_never_seen_may_still_happen_and_slices_of_a_patient_tell_no_more_of_it():
+    patients = np.repeat(np.arange(30).astype(str), 4)
+    share = share_among_patients(np.zeros(120, bool), patients)
+    assert (share.value, share.ci95[0]) == (0, 0)
+    assert share.ci95[1] == share_among_patients(np.zeros(30, bool), patients[::4]).ci95[1] > 0.05

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from covidct.evaluation.jobs import AUDIT_FILE
+from covidct.evaluation.review import AUDIT_FILE
 from covidct.ui.results import audit_tables
 from covidct.ui.results.download import offer_csv
 from covidct.ui.widgets import callout, caption

@@ -1,0 +1,241 @@
+"""The audit of a model: what the class can be told from without anatomy, and what the network does
+when anatomy is taken away or when what must not matter changes."""
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from covidct.data.bootstrap import Measured, measured_auc
+from covidct.data.file_attributes import FileAttributes, file_attributes
+from covidct.data.index import Item, Skipped, read_index
+from covidct.errors import DatasetError, UnreadableSlice
+from covidct.evaluation.blanking import has_lungs, only_lungs, without_lungs
+from covidct.evaluation.metrics import share_among_patients
+from covidct.evaluation.review import AUDIT_FILE
+from covidct.evaluation.robustness import CHANGES, Change, turned_over
+from covidct.evaluation.shortcuts import (
+    BORDER_SHAPE_SIZE,
+    NETWORK,
+    forests,
+    network_features,
+    picture_features,
+)
+from covidct.imaging.ct_slice import CTSlice
+from covidct.imaging.readers import read_slice
+from covidct.inference.classifier import Classifier, Evidence
+
+EVERYTHING, ALL_BUT_LUNGS, ONLY_LUNGS = "everything", "all but the lungs", "only the lungs"
+
+_BATCH = 16
+_MOST_CHANGED = 250  # each of them is classified a dozen times
+_CHANCE = 0.60  # the greatest AUC that is taken for telling next to nothing
+_FOREST_TARGETS = {(BORDER_SHAPE_SIZE, NETWORK): _CHANCE}
+_ANATOMY_TARGETS = {EVERYTHING: None, ALL_BUT_LUNGS: _CHANCE, ONLY_LUNGS: None}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Seen:
+    """What is kept of a slice.
+
+    Attributes:
+        item: where it is and what it is labelled.
+        attributes: of its file.
+        picture: features of the slice.
+        network: features of what the network saw of it.
+        scores: higher speaks for COVID-19, by what was shown; empty where no lungs were found.
+        flips: by the name of the change, None where the changed file is refused; empty where no
+            change was tried.
+    """
+
+    item: Item
+    attributes: FileAttributes
+    picture: dict[str, np.ndarray]
+    network: dict[str, np.ndarray]
+    scores: dict[str, float]
+    flips: dict[str, bool | None]
+
+
+def audit(
+    classifier: Classifier,
+    data: str | PathLike,
+    split: str,
+    out: str | PathLike,
+    progress: Callable[[Iterable[Item]], Iterable[Item]] = iter,
+) -> dict[str, Any]:
+    """Audit a model on a split and write ``audit.json``.
+
+    Args:
+        classifier: the model.
+        data: a data set folder.
+        split: "train", "val", "test" or "all".
+        out: folder for the file, made if needed.
+        progress: wraps the iteration, to show how far it is.
+
+    Returns:
+        What ``audit.json`` holds: model_id, split, n, patients, skipped, without_lungs; "forests",
+        AUC of random forests; "anatomy", AUC of the network on slices where lungs were found;
+        "flips", shares of labels that changed, of at most 250 slices from all over the split.
+        Figures that cannot be measured on so few patients are None. Each row says its target, a
+        greatest value or None, and whether the figure meets it.
+
+    Raises:
+        DatasetError: no such data set or split, or a class without a readable slice.
+    """
+    items, skipped = read_index(data).subset(split), []
+    changed = _spread(items, _MOST_CHANGED)
+    files, seen = _readable(progress(items), skipped), []
+    while batch := list(islice(files, _BATCH)):
+        seen += _look(classifier, batch, changed)
+    if {one.item.label for one in seen} != {0, 1}:
+        raise DatasetError("An audit needs readable slices of both classes.")
+    figures = {
+        "model_id": classifier.card.model_id,
+        "split": split,
+        "n": len(seen),
+        "patients": len({one.item.patient for one in seen}),
+        "skipped": [{"file": s.path.name, "reason": s.reason} for s in skipped],
+        "without_lungs": sum(not one.scores for one in seen),
+        "forests": _forest_rows(seen),
+        "anatomy": _anatomy_rows([one for one in seen if one.scores]),
+        "flips": [_flip_row(change, [one for one in seen if one.flips]) for change in CHANGES],
+    }
+    out = Path(out)
+    out.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(figures, indent=2, ensure_ascii=False, allow_nan=False)
+    (out / AUDIT_FILE).write_text(text + "\n", encoding="utf-8")
+    return figures
+
+
+def _spread(items: Sequence[Item], most: int) -> frozenset[Item]:
+    """At most so many of the items, from all over their order."""
+    places = np.linspace(0, len(items) - 1, min(most, len(items))).astype(int)
+    return frozenset(items[i] for i in places)
+
+
+def _readable(
+    items: Iterable[Item], skipped: list[Skipped]
+) -> Iterator[tuple[Item, bytes, CTSlice]]:
+    """The files that are slices; the others are added to the list."""
+    for item in items:
+        try:
+            data = item.path.read_bytes()
+            ct_slice = read_slice(data)
+        except (UnreadableSlice, OSError) as error:
+            skipped.append(Skipped(item.path, str(error)))
+        else:
+            yield item, data, ct_slice
+
+
+def _look(
+    classifier: Classifier,
+    batch: Sequence[tuple[Item, bytes, CTSlice]],
+    to_change: frozenset[Item],
+) -> list[_Seen]:
+    looks = classifier.look_at_many([ct_slice for _, _, ct_slice in batch])
+    scores = _scores(classifier, looks)
+    flips = [{} for _ in batch]
+    tried = [i for i, (item, _, _) in enumerate(batch) if item in to_change]
+    slices, unchanged = [batch[i][2] for i in tried], [looks[i].prediction for i in tried]
+    for change in CHANGES:
+        for i, flip in zip(tried, turned_over(classifier, slices, unchanged, change), strict=True):
+            flips[i][change.name] = flip
+    return [
+        _Seen(
+            item,
+            file_attributes(data, ct_slice),
+            picture_features(ct_slice.pixels),
+            network_features(look.chest.pixels),
+            score,
+            flip,
+        )
+        for (item, data, ct_slice), look, score, flip in zip(
+            batch, looks, scores, flips, strict=True
+        )
+    ]
+
+
+def _scores(classifier: Classifier, looks: Sequence[Evidence]) -> list[dict[str, float]]:
+    """The network's score of what is shown of each slice, nothing where there are no lungs."""
+    scores: list[dict[str, float]] = [{} for _ in looks]
+    found = [i for i, look in enumerate(looks) if has_lungs(look.chest)]
+    if not found:
+        return scores
+    chests = [looks[i].chest for i in found]
+    blanked = (
+        classifier.forward(classifier.network_input([blank(chest) for chest in chests]))[0]
+        for blank in (without_lungs, only_lungs)
+    )
+    for i, without, only in zip(found, *blanked, strict=True):
+        scores[i] = {
+            EVERYTHING: looks[i].prediction.probability,
+            ALL_BUT_LUNGS: float(without),
+            ONLY_LUNGS: float(only),
+        }
+    return scores
+
+
+def _forest_rows(seen: Sequence[_Seen]) -> list[dict[str, Any]]:
+    aucs = forests(
+        [one.item for one in seen],
+        [one.attributes for one in seen],
+        [one.picture for one in seen],
+        [one.network for one in seen],
+    )
+    return [
+        {
+            "features": features,
+            "on": on,
+            **_judged("roc_auc", auc, _FOREST_TARGETS.get((features, on))),
+        }
+        for (features, on), auc in aucs.items()
+    ]
+
+
+def _anatomy_rows(seen: Sequence[_Seen]) -> list[dict[str, Any]]:
+    labels, patients = _labels(seen), _patients(seen)
+    aucs = dict.fromkeys(_ANATOMY_TARGETS)
+    if len(set(labels)) == 2:
+        for shown in aucs:
+            scores = np.array([one.scores[shown] for one in seen])
+            aucs[shown] = measured_auc(labels, scores, patients)
+    return [
+        {"shown": shown, "n": len(seen), **_judged("roc_auc", auc, _ANATOMY_TARGETS[shown])}
+        for shown, auc in aucs.items()
+    ]
+
+
+def _flip_row(change: Change, seen: Sequence[_Seen]) -> dict[str, Any]:
+    compared = [one for one in seen if one.flips[change.name] is not None]
+    flipped = np.array([one.flips[change.name] for one in compared], bool)
+    share = share_among_patients(flipped, _patients(compared)) if compared else None
+    return {
+        "change": change.name,
+        "flipped": int(flipped.sum()),
+        "n": len(compared),
+        "excluded": len(seen) - len(compared),
+        **_judged("share", share, change.target),
+    }
+
+
+def _judged(name: str, figure: Measured | None, target: float | None) -> dict[str, Any]:
+    """A figure with its interval beside the greatest value it should have."""
+    return {
+        name: figure and figure.value,
+        f"{name}_ci95": figure and list(figure.ci95),
+        "target": target,
+        "met": None if figure is None or target is None else figure.value <= target,
+    }
+
+
+def _labels(seen: Sequence[_Seen]) -> np.ndarray:
+    return np.array([one.item.label for one in seen])
+
+
+def _patients(seen: Sequence[_Seen]) -> np.ndarray:
+    return np.array([one.item.patient for one in seen])
