@@ -47,13 +47,14 @@ def by_size(slices: Sequence[Reviewed], sample: Sample, threshold: float) -> tup
     if not pixels.all():
         return ()
     third = np.digitize(pixels, np.quantile(pixels, (1 / 3, 2 / 3)), right=True)
+    parts = np.unique(third).tolist()
 
     def group(part: int) -> Group:
         members = third == part
-        name = f"{_PARTS[part]}, {_range(pixels[members])}"
-        return _group(name, sample.part(members), threshold)
+        title = _PARTS[part] if len(parts) > 1 else "All"
+        return _group(f"{title}, {_range(pixels[members])}", sample.part(members), threshold)
 
-    return tuple(group(part) for part in np.unique(third).tolist())
+    return tuple(map(group, parts))
 
 
 def _range(pixels: np.ndarray) -> str:

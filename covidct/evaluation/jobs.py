@@ -75,7 +75,7 @@ def start(model: Path, data: Path, split: str) -> Path:
         )
     try:
         request = Request(model.resolve(), data.resolve(), split)
-        folder = evaluations_dir() / f"{datetime.now(UTC):%Y-%m-%d %H.%M.%S} {model.name} {split}"
+        folder = _free_folder(f"{datetime.now(UTC):%Y-%m-%d %H.%M.%S} {model.name} {split}")
         folder.mkdir()
         values = {name: str(value) for name, value in asdict(request).items()}
         replace_text(folder / _REQUEST_FILE, json.dumps(values, ensure_ascii=False) + "\n")
@@ -172,6 +172,11 @@ def zip_results(folder: Path, out: BinaryIO) -> None:
         for name in RESULT_FILES:
             if (folder / name).is_file():
                 archive.write(folder / name, name)
+
+
+def _free_folder(name: str) -> Path:
+    names = (name, *(f"{name} ({number})" for number in range(2, 100)))
+    return next(f for one in names if not (f := evaluations_dir() / one).exists())
 
 
 def _is_shipped(folder: Path) -> bool:

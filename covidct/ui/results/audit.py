@@ -20,7 +20,8 @@ _PARTS = {
     ),
     audit_tables.anatomy: (
         "What the network does when anatomy is taken away",
-        "Without the lungs a network that judges by them is at a loss, near 0.5.",
+        "Without the lungs a network that judges by them is at a loss, near 0.5. Slices without "
+        "lungs are left out.",
     ),
     audit_tables.flips: (
         "What turns verdicts over that must not matter",

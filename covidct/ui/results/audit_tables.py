@@ -24,7 +24,7 @@ def forests(audit: Audit) -> str:
     """What the class can be told from without anatomy."""
     rows = (
         (
-            f"{_sentence(row['features'])} <small>of the {literal(row['on'])}</small>",
+            f"{_sentence(row['features'])} <small>of {_of(row['on'])}</small>",
             _auc(row),
             _target(row, ".2f"),
         )
@@ -66,6 +66,10 @@ def as_csv(audit: Audit) -> str:
         for row in audit[part]
     )
     return tables.as_csv(("part", "row", "figure", "value", "low", "high", "target", "met"), rows)
+
+
+def _of(what: str) -> str:
+    return "what the network sees" if what == "network pixels" else literal(f"the {what}")
 
 
 def _auc(row: Audit) -> str:

@@ -38,7 +38,7 @@ def show(chosen: str) -> None:
     folder = folders[name]
     if jobs.has_results(folder):
         with download:
-            offer_zip(folder, folder.name)
+            offer_zip(folder)
     if folder in jobs.list_evaluations() and not jobs.read_status(folder).is_live:
         with remove:
             _offer_to_delete(folder)
@@ -58,8 +58,13 @@ def _option(folder: Path) -> str:
     if folder in jobs.shipped_evaluations():
         return f"{what} · as shipped"
     state = "in progress" if status.is_live else live.STATES[status.state].lower()
-    when = folder.name.removesuffix(f" {request.model.name} {request.split}")
-    return f"{what} · {state} · {when}"
+    return f"{what} · {state} · {_started(folder)}"
+
+
+def _started(folder: Path) -> str:
+    """The beginning of the folder's name as "2026-11-03 10:02:11 UTC"."""
+    day, time, *_ = folder.name.split(" ")
+    return f"{day} {time.replace('.', ':')} UTC"
 
 
 def _offer_to_delete(folder: Path) -> None:

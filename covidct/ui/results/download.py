@@ -30,12 +30,13 @@ def offer_csv(title: str, content: Callable[[], str]) -> None:
     )
 
 
-def offer_zip(folder: Path, name: str) -> None:
+def offer_zip(folder: Path) -> None:
     """A button for all result files of an evaluation."""
+    shipped = folder in jobs.shipped_evaluations()
     st.download_button(
         "All results",
         data=lambda: _zipped(folder),
-        file_name=f"{name}.zip",
+        file_name=f"{folder.parent.name if shipped else folder.name}.zip",
         mime="application/zip",
         icon=":material/download:",
         width="stretch",

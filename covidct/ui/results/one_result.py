@@ -10,7 +10,7 @@ import streamlit as st
 from covidct.errors import DatasetError
 from covidct.evaluation import jobs
 from covidct.evaluation.cross_validation import cross_validation
-from covidct.evaluation.review import PREDICTIONS_FILE, Review, read_evaluation
+from covidct.evaluation.review import METRICS_FILE, PREDICTIONS_FILE, Review, read_evaluation
 from covidct.ui.results import (
     audit,
     coverage,
@@ -56,8 +56,7 @@ def show(folder: Path) -> None:
     """Draw everything; the slider redraws only this part of the page."""
     try:
         request = jobs.read_request(folder)
-        predictions = (folder / PREDICTIONS_FILE).stat()
-        measured = _measure(folder, predictions.st_mtime_ns, predictions.st_size)
+        measured = _measure(folder, _stamp(folder))
     except (DatasetError, OSError) as error:
         message = str(error) if isinstance(error, DatasetError) else "The results are missing."
         callout("These results cannot be shown.", message, tone="stop")
@@ -66,8 +65,13 @@ def show(folder: Path) -> None:
     _judgement(measured, folder, request)
 
 
+def _stamp(folder: Path) -> tuple[int, ...]:
+    """Changes when the results are written anew."""
+    return tuple((folder / name).stat().st_mtime_ns for name in (METRICS_FILE, PREDICTIONS_FILE))
+
+
 @st.cache_resource(show_spinner=False, max_entries=4)
-def _measure(folder: Path, changed: int, size: int) -> _Measured:
+def _measure(folder: Path, stamp: tuple[int, ...]) -> _Measured:
     from covidct.evaluation.curves import precision_recall, roc  # scikit-learn: a second
     from covidct.evaluation.operating_point import sensitive_threshold
     from covidct.evaluation.reliability import reliability
