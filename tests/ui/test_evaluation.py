@@ -134,7 +134,7 @@ def test_a_visitor_without_results_is_shown_how_to_make_some(page):
 
 def test_results_are_shown_with_all_their_parts(page, results):
     text = html(run(page))
-    for part in ("ROC AUC", "Average precision", "Confusion matrix", "Reliability", "PPV", "JPEG"):
+    for part in ("ROC AUC", "Average precision", "Confusion matrix", "PPV", "JPEG", "Target"):
         assert part in text
     assert "these figures flatter it" in text
     assert "met: at most 0.60" in text and "missed: at most 0.60" in text
@@ -244,6 +244,18 @@ def test_start_hands_model_data_and_split_to_an_evaluation_and_shows_it(
     finally:
         if jobs.read_status(folder).is_live:
             jobs.cancel(folder)
+
+
+def test_shipped_results_are_there_at_the_first_visit(page, tmp_path, monkeypatch):
+    monkeypatch.setattr(jobs, "SHIPPED_DIR", tmp_path)
+    folder = write_results(tmp_path / "some" / "evaluation", tmp_path / "some", tmp_path)
+    (folder / "request.json").unlink()
+    (folder / "status.json").unlink()
+    text = html(run(page))
+    assert "Confusion matrix" in text and "cv-state" not in text
+    assert page.selectbox(key="evaluation").options == ["some on COVID-CT, val · as shipped"]
+    assert "The pictures are not on this computer." in text
+    assert not [b for b in page.button if b.label.startswith("Delete")]
 
 
 def test_a_folder_that_is_no_data_set_is_said(page, tmp_path):

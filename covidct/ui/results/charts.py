@@ -10,11 +10,12 @@ import altair as alt
 import pandas as pd
 
 if TYPE_CHECKING:
+    from covidct.data.bootstrap import Measured
     from covidct.evaluation.curves import Curve
     from covidct.evaluation.reliability import Bin
 
 _LINE, _MARK, _QUIET = "#2a8fa5", "#c8693a", "#7f9097"  # stand out on light and on dark
-_HEIGHT = 340
+_HEIGHT = 380
 _UNDER = -0.12  # room below the axis for the counts
 
 
@@ -26,7 +27,9 @@ def roc(curve: Curve, point: tuple[float, float]) -> alt.LayerChart:
         point: (1 - specificity, sensitivity) at the operating point.
     """
     chance = pd.DataFrame({"x": [0.0, 1.0], "y": [0.0, 1.0]})
-    return _banded(curve, point, chance, "1 − specificity", "Sensitivity")
+    return _banded(curve, point, chance, ("1 − specificity", "Sensitivity")).properties(
+        title=_title("ROC curve", f"area {_measured(curve.area)}")
+    )
 
 
 def precision_recall(
@@ -40,11 +43,18 @@ def precision_recall(
         prevalence: share of COVID-19, which is the precision of calling at random.
     """
     chance = pd.DataFrame({"x": [0.0, 1.0], "y": [prevalence, prevalence]})
-    return _banded(curve, point, chance, "Sensitivity (recall)", "PPV (precision)")
+    return _banded(curve, point, chance, ("Sensitivity (recall)", "PPV (precision)")).properties(
+        title=_title("Precision-recall curve", f"average precision {_measured(curve.area)}")
+    )
 
 
-def reliability(bins: Sequence[Bin]) -> alt.LayerChart:
-    """Observed share by predicted probability, with intervals and the number of slices below."""
+def reliability(bins: Sequence[Bin], error: float) -> alt.LayerChart:
+    """Observed share by predicted probability, with intervals and the number of slices below.
+
+    Args:
+        bins: from the lowest on.
+        error: expected calibration error.
+    """
     table = reliability_table(bins)
     x = alt.X(
         "predicted:Q",
@@ -80,7 +90,7 @@ def reliability(bins: Sequence[Bin]) -> alt.LayerChart:
         base.mark_line(color=_LINE, strokeWidth=2),
         base.mark_circle(color=_LINE, size=70, opacity=1),
         base.mark_text(color=_QUIET, fontSize=11).encode(y=alt.datum(_UNDER / 2), text="slices:Q"),
-    )
+    ).properties(title=_title("Reliability diagram", f"calibration error {error:.3f}"))
 
 
 def reliability_table(bins: Sequence[Bin]) -> pd.DataFrame:
@@ -109,8 +119,9 @@ def curve_table(curve: Curve, x: str, y: str) -> pd.DataFrame:
 
 
 def _banded(
-    curve: Curve, point: tuple[float, float] | None, chance: pd.DataFrame, across: str, up: str
+    curve: Curve, point: tuple[float, float] | None, chance: pd.DataFrame, axes: tuple[str, str]
 ) -> alt.LayerChart:
+    across, up = axes
     x = alt.X("x:Q", title=across, scale=alt.Scale(domain=[0, 1]), axis=_share_axis())
     y = alt.Y("y:Q", title=up, scale=alt.Scale(domain=[0, 1]), axis=_share_axis())
     tooltip = [
@@ -132,6 +143,16 @@ def _banded(
         .mark_point(color=_MARK, size=160, filled=True, opacity=1, shape="diamond")
         .encode(x=x, y=y, tooltip=tooltip),
     )
+
+
+def _title(text: str, figure: str) -> alt.TitleParams:
+    """So that a chart that is saved says what it is."""
+    return alt.Title(text, subtitle=figure, anchor="start", fontSize=14, subtitleColor=_QUIET)
+
+
+def _measured(area: Measured) -> str:
+    low, high = area.ci95
+    return f"{area.value:.3f}, 95 % interval {low:.3f} to {high:.3f}"
 
 
 def _share_axis() -> alt.Axis:

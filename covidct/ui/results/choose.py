@@ -48,8 +48,7 @@ def show(chosen: str) -> None:
 
 
 def _option(folder: Path) -> str:
-    """An evaluation in the list; what changes by the second is left out."""
-    status = jobs.read_status(folder)
+    """An evaluation in the list, without what changes while it is on show."""
     try:
         request = jobs.read_request(folder)
     except DatasetError:
@@ -57,8 +56,7 @@ def _option(folder: Path) -> str:
     what = f"{request.model.name} on {request.data.name}, {request.split}"
     if folder in jobs.shipped_evaluations():
         return f"{what} · as shipped"
-    state = "in progress" if status.is_live else live.STATES[status.state].lower()
-    return f"{what} · {state} · {_started(folder)}"
+    return f"{what} · {_started(folder)}"
 
 
 def _started(folder: Path) -> str:

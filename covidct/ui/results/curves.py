@@ -23,7 +23,6 @@ def show_ranking(
     sensitivity, specificity, ppv = (rates[name] for name in ("sensitivity", "specificity", "ppv"))
     left, right = st.columns(2, gap="large")
     with left:
-        st.html('<h3 class="cv-label">ROC curve</h3>')
         point = 1 - specificity.value, sensitivity.value
         st.altair_chart(
             charts.roc(roc, point),
@@ -38,7 +37,6 @@ def show_ranking(
             ),
         )
     with right:
-        st.html('<h3 class="cv-label">Precision-recall curve</h3>')
         st.altair_chart(
             charts.precision_recall(
                 precision_recall, (sensitivity.value, ppv.value) if ppv.n else None, prevalence
@@ -56,9 +54,8 @@ def show_ranking(
 
 def show_reliability(bins: tuple[Bin, ...], error: float) -> None:
     """The reliability diagram."""
-    st.html('<h3 class="cv-label">Reliability diagram</h3>')
     st.altair_chart(
-        charts.reliability(bins),
+        charts.reliability(bins, error),
         key="reliability chart",
         alt=f"Share of COVID-19 by predicted probability, calibration error {error:.3f}",
     )

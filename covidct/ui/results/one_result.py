@@ -114,6 +114,10 @@ def _judgement(measured: _Measured, folder: Path, request: Request) -> None:
     review, sample = measured.review, measured.sample
     prevalence = float(sample.labels.mean())
     _headline(measured)
+    st.html(
+        '<p class="cv-hint">Point at a chart to save it as a picture; the button below it saves '
+        "its numbers.</p>"
+    )
     _heading("Operating point")
     presets = {_OWN: review.operating_point, _SENSITIVE: measured.sensitive}
     threshold = operating.choose(presets, f"operating point {folder.name}")
