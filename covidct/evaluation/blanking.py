@@ -25,7 +25,7 @@ def has_lungs(chest: Chest) -> bool:
 def without_lungs(chest: Chest) -> Chest:
     """The lungs and a narrow rim around them in the median grey of what surrounds them.
 
-    Their outline can still be seen, since the surroundings end there.
+    Their outline can still be seen, and so can dense opacities that the lung mask leaves out.
     """
     lungs = lungs_on_network_grid(chest)
     side = 2 * max(1, round(_RIM_SHARE * min(lungs.shape))) + 1
