@@ -120,7 +120,7 @@ def _judgement(measured: _Measured, folder: Path, request: Request) -> None:
     )
     _heading("Operating point")
     presets = {_OWN: review.operating_point, _SENSITIVE: measured.sensitive}
-    threshold = operating.choose(presets, f"operating point {folder.name}")
+    threshold = operating.choose(presets, f"operating point {folder}")
     rates = rates_at(sample, threshold)
     curves.show_ranking(measured.roc, measured.precision_recall, rates, prevalence)
     operating.show(rates, threshold, prevalence)
