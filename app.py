@@ -7,7 +7,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from covidct.ui import diagnose, frame, training
+from covidct.ui import diagnose, evaluation, frame, training
 
 ICON = Path(__file__).parent / "covidct" / "ui" / "assets" / "icon.png"
 
@@ -16,6 +16,7 @@ frame.show()
 st.navigation(
     [
         st.Page(diagnose.page, title="Diagnose", url_path="diagnose", default=True),
+        st.Page(evaluation.page, title="Evaluation", url_path="evaluation"),
         st.Page(training.page, title="Training", url_path="training"),
     ],
     position="top",

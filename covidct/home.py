@@ -23,6 +23,11 @@ def runs_dir() -> Path:
     return home() / "runs"
 
 
+def evaluations_dir() -> Path:
+    """Return the folder of evaluations, one folder each; not created."""
+    return home() / "evaluations"
+
+
 def models_dir() -> Path:
     """Return the folder of promoted models and the note of which is in use; not created."""
     return home() / "models"

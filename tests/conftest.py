@@ -135,3 +135,22 @@ def ct_file() -> Callable[..., bytes]:
 def scan(volume, ct_header, ct_file) -> list[bytes]:
     """The phantoms as the files of one series, from the feet to the head."""
     return [ct_file(ct_header(number), values) for number, values in enumerate(volume)]
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory) -> Path:
+    """An untrained network of 64 pixels a side, with a card."""
+    import keras
+
+    from covidct.inference.calibration import Calibration
+    from covidct.inference.store import MODEL_FILE, ModelCard, sha256_of
+    from covidct.models.network import build_network
+
+    folder = tmp_path_factory.mktemp("models") / "tiny"
+    folder.mkdir()
+    keras.utils.set_random_seed(1)
+    build_network("efficientnet_lite0", (64, 64), pretrained=False).save(folder / MODEL_FILE)
+    calibration = Calibration(1.0, 0.5, (0.49, 0.51))
+    digest = sha256_of(folder / MODEL_FILE)
+    ModelCard("tiny", digest, "efficientnet_lite0", (64, 64), "backbone", calibration).write(folder)
+    return folder

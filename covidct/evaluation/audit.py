@@ -17,6 +17,7 @@ from covidct.data.index import Item, Skipped, read_index
 from covidct.errors import DatasetError, UnreadableSlice
 from covidct.evaluation.blanking import has_lungs, only_lungs, without_lungs
 from covidct.evaluation.metrics import share_among_patients
+from covidct.evaluation.review import AUDIT_FILE
 from covidct.evaluation.robustness import CHANGES, Change, turned_over
 from covidct.evaluation.shortcuts import (
     BORDER_SHAPE_SIZE,
@@ -29,7 +30,6 @@ from covidct.imaging.ct_slice import CTSlice
 from covidct.imaging.readers import read_slice
 from covidct.inference.classifier import Classifier, Evidence
 
-AUDIT_FILE = "audit.json"
 EVERYTHING, ALL_BUT_LUNGS, ONLY_LUNGS = "everything", "all but the lungs", "only the lungs"
 
 _BATCH = 16

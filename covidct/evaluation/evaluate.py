@@ -13,6 +13,7 @@ from covidct.data.index import Item, Skipped, read_index
 from covidct.data.splits import split_for_training
 from covidct.errors import DatasetError, UnreadableSlice
 from covidct.evaluation.metrics import Verdicts, summarise
+from covidct.evaluation.review import METRICS_FILE, PREDICTIONS_FILE
 from covidct.imaging.readers import read_slice
 from covidct.inference.classifier import Classifier, Prediction
 from covidct.training.run_folder import read_run_folder
@@ -109,10 +110,10 @@ def _evaluate_items(
         "skipped": [{"file": s.path.name, "reason": s.reason} for s in skipped],
     }
     out.mkdir(parents=True, exist_ok=True)
-    (out / "metrics.json").write_text(
+    (out / METRICS_FILE).write_text(
         json.dumps(figures, indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
     )
-    _write_predictions(out / "predictions.csv", slices)
+    _write_predictions(out / PREDICTIONS_FILE, slices)
     return figures
 
 

@@ -8,7 +8,7 @@ from sklearn.metrics import roc_auc_score
 
 from covidct.data.bootstrap import Measured, interval, patient_resamples
 
-_CALIBRATION_BINS = 10
+CALIBRATION_BINS = 10
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -86,14 +86,17 @@ def expected_calibration_error(verdicts: Verdicts) -> float:
 
     Source: Naeini et al. 2015, "Obtaining well calibrated probabilities using Bayesian binning".
     """
-    bins = np.minimum(
-        (verdicts.probabilities * _CALIBRATION_BINS).astype(int), _CALIBRATION_BINS - 1
-    )
+    bins = calibration_bins(verdicts.probabilities)
     gaps = [
         abs(np.sum(verdicts.probabilities[bins == b]) - np.sum(verdicts.labels[bins == b]))
-        for b in range(_CALIBRATION_BINS)
+        for b in range(CALIBRATION_BINS)
     ]
     return float(np.sum(gaps) / len(verdicts.labels))
+
+
+def calibration_bins(probabilities: np.ndarray) -> np.ndarray:
+    """Which of the bins of equal width, counted from 0, a probability falls into; int (N,)."""
+    return np.minimum((probabilities * CALIBRATION_BINS).astype(int), CALIBRATION_BINS - 1)
 
 
 def share_among_patients(happened: np.ndarray, patients: np.ndarray) -> Measured:

@@ -1,6 +1,6 @@
-"""The validation slices of a judged run, to look at: cells of the confusion matrix, mistakes, ROC.
+"""Judged slices, to look at: cells of the confusion matrix, mistakes, ROC.
 
-Reads what :func:`covidct.evaluation.evaluate.evaluate_validation` wrote; asks no network.
+Reads what :mod:`covidct.evaluation.evaluate` wrote; asks no network.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from covidct.evaluation.compare import ComparedSlice, Comparison
 
 VALIDATION_FOLDER = "validation"
+METRICS_FILE, PREDICTIONS_FILE, AUDIT_FILE = "metrics.json", "predictions.csv", "audit.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,9 @@ class Reviewed:
         patient: as the data set knows the patient.
         probability: calibrated, of COVID-19.
         label: "Positive" or "Negative".
+        decision: the label, or "Uncertain"; empty where that was not recorded, as are
+        source: the format, such as "PNG", and
+        shape: rows and columns, else 0.
     """
 
     file: str
@@ -38,6 +42,9 @@ class Reviewed:
     patient: str
     probability: float
     label: str
+    decision: str = ""
+    source: str = ""
+    shape: tuple[int, int] = (0, 0)
 
     @property
     def identity(self) -> tuple[str, str]:
@@ -62,7 +69,7 @@ class Reviewed:
 
 @dataclass(frozen=True, slots=True)
 class Review:
-    """All validation slices of a run with the figures drawn from them.
+    """All slices of an evaluation with the figures drawn from them.
 
     Attributes:
         slices: in the order in which they were judged.
@@ -76,6 +83,16 @@ class Review:
     def operating_point(self) -> float:
         """Probability from which a slice was called Positive."""
         return self.figures["operating_point"]
+
+    def at(self, operating_point: float) -> Review:
+        """The same slices, called Positive from another probability."""
+        if operating_point == self.operating_point:
+            return self
+        slices = tuple(
+            replace(one, label="Positive" if one.probability >= operating_point else "Negative")
+            for one in self.slices
+        )
+        return Review(slices, {"operating_point": operating_point})
 
     def cell(self, covid: bool, positive: bool) -> tuple[Reviewed, ...]:
         """The slices of one cell of the confusion matrix, the most confident verdict first."""
@@ -104,7 +121,7 @@ class Review:
 
 def is_judged(run: Path) -> bool:
     """Whether a run has left a model with verdicts on its validation slices."""
-    return (run / VALIDATION_FOLDER / "predictions.csv").is_file()
+    return (run / VALIDATION_FOLDER / PREDICTIONS_FILE).is_file()
 
 
 def read_review(run: Path) -> Review:
@@ -113,17 +130,28 @@ def read_review(run: Path) -> Review:
     Raises:
         DatasetError: the run was not judged, or its files cannot be read.
     """
-    folder = run / VALIDATION_FOLDER
     try:
-        figures = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
-        with (folder / "predictions.csv").open(newline="", encoding="utf-8") as rows:
-            slices = tuple(_reviewed(row) for row in csv.DictReader(rows))
-        float(figures["operating_point"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        return read_evaluation(run / VALIDATION_FOLDER)
+    except DatasetError as error:
         raise DatasetError(
             "The validation of this run cannot be read: the run has not been judged yet, or its "
             "folder “validation” was changed."
         ) from error
+
+
+def read_evaluation(folder: Path) -> Review:
+    """What :func:`covidct.evaluation.evaluate.evaluate` wrote.
+
+    Raises:
+        DatasetError: its files are missing or cannot be read.
+    """
+    try:
+        figures = json.loads((folder / METRICS_FILE).read_text(encoding="utf-8"))
+        with (folder / PREDICTIONS_FILE).open(newline="", encoding="utf-8") as rows:
+            slices = tuple(_reviewed(row) for row in csv.DictReader(rows))
+        float(figures["operating_point"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DatasetError("The results are missing or cannot be read.") from error
     return Review(slices, figures)
 
 
@@ -139,7 +167,14 @@ def roc_points(
 
 def _reviewed(row: Mapping[str, str]) -> Reviewed:
     return Reviewed(
-        row["file"], row["class"], row["patient"], float(row["probability"]), row["label"]
+        row["file"],
+        row["class"],
+        row["patient"],
+        float(row["probability"]),
+        row["label"],
+        row.get("decision", ""),
+        row.get("source", ""),
+        (int(row.get("height", 0)), int(row.get("width", 0))),
     )
 
 

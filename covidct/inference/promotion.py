@@ -18,7 +18,7 @@ from pathlib import Path
 
 from covidct.errors import ModelError, ModelIntegrityError
 from covidct.files import flush_to_disk, replace_text, sha256_of
-from covidct.home import models_dir
+from covidct.home import models_dir, runs_dir
 
 MODEL_FILE, CARD_FILE = "model.keras", "card.json"
 SHIPPED_DIR = Path(__file__).parents[2] / "weights"
@@ -67,6 +67,21 @@ def current_model() -> Path:
     """
     stack = _read_record().stack
     return models_dir() / stack[-1] if stack else SHIPPED_DIR / DEFAULT_MODEL
+
+
+def list_models() -> tuple[Path, ...]:
+    """The folders of all models: the one in use, then those shipped, promoted and left by runs.
+
+    Raises:
+        ModelError: the record of promotions cannot be read.
+    """
+    found = (
+        file.parent
+        for root in (SHIPPED_DIR, models_dir(), runs_dir())
+        for file in sorted(root.glob(f"[!.]*/{MODEL_FILE}"))
+        if (file.parent / CARD_FILE).is_file()
+    )
+    return tuple(dict.fromkeys((current_model(), *found)))
 
 
 def promote(folder: Path) -> str:

@@ -1,16 +1,11 @@
 """Training as a process of its own: start, stop, resume and look after runs; all state on disk.
 
-One run at a time: the process holds an operating-system lock for as long as it lives, handed to it
-by whoever started it, so that no moment is left in which a second one could start.
+One run at a time, by a lock that its process holds for as long as it lives.
 """
 
-import fcntl
 import os
 import re
 import shutil
-import subprocess
-import sys
-import time
 import zipfile
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -18,7 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from covidct.errors import ConfigError
-from covidct.home import HOME_VARIABLE, REPOSITORY, home, runs_dir
+from covidct.home import runs_dir
+from covidct.training.process import collect_children, launch, take_lock
 from covidct.training.progress import (
     LOG_FILE,
     RunStatus,
@@ -43,10 +39,7 @@ if TYPE_CHECKING:
 _LOCK_FILE = ".training.lock"
 _LOCK_VARIABLE = "COVIDCT_TRAINING_LOCK"  # the descriptor of the lock that a run was handed
 _NAME = re.compile(r"[^\W_][\w .+()-]{0,79}")
-_ENDING_FOR = 20  # seconds that a process may take to close down after its last word
 _NOT_IN_ZIP = (BACKUP_FOLDER, BEST_WEIGHTS)
-
-_children: list[subprocess.Popen] = []
 
 
 def start(
@@ -109,7 +102,7 @@ def live_run() -> Path | None:
 
 def list_runs() -> tuple[Path, ...]:
     """The folders of all runs below :func:`covidct.home.runs_dir`, newest first."""
-    _collect_children()
+    collect_children()
     found = [
         (file.stat().st_mtime_ns, file.parent)
         for file in runs_dir().glob(f"*/{CONFIG_FILE}")
@@ -196,23 +189,12 @@ def _launch(folder: Path, lock: int) -> None:
     withdraw_stop(folder)
     queued = RunStatus("queued", epoch=finished_epochs(folder), epochs=planned_epochs(folder))
     write_status(folder, queued)
-    with (folder / LOG_FILE).open("ab") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "covidct", "train", "--run", str(folder), "--resume"],
-            cwd=REPOSITORY,
-            env={
-                **os.environ,
-                HOME_VARIABLE: str(home()),
-                _LOCK_VARIABLE: str(lock),
-                "PYTHONUNBUFFERED": "1",
-            },
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-            pass_fds=(lock,),
-        )
-    _children.append(process)
+    launch(
+        ["-m", "covidct", "train", "--run", str(folder), "--resume"],
+        folder / LOG_FILE,
+        lock,
+        {_LOCK_VARIABLE: str(lock)},
+    )
 
 
 def _take_turn() -> int:
@@ -221,32 +203,14 @@ def _take_turn() -> int:
     Raises:
         ConfigError: another process holds it.
     """
-    runs_dir().mkdir(parents=True, exist_ok=True)
-    lock = os.open(runs_dir() / _LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-    give_up = time.monotonic() + _ENDING_FOR
-    while not _locked(lock):
+    lock = take_lock(runs_dir() / _LOCK_FILE, lambda: live_run() is not None)
+    if lock is None:
         live = live_run()
-        if live or time.monotonic() > give_up:  # else one that has just ended is closing down
-            os.close(lock)
-            raise ConfigError(
-                f"{f'The run “{live.name}”' if live else 'Another run'} is being trained, and only "
-                "one can be at a time. Wait for it or stop it."
-            )
-        time.sleep(0.1)
+        raise ConfigError(
+            f"{f'The run “{live.name}”' if live else 'Another run'} is being trained, and only "
+            "one can be at a time. Wait for it or stop it."
+        )
     return lock
-
-
-def _locked(lock: int) -> bool:
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
-def _collect_children() -> None:
-    """Let ended processes that were started here disappear from the process table."""
-    _children[:] = [process for process in _children if process.poll() is None]
 
 
 def _new_folder(name: str) -> Path:

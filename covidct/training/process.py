@@ -1,10 +1,25 @@
-"""Processes as Linux knows them: which one is meant, whether it lives, how much memory it takes."""
+"""Processes as Linux knows them: which one is meant, how much memory it takes, one at a time.
 
+A process that is launched here outlives this one and holds an operating-system lock for as long as
+it lives, handed to it by whoever launched it, so that no moment is left in which a second one could
+start.
+"""
+
+import fcntl
 import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+
+from covidct.home import HOME_VARIABLE, REPOSITORY, home
 
 _STATE, _STARTED = 0, 19  # fields of /proc/PID/stat, counted after the command's name
 _MEGABYTE = 2**20
+_ENDING_FOR = 20  # seconds that a process may take to close down after its last word
+
+_children: list[subprocess.Popen] = []
 
 
 def process_identity(pid: int) -> str | None:
@@ -27,3 +42,67 @@ def memory_mb() -> float:
     """Memory that this process holds in RAM, in MB."""
     pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE") / _MEGABYTE
+
+
+def take_lock(file: Path, is_live: Callable[[], bool]) -> int | None:
+    """The descriptor of a lock that only one process may hold.
+
+    Args:
+        file: made where it is missing, with its folder.
+        is_live: whether a process at work is known, which need not be waited for.
+
+    Returns:
+        None where another process holds it, and is not just closing down.
+    """
+    file.parent.mkdir(parents=True, exist_ok=True)
+    lock = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    give_up = time.monotonic() + _ENDING_FOR
+    while not _locked(lock):
+        if is_live() or time.monotonic() > give_up:
+            os.close(lock)
+            return None
+        time.sleep(0.1)
+    return lock
+
+
+def _locked(lock: int) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def launch(
+    arguments: Sequence[str], log: Path, lock: int, environment: Mapping[str, str] | None = None
+) -> None:
+    """Start Python in a session of its own, with this home, and hand it the lock.
+
+    Args:
+        arguments: of Python.
+        log: what it says is added here.
+        lock: descriptor of the lock.
+        environment: variables beyond those of this process.
+    """
+    with log.open("ab") as output:
+        process = subprocess.Popen(
+            [sys.executable, *arguments],
+            cwd=REPOSITORY,
+            env={
+                **os.environ,
+                HOME_VARIABLE: str(home()),
+                "PYTHONUNBUFFERED": "1",
+                **(environment or {}),
+            },
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            pass_fds=(lock,),
+        )
+    _children.append(process)
+
+
+def collect_children() -> None:
+    """Let ended processes that were launched here disappear from the process table."""
+    _children[:] = [process for process in _children if process.poll() is None]

@@ -27,14 +27,13 @@ _RESERVE_MEMORY = 32 * 2**20  # bytes, likewise
 _WRITE_EVERY = 0.5  # seconds
 _QUEUED_FOR = 30  # seconds after which a run without a process was never started
 
-_KILLED = (
-    "The training ended without a word: it was killed, the memory ran out, or the computer was "
-    "switched off."
+KILLED = (
+    "It ended without a word: it was killed, the memory ran out, or the computer was switched off."
 )
 _DISK_FULL = "The disk is full. Make room, for instance by deleting old runs."
 _MEMORY_OUT = (
-    "The memory ran out. Close other programs, or start a new run with a smaller batch or smaller "
-    "images."
+    "The memory ran out. Close other programs; smaller images, and in training smaller batches, "
+    "need less of it."
 )
 
 
@@ -76,6 +75,20 @@ class RunStatus:
 
 def read_status(folder: Path) -> RunStatus:
     """The status of a run; one whose process is gone without saying so reads as "failed"."""
+    status = last_word(folder)
+    if was_killed(status):
+        return replace(
+            status,
+            state="failed",
+            epoch=finished_epochs(folder),
+            seconds_left=None,
+            message=f"{KILLED} {_what_was_kept(folder)}",
+        )
+    return status
+
+
+def last_word(folder: Path) -> RunStatus:
+    """What the process last said of itself, whether it is still there or not."""
     try:
         values = json.loads((folder / STATUS_FILE).read_text(encoding="utf-8"))
         status = RunStatus(**{field.name: values[field.name] for field in fields(RunStatus)})
@@ -83,17 +96,13 @@ def read_status(folder: Path) -> RunStatus:
         return RunStatus("failed", message="This run was never started.")
     except (ValueError, KeyError, TypeError):
         return RunStatus("failed", message="The status of this run cannot be read.")
-    if not status.is_live:
-        return status
-    if not _process_is_there(status):
-        return replace(
-            status,
-            state="failed",
-            epoch=finished_epochs(folder),
-            seconds_left=None,
-            message=f"{_KILLED} {_what_was_kept(folder)}",
-        )
-    return replace(status, state="stopping") if (folder / STOP_FILE).exists() else status
+    stopping = status.is_live and (folder / STOP_FILE).exists()
+    return replace(status, state="stopping") if stopping else status
+
+
+def was_killed(status: RunStatus) -> bool:
+    """Whether its last word is that it is at work, and its process is gone."""
+    return status.is_live and not _process_is_there(status)
 
 
 def write_status(folder: Path, status: RunStatus) -> None:
@@ -185,7 +194,7 @@ def recorded_run(folder: Path) -> Iterator[None]:
         raise
     except BaseException as error:
         memory.clear()
-        sentence = f"{_reason(error, folder)} {_what_was_kept(folder)}"
+        sentence = f"{why_it_failed(error)} {_what_was_kept(folder)}"
         _say_the_last_word(writer, reserve, "failed", sentence)
         raise
     else:
@@ -241,8 +250,8 @@ def _what_was_kept(folder: Path) -> str:
     )
 
 
-def _reason(error: BaseException, folder: Path) -> str:
-    """Why a run failed, as a sentence for a clinician."""
+def why_it_failed(error: BaseException) -> str:
+    """As a sentence for a clinician."""
     chain, link = [], error
     while link is not None and link not in chain:
         chain.append(link)
@@ -255,7 +264,7 @@ def _reason(error: BaseException, folder: Path) -> str:
         return str(error)
     if isinstance(error, OSError):
         return f"A file could not be read or written: {error.strerror or error}."
-    return f"The training failed by an error in the program ({type(error).__name__}); see the log."
+    return f"It failed by an error in the program ({type(error).__name__}); see the log."
 
 
 def _is_out_of_memory(error: BaseException) -> bool:

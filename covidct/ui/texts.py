@@ -33,6 +33,11 @@ TRAINING_LEAD = (
     "Fit a network to labelled slices, watch it learn, look at its mistakes beside those of the "
     "model in use, and keep it only if it is better."
 )
+EVALUATION_TITLE = "How good is the model?"
+EVALUATION_LEAD = (
+    "Measure a model on labelled slices: how well it tells the classes apart, whether its "
+    "probabilities can be believed, what it goes by, and where it is wrong."
+)
 HOW_TO_READ = """
 - **Probability** is the network’s estimate that the slice is from a patient with COVID-19. It was
   calibrated on research data; where the disease is rarer or commoner than there, or the scanner

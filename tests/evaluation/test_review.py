@@ -61,6 +61,15 @@ def test_the_roc_runs_from_corner_to_corner_through_the_operating_point(run):
     assert any(point == pytest.approx(review.at_operating_point()) for point in curve)
 
 
+def test_another_operating_point_moves_slices_between_the_cells(run):
+    review = read_review(run)
+    assert review.at(0.4) is review
+    strict = review.at(0.92)
+    assert names(strict.cell(covid=False, positive=True)) == ["d.png"]
+    assert names(strict.mistakes()) == ["c.png", "b.png", "d.png", "a.png"]
+    assert len(strict.slices) == len(review.slices)
+
+
 def test_slices_are_found_in_either_layout(run, tmp_path):
     (first, *_) = read_review(run).slices
     assert path_of(tmp_path, first) == tmp_path / "CT_COVID" / "a.png"

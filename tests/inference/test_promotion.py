@@ -7,7 +7,7 @@ import pytest
 
 from covidct.errors import ModelError, ModelIntegrityError
 from covidct.inference.classifier import Classifier
-from covidct.inference.promotion import history
+from covidct.inference.promotion import history, list_models
 from covidct.inference.store import (
     DEFAULT_MODEL,
     SHIPPED_DIR,
@@ -53,6 +53,18 @@ def test_the_shipped_model_is_in_use_until_another_is_promoted(candidates):
     assert find_model(None) == current_model() == find_model(name)
     assert read_card(current_model()) == read_card(candidates[0])
     assert Classifier.load().card.model_id.startswith("run first@")
+
+
+def test_all_models_are_listed_the_one_in_use_first(candidates, own_home):
+    assert list_models()[0] == SHIPPED_DIR / DEFAULT_MODEL
+    run = shutil.copytree(candidates[1], own_home / "runs" / "second")
+    shutil.copytree(candidates[1], own_home / "runs" / ".deleted")
+    promote(candidates[0])
+    models = list_models()
+    assert models[0] == current_model()
+    assert {current_model(), run, SHIPPED_DIR / DEFAULT_MODEL} <= set(models)
+    assert len(models) == len(set(models))
+    assert not [folder for folder in models if folder.name.startswith(".")]
 
 
 def test_a_promoted_model_outlives_its_run(candidates):

@@ -13,6 +13,7 @@ import streamlit as st
 from covidct.data.archive import ClassFolder, guess_classes, list_class_folders, unpack_dataset
 from covidct.data.fetch import Download, fetch
 from covidct.errors import CovidCTError
+from covidct.evaluation.jobs import live_evaluation
 from covidct.home import data_dir
 from covidct.training import jobs
 from covidct.ui.runs import words
@@ -195,7 +196,7 @@ def _offer_to_delete(folder: Path) -> None:
 
 
 def _delete(folder: Path) -> None:
-    if not jobs.live_run():
+    if not jobs.live_run() and not live_evaluation():
         shutil.rmtree(folder)
 
 

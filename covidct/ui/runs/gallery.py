@@ -62,7 +62,7 @@ def show(
             args=({held: shown + _PAGE},),
         )
     if opened:
-        _open(opened, data, model)
+        open_slice(opened, data, model)
 
 
 def _verdict(reviewed: Reviewed, other: ComparedSlice | None) -> str:
@@ -77,8 +77,8 @@ def _verdict(reviewed: Reviewed, other: ComparedSlice | None) -> str:
     )
 
 
-@st.dialog("Validation slice", width="large")
-def _open(reviewed: Reviewed, data: Path, model: Path) -> None:
+@st.dialog("Slice", width="large")
+def open_slice(reviewed: Reviewed, data: Path, model: Path) -> None:
     """The slice with this model's verdict and heat map, as on the Diagnose page."""
     frame.carry_theme_into_dialog()
     st.html(
@@ -88,7 +88,7 @@ def _open(reviewed: Reviewed, data: Path, model: Path) -> None:
     )
     path = path_of(data, reviewed)
     try:
-        with st.spinner("Opening the run’s model…"):
+        with st.spinner("Opening the model…"):
             classifier = network.open_classifier(model)
             view = examine.look(
                 Case(reviewed.file, str(path), partial(read_slice, path)), classifier

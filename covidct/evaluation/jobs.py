@@ -1,0 +1,183 @@
+"""Evaluation as a process of its own: start, cancel and look after evaluations; all state on disk.
+
+One evaluation at a time, by a lock that its process holds for as long as it lives.
+"""
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import zipfile
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import BinaryIO
+
+from covidct.errors import ConfigError, DatasetError
+from covidct.evaluation.review import AUDIT_FILE, METRICS_FILE, PREDICTIONS_FILE
+from covidct.files import replace_text
+from covidct.home import data_dir, evaluations_dir
+from covidct.inference.promotion import SHIPPED_DIR
+from covidct.training.process import collect_children, launch, take_lock
+from covidct.training.progress import (
+    KILLED,
+    LOG_FILE,
+    RunStatus,
+    last_word,
+    request_stop,
+    was_killed,
+    write_status,
+)
+
+INTERRUPTED = "interrupted"
+RESULT_FILES = (METRICS_FILE, PREDICTIONS_FILE, AUDIT_FILE)
+
+_REQUEST_FILE, _LOCK_FILE = "request.json", ".evaluation.lock"
+_SHIPPED_FOLDER, _SHIPPED_DATA = "evaluation", "COVID-CT"
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What an evaluation was asked for.
+
+    Attributes:
+        model: a model folder.
+        data: a data set folder.
+        split: "train", "val", "test" or "all".
+    """
+
+    model: Path
+    data: Path
+    split: str
+
+
+def start(model: Path, data: Path, split: str) -> Path:
+    """Start an evaluation in a process of its own, which outlives this one.
+
+    Args:
+        model: a model folder.
+        data: a data set folder.
+        split: "train", "val", "test" or "all".
+
+    Returns:
+        The folder that will hold the results.
+
+    Raises:
+        ConfigError: another evaluation is live, which is named.
+    """
+    lock = take_lock(evaluations_dir() / _LOCK_FILE, lambda: live_evaluation() is not None)
+    if lock is None:
+        live = live_evaluation()
+        raise ConfigError(
+            f"{f'“{live.name}”' if live else 'Another evaluation'} is in progress, and only one "
+            "evaluation can be at a time. Wait for it or cancel it."
+        )
+    try:
+        request = Request(model.resolve(), data.resolve(), split)
+        folder = _free_folder(f"{datetime.now(UTC):%Y-%m-%d %H.%M.%S} {model.name} {split}")
+        folder.mkdir()
+        values = {name: str(value) for name, value in asdict(request).items()}
+        replace_text(folder / _REQUEST_FILE, json.dumps(values, ensure_ascii=False) + "\n")
+        write_status(folder, RunStatus("queued"))
+        launch(["-m", "covidct.evaluation.work", str(folder)], folder / LOG_FILE, lock)
+    finally:
+        os.close(lock)
+    return folder
+
+
+def cancel(folder: Path) -> None:
+    """End a live evaluation; what it has not written yet is lost.
+
+    Raises:
+        ConfigError: it is not live.
+    """
+    status = read_status(folder)
+    if not status.is_live:
+        raise ConfigError("This evaluation is not in progress.")
+    request_stop(folder)
+    if status.pid is not None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(status.pid, signal.SIGTERM)
+
+
+def read_status(folder: Path) -> RunStatus:
+    """How far an evaluation has come; "interrupted" where its process is gone without a word.
+
+    Shipped results, which no process on this computer made, are "finished".
+    """
+    if _is_shipped(folder):
+        return RunStatus("finished")
+    status = last_word(folder)
+    return replace(status, state=INTERRUPTED, message=KILLED) if was_killed(status) else status
+
+
+def read_request(folder: Path) -> Request:
+    """What an evaluation was asked for; of a shipped one, where its data would be here.
+
+    Raises:
+        DatasetError: that cannot be read.
+    """
+    try:
+        if _is_shipped(folder):
+            figures = json.loads((folder / METRICS_FILE).read_text(encoding="utf-8"))
+            return Request(folder.parent, data_dir() / _SHIPPED_DATA, str(figures["split"]))
+        values = json.loads((folder / _REQUEST_FILE).read_text(encoding="utf-8"))
+        return Request(Path(values["model"]), Path(values["data"]), str(values["split"]))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DatasetError("What this evaluation was asked for cannot be read.") from error
+
+
+def has_results(folder: Path) -> bool:
+    """Whether there is something to show, be it without the audit."""
+    return (folder / METRICS_FILE).is_file() and (folder / PREDICTIONS_FILE).is_file()
+
+
+def live_evaluation() -> Path | None:
+    """The evaluation whose process is at work, if any."""
+    return next((folder for folder in list_evaluations() if read_status(folder).is_live), None)
+
+
+def list_evaluations() -> tuple[Path, ...]:
+    """The folders of all evaluations made here, newest first."""
+    collect_children()
+    found = (file.parent for file in evaluations_dir().glob(f"[!.]*/{_REQUEST_FILE}"))
+    return tuple(sorted(found, reverse=True))
+
+
+def shipped_evaluations() -> tuple[Path, ...]:
+    """The folders of results that came with the shipped models."""
+    found = SHIPPED_DIR.glob(f"*/{_SHIPPED_FOLDER}/{METRICS_FILE}")
+    return tuple(sorted(file.parent for file in found))
+
+
+def delete(folder: Path) -> None:
+    """Remove an evaluation and its results.
+
+    Raises:
+        ConfigError: it is live, or there is none in the folder.
+    """
+    if not (folder / _REQUEST_FILE).is_file():
+        raise ConfigError(f"There is no evaluation in {folder}.")
+    if read_status(folder).is_live:
+        raise ConfigError("This evaluation is in progress. Cancel it first.")
+    doomed = folder.with_name(f".deleted {folder.name} {os.getpid()}")
+    folder.rename(doomed)
+    shutil.rmtree(doomed)
+
+
+def zip_results(folder: Path, out: BinaryIO) -> None:
+    """Write the result files of an evaluation, those that there are, as a ZIP archive."""
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in RESULT_FILES:
+            if (folder / name).is_file():
+                archive.write(folder / name, name)
+
+
+def _free_folder(name: str) -> Path:
+    names = (name, *(f"{name} ({number})" for number in range(2, 100)))
+    return next(f for one in names if not (f := evaluations_dir() / one).exists())
+
+
+def _is_shipped(folder: Path) -> bool:
+    return folder.parent.parent == SHIPPED_DIR

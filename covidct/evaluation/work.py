@@ -1,0 +1,54 @@
+"""The process of an evaluation, started by :mod:`covidct.evaluation.jobs`: evaluate, then audit.
+
+python -m covidct.evaluation.work FOLDER
+"""
+
+import os
+import signal
+import sys
+from functools import partial
+from pathlib import Path
+
+from covidct.errors import CovidCTError
+from covidct.evaluation.jobs import Request, read_request
+from covidct.training.progress import STOP_FILE, ProgressWriter, why_it_failed, withdraw_stop
+
+
+def main(folder: Path) -> int:
+    """Do the work and leave in ``status.json`` how it ended; the exit status is 0 or 1."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    writer = ProgressWriter(folder)
+    try:
+        _work(folder, read_request(folder), writer)
+    except BaseException as error:
+        if isinstance(error, KeyboardInterrupt) or (folder / STOP_FILE).exists():
+            return _end(writer, "stopped")
+        _end(writer, "failed", why_it_failed(error))
+        if not isinstance(error, CovidCTError):
+            raise
+        return 1
+    return _end(writer, "finished")
+
+
+def _work(folder: Path, request: Request, writer: ProgressWriter) -> None:
+    writer.say(message="Loading the network")
+    from covidct.evaluation.audit import audit
+    from covidct.evaluation.evaluate import evaluate
+    from covidct.inference.classifier import Classifier
+
+    classifier = Classifier.load(request.model)
+    for doing, work in (("Evaluating", evaluate), ("Auditing", audit)):
+        watch = partial(writer.watch, message=doing)
+        work(classifier, request.data, request.split, folder, watch)
+
+
+def _end(writer: ProgressWriter, state: str, message: str = "") -> int:
+    """Say the last word; the exit status."""
+    withdraw_stop(writer.folder)
+    writer.say(state=state, message=message)
+    return int(state != "finished")
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1])))

@@ -1,0 +1,48 @@
+"""The audit: what the model goes by apart from anatomy."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import streamlit as st
+
+from covidct.evaluation.review import AUDIT_FILE
+from covidct.ui.results import audit_tables
+from covidct.ui.results.download import offer_csv
+from covidct.ui.widgets import callout, caption
+
+_PARTS = {
+    audit_tables.forests: (
+        "What tells the classes apart without anatomy",
+        "0.5 is chance. What a simple method can tell from the file, a network can learn too, "
+        "unless it never gets to see it.",
+    ),
+    audit_tables.anatomy: (
+        "What the network does when anatomy is taken away",
+        "Without the lungs a network that judges by them is at a loss, near 0.5. Slices without "
+        "lungs are left out.",
+    ),
+    audit_tables.flips: (
+        "What turns verdicts over that must not matter",
+        "The same slice, stored or sized otherwise, should get the same verdict.",
+    ),
+}
+
+
+def show(folder: Path) -> None:
+    """The tables of the audit in the folder of an evaluation."""
+    try:
+        audit = json.loads((folder / AUDIT_FILE).read_text(encoding="utf-8"))
+        drawn = [(table(audit), *texts) for table, texts in _PARTS.items()]
+    except FileNotFoundError:
+        st.html('<p class="cv-hint">There is no audit of this model on these slices.</p>')
+        return
+    except (OSError, ValueError, KeyError, TypeError):
+        callout("The audit cannot be read.", tone="caution")
+        return
+    with st.container(key="audit"):
+        for table, title, explanation in drawn:
+            st.html(f'<h3 class="cv-label">{title}</h3>{table}')
+            caption(explanation)
+    offer_csv("audit", lambda: audit_tables.as_csv(audit))

@@ -1,0 +1,92 @@
+"""The Evaluation page in a real Chromium: from labelled slices to figures in a file."""
+
+import re
+import shutil
+import zipfile
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+pytestmark = pytest.mark.browser
+
+MEASURED = 240_000  # milliseconds that a loaded machine may take for what needs the network
+expect.set_options(timeout=30_000)
+
+FITS = """() => [document.scrollingElement, document.querySelector("[data-testid=stMain]")]
+    .every(element => element.scrollWidth <= innerWidth)"""
+
+
+def button(page: Page, name: str | re.Pattern) -> Locator:
+    return page.get_by_role("button", name=name, exact=isinstance(name, str))
+
+
+def cells(page: Page) -> list[str]:
+    return page.locator(".cv-confusion strong").all_inner_texts()
+
+
+def download(page: Page, press: Locator, to: Path) -> Path:
+    with page.expect_download() as started:
+        press.click()
+    path = to / started.value.suggested_filename
+    started.value.save_as(path)
+    return path
+
+
+def test_from_labelled_slices_to_figures_in_a_file(
+    cold_server, new_page, tiny_model, phantom_dataset, tmp_path
+):
+    shutil.copytree(tiny_model, tmp_path / "home" / "models" / "tiny")
+    page = new_page()
+    page.goto(f"{cold_server.url}/evaluation")
+    expect(page.get_by_text("Choose labelled slices first")).to_be_visible()
+    expect(button(page, "Evaluate and audit")).to_be_disabled()
+    assert "tensorflow" not in cold_server.log.read_text().lower()
+
+    page.get_by_role("combobox", name="Model").press("ArrowDown")
+    page.get_by_role("option", name="tiny · promoted").click()
+    page.get_by_role("radio", name="On this server").click()
+    page.get_by_role("textbox", name="Or a folder of this server").fill(str(phantom_dataset))
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("24 slices of 24 patients")).to_be_visible()
+    button(page, "Evaluate and audit").click()
+    expect(button(page, "Cancel")).to_be_visible()
+
+    page.reload()
+    expect(button(page, "Cancel")).to_be_visible()
+    expect(page.get_by_text(re.compile(r"(Evaluating|Auditing): \d+ of 24"))).to_be_visible(
+        timeout=MEASURED
+    )
+    expect(button(page, "Cancel")).to_have_count(0, timeout=MEASURED)
+    expect(page.get_by_text("What turns verdicts over that must not matter")).to_be_visible()
+    expect(page.get_by_test_id("stVegaLiteChart")).to_have_count(3)
+
+    page.get_by_role("slider", name="Call a slice Positive").press("End")
+    expect(page.locator(".cv-confusion strong").first).to_have_text("0")
+    assert cells(page) == ["0", "12", "0", "12"]
+    button(page, re.compile("^High sensitivity")).click()
+    expect(page.locator(".cv-confusion strong").first).to_have_text("12")
+
+    pictures = page.locator(".st-key-mistakes img")
+    expect(pictures.first).to_be_visible(timeout=MEASURED)
+    page.locator("[class*=st-key-open-mistake] button").first.click()
+    expect(page.get_by_role("dialog").locator(".cv-decision")).to_be_visible(timeout=MEASURED)
+    page.keyboard.press("Escape")
+
+    rates = download(page, button(page, "Rates as CSV"), tmp_path)
+    assert rates.read_text().startswith("rate,operating_point,value,low,high,hits,n,patients")
+    everything = download(page, button(page, "All results"), tmp_path)
+    assert zipfile.ZipFile(everything).namelist() == [
+        "metrics.json",
+        "predictions.csv",
+        "audit.json",
+    ]
+    page.get_by_test_id("stVegaLiteChart").first.hover()
+    png = download(page, button(page, re.compile("^Download as PNG")).first, tmp_path)
+    assert png.read_bytes().startswith(b"\x89PNG")
+
+    for width, colour_scheme in ((400, "light"), (400, "dark")):
+        visitor = new_page(width=width, colour_scheme=colour_scheme)
+        visitor.goto(f"{cold_server.url}/evaluation")
+        expect(visitor.locator(".st-key-mistakes img").first).to_be_visible(timeout=MEASURED)
+        assert visitor.evaluate(FITS)
