@@ -12,13 +12,14 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from covidct.commands import DONE, FAILED, NOTICE, classify, runs
+from covidct.commands import DONE, FAILED, NOTICE, classify, cross_validate, runs
 from covidct.errors import CovidCTError
 from covidct.home import data_dir
 
 if TYPE_CHECKING:
     from covidct.data.download import Download
 
+DATA_SPLITS = ("train", "val", "test", "first-half", "second-half", "all")
 METHOD_NAMES = ("gradcam", "gradcam++", "layercam", "scorecam", "smoothgrad")
 
 
@@ -223,7 +224,7 @@ def _parser(train: bool) -> argparse.ArgumentParser:
 
     for command in (evaluate, audit):
         command.add_argument("--data", type=Path, required=True, metavar="DIR")
-        command.add_argument("--split", choices=("train", "val", "test", "all"), default="all")
+        command.add_argument("--split", choices=DATA_SPLITS, default="all")
         command.add_argument("--out", type=Path, required=True, metavar="OUTDIR")
         command.add_argument("--json", action="store_true", help="print the figures as JSON")
 
@@ -269,6 +270,7 @@ def _parser(train: bool) -> argparse.ArgumentParser:
     ):
         command.set_defaults(run=run, usage_error=command.error)
     runs.add_commands(commands)
+    cross_validate.add_command(commands, _progress)
     return parser
 
 

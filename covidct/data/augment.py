@@ -9,6 +9,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from covidct.imaging.preprocess import GROUND, on_ground
+
 
 @dataclass(frozen=True, slots=True)
 class Augmentation:
@@ -26,6 +28,9 @@ class Augmentation:
         resolution: in half of the cases the slice is reduced to as little as 1 - resolution of
             its size and enlarged again, as small published figures are.
         noise: largest standard deviation of added noise as a share of the full range.
+        blur: in half of the cases the slice is blurred, by a standard deviation of up to that share
+            of its width.
+        marks: draw an arrow and a letter in a quarter of the cases.
         compression: in half of the cases the slice is stored as JPEG, of quality 100 down to
             100 · (1 - compression), and read again, as many published figures were.
     """
@@ -40,6 +45,8 @@ class Augmentation:
     gamma: float = 0.2
     resolution: float = 0.5
     noise: float = 0.03
+    blur: float = 0.004
+    marks: bool = True
     compression: float = 0.6
 
 
@@ -47,14 +54,14 @@ def augment(pixels: np.ndarray, how: Augmentation, rng: np.random.Generator) -> 
     """A randomly changed copy.
 
     Args:
-        pixels: uint8 (S, S).
+        pixels: uint8 (h, w, 3), as :attr:`covidct.imaging.preprocess.Chest.pixels`.
         how: the bounds.
         rng: the source of chance.
 
     Returns:
-        uint8 (S, S), black where the slice moved away.
+        uint8 (h, w, 3); the covers moved along with the picture, even ground around it.
     """
-    height, width = pixels.shape
+    height, width = pixels.shape[:2]
     matrix = cv2.getRotationMatrix2D(
         ((width - 1) / 2, (height - 1) / 2),
         rng.uniform(-how.rotation_degrees, how.rotation_degrees),
@@ -64,9 +71,36 @@ def augment(pixels: np.ndarray, how: Augmentation, rng: np.random.Generator) -> 
     matrix[1, 2] += height * rng.uniform(-how.shift_vertical, how.shift_vertical)
     if how.flip and rng.random() < 0.5:
         matrix = matrix @ np.array([[-1, 0, width - 1], [0, 1, 0], [0, 0, 1]])
-    moved = cv2.warpAffine(pixels, matrix, (width, height), flags=cv2.INTER_LINEAR)
-    varied = _vary_intensities(_vary_resolution(moved, how, rng), how, rng)
-    return _vary_compression(varied, how, rng)
+    varied = cv2.warpAffine(
+        pixels, matrix, (width, height), flags=cv2.INTER_LINEAR, borderValue=(GROUND, 0, 0)
+    )
+    grey = _vary_resolution(np.ascontiguousarray(varied[..., 0]), how, rng)
+    grey = _vary_intensities(_blur(grey, how, rng), how, rng)
+    varied[..., 0] = _vary_compression(_mark(grey, how, rng), how, rng)
+    return on_ground(varied)
+
+
+def _blur(pixels: np.ndarray, how: Augmentation, rng: np.random.Generator) -> np.ndarray:
+    sigma = pixels.shape[1] * rng.uniform(0, how.blur)
+    if how.blur == 0 or rng.random() < 0.5:
+        return pixels
+    return cv2.GaussianBlur(pixels, (0, 0), max(sigma, 0.1))
+
+
+def _mark(pixels: np.ndarray, how: Augmentation, rng: np.random.Generator) -> np.ndarray:
+    """An arrow and a letter, black or white, as figures carry them."""
+    if not how.marks or rng.random() < 0.75:
+        return pixels
+    marked, (height, width) = pixels.copy(), pixels.shape
+    colour = int(rng.choice((0, 255)))
+    tip = rng.integers(0, (width, height))
+    tail = tip + rng.integers(-width // 8, width // 8 + 1, 2)
+    thickness = max(1, width // 160)
+    cv2.arrowedLine(marked, tail, tip, colour, thickness, cv2.LINE_AA, tipLength=0.4)
+    at, letter = rng.integers(0, (width, height)), chr(rng.integers(ord("A"), ord("Z") + 1))
+    font, size = cv2.FONT_HERSHEY_SIMPLEX, width / 400
+    cv2.putText(marked, letter, at, font, size, colour, thickness, cv2.LINE_AA)
+    return marked
 
 
 def _vary_resolution(pixels: np.ndarray, how: Augmentation, rng: np.random.Generator) -> np.ndarray:

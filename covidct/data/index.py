@@ -16,6 +16,7 @@ from pathlib import Path
 from covidct.errors import DatasetError
 
 SPLITS = ("train", "val", "test")
+HALVES = ("first-half", "second-half")
 CLASS_FOLDERS = {"COVID": "CT_COVID", "NonCOVID": "CT_NonCOVID"}
 EXCLUDED_BY_CHOICE = "Excluded by choice after the data check."
 
@@ -75,11 +76,17 @@ class Index:
         return frozenset(item.split for item in self.items if item.split)
 
     def subset(self, split: str) -> tuple[Item, ...]:
-        """Items of an official split, or every item for "all".
+        """Items of an official split, of a half, or every item for "all".
+
+        The halves are of each class's patients in the order of their names' numbers, so that
+        neighbours, which may show one patient, stay together: for data sets that know neither
+        lists nor patients.
 
         Raises:
             DatasetError: the data set has no such list.
         """
+        if split in HALVES:
+            return self._half(HALVES.index(split))
         chosen = tuple(item for item in self.items if split in ("all", item.split))
         if not chosen:
             held = ", ".join(s for s in SPLITS if s in self.splits) or "none"
@@ -88,6 +95,20 @@ class Index:
                 "Choose another split, or “all”."
             )
         return chosen
+
+    def _half(self, which: int) -> tuple[Item, ...]:
+        chosen: list[Item] = []
+        for class_name in CLASS_FOLDERS:
+            items = [item for item in self.items if item.class_name == class_name]
+            patients = sorted({item.patient for item in items}, key=_by_numbers)
+            middle = len(patients) // 2
+            kept = frozenset(patients[middle:] if which else patients[:middle])
+            chosen += [item for item in items if item.patient in kept]
+        return tuple(chosen)
+
+
+def _by_numbers(name: str) -> list[str | int]:
+    return [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", name)]
 
 
 def read_index(

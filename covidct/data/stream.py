@@ -19,10 +19,10 @@ from covidct.models.backbones import unit_preprocess_input
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PreparedSlices:
-    """Slices read once and cropped to the chest.
+    """Slices read once and cut to the thorax.
 
     Attributes:
-        pixels: uint8 (N, S, S).
+        pixels: uint8 (N, h, w, 3), as :attr:`covidct.imaging.preprocess.Chest.pixels`.
         items: the N items, in the order of ``pixels``.
         skipped: files that could not be read, each with its reason.
     """
@@ -62,7 +62,7 @@ def prepare(
     image_size: tuple[int, int],
     progress: Callable[[Iterable[Item]], Iterable[Item]] = iter,
 ) -> PreparedSlices:
-    """Read slices and crop them to the chest; unreadable files are listed, not fatal.
+    """Read slices and cut the thorax out; unreadable files are listed, not fatal.
 
     Args:
         items: what to read.
@@ -78,7 +78,7 @@ def prepare(
             continue
         pixels.append(find_chest(ct_slice, image_size).pixels)
         read.append(item)
-    shape = (0, *image_size)
+    shape = (0, *image_size, 3)
     return PreparedSlices(
         np.stack(pixels) if pixels else np.empty(shape, np.uint8), tuple(read), tuple(skipped)
     )
@@ -100,13 +100,13 @@ def training_batches(
     Args:
         slices: what to train on.
         batch_size: slices a batch.
-        preprocess_input: a backbone's normalisation of (N, S, S, 3) from 0..255.
+        preprocess_input: a backbone's normalisation of (N, h, w, 3) from 0..255.
         augmentation: random changes, or None.
         seed: of order and augmentation.
         current_epoch: asked at the start of each pass over the data.
 
     Returns:
-        Batches of float32 (B, S, S, 3) and labels float32 (B,).
+        Batches of float32 (B, h, w, 3) and labels float32 (B,).
     """
 
     def batches() -> Iterator[tuple[np.ndarray, np.ndarray]]:
@@ -116,7 +116,7 @@ def training_batches(
         for chosen in _chunks(order, batch_size):
             pixels = slices.pixels[chosen]
             if augmentation:
-                pixels = np.stack([augment(grey, augmentation, rng) for grey in pixels])
+                pixels = np.stack([augment(one, augmentation, rng) for one in pixels])
             yield pixels, labels[chosen]
 
     return _stream(batches, slices, batch_size, preprocess_input)
@@ -159,14 +159,14 @@ def load_dataset(
         path: a folder as :func:`covidct.data.index.read_index` understands it.
         image_size: rows and columns of the network's input.
         batch_size: slices a batch.
-        preprocess_input: a backbone's normalisation of (N, S, S, 3) from 0..255; by default
+        preprocess_input: a backbone's normalisation of (N, h, w, 3) from 0..255; by default
             division by 255.
         augmentation: random changes of the training slices; none by default.
         validation_share: share of slices to validate on where there are no official lists.
         seed: of the split, the order and the augmentation.
 
     Returns:
-        Training (shuffled) and validation (in order) batches: float32 (B, S, S, 3) and labels
+        Training (shuffled) and validation (in order) batches: float32 (B, h, w, 3) and labels
         float32 (B,), 1 for COVID-19.
 
     Raises:
@@ -198,9 +198,9 @@ def _stream(
     batch_size: int,
     preprocess_input: Callable,
 ) -> tf.data.Dataset:
-    grey = tf.TensorSpec((None, *slices.pixels.shape[1:]), tf.uint8)
+    pixels = tf.TensorSpec((None, *slices.pixels.shape[1:]), tf.uint8)
     labels = tf.TensorSpec((None,), tf.float32)
-    stream = tf.data.Dataset.from_generator(batches, output_signature=(grey, labels))
+    stream = tf.data.Dataset.from_generator(batches, output_signature=(pixels, labels))
     stream = stream.map(
         lambda pixels, label: (network_pixels(tf.cast(pixels, tf.float32), preprocess_input), label)
     )

@@ -3,7 +3,7 @@ when anatomy is taken away or when what must not matter changes."""
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from os import PathLike
 from pathlib import Path
@@ -15,7 +15,6 @@ from covidct.data.bootstrap import Measured, measured_auc
 from covidct.data.file_attributes import FileAttributes, file_attributes
 from covidct.data.index import Item, Skipped, read_index
 from covidct.errors import DatasetError, UnreadableSlice
-from covidct.evaluation.blanking import has_lungs, only_lungs, without_lungs
 from covidct.evaluation.metrics import share_among_patients
 from covidct.evaluation.review import AUDIT_FILE
 from covidct.evaluation.robustness import CHANGES, Change, turned_over
@@ -26,6 +25,7 @@ from covidct.evaluation.shortcuts import (
     network_features,
     picture_features,
 )
+from covidct.imaging.blanking import only_lungs, without_lungs
 from covidct.imaging.ct_slice import CTSlice
 from covidct.imaging.readers import read_slice
 from covidct.inference.classifier import Classifier, Evidence
@@ -150,7 +150,7 @@ def _look(
             item,
             file_attributes(data, ct_slice),
             picture_features(ct_slice.pixels),
-            network_features(look.chest.pixels),
+            network_features(look.chest.grey),
             score,
             flip,
         )
@@ -163,12 +163,14 @@ def _look(
 def _scores(classifier: Classifier, looks: Sequence[Evidence]) -> list[dict[str, float]]:
     """The network's score of what is shown of each slice, nothing where there are no lungs."""
     scores: list[dict[str, float]] = [{} for _ in looks]
-    found = [i for i, look in enumerate(looks) if has_lungs(look.chest)]
+    found = [i for i, look in enumerate(looks) if look.chest.lungs.any()]
     if not found:
         return scores
     chests = [looks[i].chest for i in found]
     blanked = (
-        classifier.forward(classifier.network_input([blank(chest) for chest in chests]))[0]
+        classifier.forward(
+            classifier.network_input([replace(c, pixels=blank(c.pixels)) for c in chests])
+        )[0]
         for blank in (without_lungs, only_lungs)
     )
     for i, without, only in zip(found, *blanked, strict=True):

@@ -115,3 +115,11 @@ def share_among_patients(happened: np.ndarray, patients: np.ndarray) -> Measured
     low = float(beta.ppf(0.025, often, seldom + 1)) if often else 0.0
     high = float(beta.ppf(0.975, often + 1, seldom)) if seldom else 1.0
     return Measured(share, (low, high))
+
+
+def decided(verdicts: Verdicts, abstain_band: tuple[float, float]) -> dict[str, float]:
+    """The share of slices inside the abstain band, "uncertain", and "accuracy" of the rest."""
+    low, high = abstain_band
+    uncertain = (verdicts.probabilities >= low) & (verdicts.probabilities < high)
+    right = verdicts.positive == verdicts.labels
+    return {"uncertain": float(uncertain.mean()), "accuracy": float(right[~uncertain].mean())}

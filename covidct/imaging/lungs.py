@@ -13,7 +13,9 @@ _WORKING_SIDE = 256
 _MIN_LUNG_SHARE = 0.02
 _MIN_COMPONENT_SHARE = 0.004
 _OUTSIDE_CONTACT_SHARE = 0.25
-_CROP_MARGIN = 0.05
+_CROP_MARGIN = 0.04
+_LEAST_DEPTH = 0.6  # of the lungs' width
+_THORAX_RIM = 0.02
 _NARROWEST_CHEST = 0.35
 _PAGE_WHITE = 245
 _PAGE_SHARE = 0.97
@@ -98,6 +100,8 @@ def chest_box(pixels: np.ndarray, mask: np.ndarray) -> Box:
     """The lungs' bounding box with a small margin; the whole figure where the mask is too narrow.
 
     Two lungs span most of a chest: a mask that spans less than a third has missed one of them.
+    Consolidated lung is as bright as the chest wall and gathers at the back, so a mask that is
+    flatter than lungs are is extended there.
 
     Args:
         pixels: uint8 (H, W).
@@ -107,13 +111,35 @@ def chest_box(pixels: np.ndarray, mask: np.ndarray) -> Box:
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     if columns.size == 0 or np.ptp(columns) < _NARROWEST_CHEST * figure.width:
         return figure
-    margin = round(_CROP_MARGIN * max(np.ptp(rows), np.ptp(columns)))
+    top, left, right = int(rows[0]), int(columns[0]), int(columns[-1]) + 1
+    bottom = max(int(rows[-1]) + 1, top + round(_LEAST_DEPTH * (right - left)))
+    margin = round(_CROP_MARGIN * (right - left))
     return Box(
-        max(figure.top, int(rows[0]) - margin),
-        max(figure.left, int(columns[0]) - margin),
-        min(figure.bottom, int(rows[-1]) + 1 + margin),
-        min(figure.right, int(columns[-1]) + 1 + margin),
+        max(figure.top, top - margin),
+        max(figure.left, left - margin),
+        min(figure.bottom, bottom + margin),
+        min(figure.right, right + margin),
     )
+
+
+def thorax_cover(mask: np.ndarray, crop: Box) -> np.ndarray:
+    """The lungs' convex hull with a narrow rim: lungs, mediastinum, and consolidated lung too.
+
+    Args:
+        mask: bool (H, W) from :func:`lung_mask`.
+        crop: from :func:`chest_box`.
+
+    Returns:
+        bool (H, W); the whole crop where the mask spans too little of it to draw a hull.
+    """
+    cover = np.zeros(mask.shape, np.uint8)
+    columns = np.flatnonzero(mask.any(axis=0))
+    if columns.size == 0 or np.ptp(columns) < _NARROWEST_CHEST * crop.width:
+        crop.of(cover)[:] = 1
+        return cover.astype(bool)
+    cv2.fillConvexPoly(cover, cv2.convexHull(cv2.findNonZero(mask.astype(np.uint8))), 1)
+    rim = max(3, round(_THORAX_RIM * crop.width)) | 1
+    return cv2.dilate(cover, _ellipse(rim)).astype(bool)
 
 
 def _pad(mask: np.ndarray) -> np.ndarray:

@@ -1,4 +1,9 @@
-"""CTSlice -> network pixels: the same code for training, evaluation and the app."""
+"""CTSlice -> network pixels: the same code for training, evaluation and the app.
+
+What reaches the network is anatomy alone: the thorax cut out along the lungs' convex hull and laid
+on an even ground, its aspect kept, its grey levels tied to lung and soft tissue. Page, margins,
+letters, table, arms and the file's own shape and size stay outside.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,9 +12,16 @@ import cv2
 import numpy as np
 
 from covidct.imaging.ct_slice import CTSlice
-from covidct.imaging.lungs import Box, chest_box, lung_mask
+from covidct.imaging.lungs import Box, chest_box, lung_mask, thorax_cover
 
+LUNG_LEVEL, TISSUE_LEVEL = 21, 217  # (HU + 1000) / 1200 of -900 HU and +40 HU, in 255ths
+GROUND = TISSUE_LEVEL
+_ROWS_A_COLUMN = 0.75
+_AERATED_PERCENTILE = 10
+_LEAST_CONTRAST = 25
 _DARK_PERCENTILE, _BRIGHT_PERCENTILE = 1, 99
+_FEWEST_PIXELS = 50
+_LUNG_RIM = 0.015  # of the input's width; opacities at the pleura blur the mask's edge
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -17,37 +29,49 @@ class Chest:
     """The part of a slice that the network sees, and where it lies on the slice.
 
     Attributes:
-        pixels: uint8 (S, S), the chest stretched over all of the network's input.
+        pixels: uint8 (h, w, 3) on the network's grid: grey levels, cover of the thorax and cover
+            of the lungs (0 to 255; the thorax again where no lungs were found).
+        placed: where the crop lies on the network's grid.
         crop: the chest on the slice's pixel grid.
         lungs: bool (H, W), the lung mask on the slice's pixel grid.
     """
 
     pixels: np.ndarray
+    placed: Box
     crop: Box
     lungs: np.ndarray
+
+    @property
+    def grey(self) -> np.ndarray:
+        """The picture alone, uint8 (h, w)."""
+        return self.pixels[..., 0]
 
     def to_slice_grid(self, values: np.ndarray) -> np.ndarray:
         """Carry a map from the network's grid back to the slice's own.
 
         Args:
-            values: float32 (h, w), of any resolution, covering all of ``pixels``.
+            values: float32 (h', w'), of any resolution, covering all of ``pixels``.
 
         Returns:
             float32 (H, W), bilinear inside the crop and zero outside it.
         """
+        on_network = cv2.resize(values, self.grey.shape[::-1], interpolation=cv2.INTER_LINEAR)
         on_slice = np.zeros(self.lungs.shape, np.float32)
         self.crop.of(on_slice)[:] = cv2.resize(
-            values, (self.crop.width, self.crop.height), interpolation=cv2.INTER_LINEAR
+            np.ascontiguousarray(self.placed.of(on_network)),
+            (self.crop.width, self.crop.height),
+            interpolation=cv2.INTER_LINEAR,
         )
         return on_slice
 
 
-def find_chest(ct_slice: CTSlice, image_size: tuple[int, int]) -> Chest:
-    """Crop to the chest, stretch its grey levels, resize it to the network's grid.
+def chest_grid(columns: int) -> tuple[int, int]:
+    """Rows and columns of an input that a chest in axial section fills well."""
+    return round(_ROWS_A_COLUMN * columns), columns
 
-    The 1st and 99th percentile of the crop become black and white, so that window settings and
-    the brightness of a figure matter little; margins, letters outside the chest and the shape of
-    the file do not reach the network.
+
+def find_chest(ct_slice: CTSlice, image_size: tuple[int, int]) -> Chest:
+    """Cut the thorax out, standardise its grey levels, lay it on the network's grid.
 
     Args:
         ct_slice: the slice.
@@ -55,31 +79,65 @@ def find_chest(ct_slice: CTSlice, image_size: tuple[int, int]) -> Chest:
     """
     lungs = lung_mask(ct_slice.pixels)
     crop = chest_box(ct_slice.pixels, lungs)
-    shrinks = crop.height > image_size[0]
-    resized = cv2.resize(
-        crop.of(ct_slice.pixels),
-        image_size[::-1],
-        interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR,
-    )
-    return Chest(_stretch(resized), crop, lungs)
+    scale = min(image_size[0] / crop.height, image_size[1] / crop.width)
+    height, width = (max(1, round(side * scale)) for side in (crop.height, crop.width))
+    top, left = (image_size[0] - height) // 2, (image_size[1] - width) // 2
+    placed = Box(top, left, top + height, left + width)
+
+    def resized(image: np.ndarray) -> np.ndarray:
+        shrinks = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+        return cv2.resize(crop.of(image).astype(np.float32), (width, height), interpolation=shrinks)
+
+    thorax, aerated = resized(thorax_cover(lungs, crop)), resized(lungs)
+    grey = _standardised(resized(ct_slice.pixels), thorax > 0.5, aerated > 0.5)
+    pixels = np.zeros((*image_size, 3), np.uint8)
+    pixels[..., 0] = GROUND
+    placed.of(pixels)[:] = np.rint(np.stack([grey, 255 * thorax, 255 * aerated], axis=-1))
+    pixels[..., 2] = _rimmed(pixels[..., 2]) if lungs.any() else pixels[..., 1]
+    return Chest(on_ground(pixels), placed, crop, lungs)
 
 
-def network_pixels(grey: np.ndarray, preprocess_input: Callable) -> np.ndarray:
-    """Three equal channels, normalised as the network's pretrained weights expect.
+def on_ground(pixels: np.ndarray) -> np.ndarray:
+    """The same with even ground wherever there is no thorax; uint8 (h, w, 3) in and out."""
+    thorax = pixels[..., 1] / np.float32(255)
+    grounded = pixels.copy()
+    grounded[..., 0] = np.rint(pixels[..., 0] * thorax + GROUND * (1 - thorax))
+    return grounded
+
+
+def network_pixels(pixels: np.ndarray, preprocess_input: Callable) -> np.ndarray:
+    """What the network takes: the picture as its pretrained weights expect it, and the two covers.
 
     Args:
-        grey: (N, S, S), 0 to 255; a NumPy array or a tensor.
-        preprocess_input: the backbone's own normalisation of (N, S, S, 3).
+        pixels: (N, h, w, 3), 0 to 255, as :attr:`Chest.pixels`; a float32 array or tensor.
+        preprocess_input: the backbone's own normalisation of (N, h, w, 3).
 
     Returns:
-        float32 (N, S, S, 3), of the same kind as ``grey``.
+        float32 (N, h, w, 3), of the same kind as ``pixels``: the first channel that
+        ``preprocess_input`` makes of the grey levels, and thorax and lungs from 0 to 1.
     """
-    channels = grey[..., None] * np.ones(3, np.float32)
-    return preprocess_input(channels)
+    picture = preprocess_input(pixels[..., :1] * np.ones(3, np.float32))[..., :1]
+    is_picture, is_cover = np.float32([1, 0, 0]), np.float32([0, 1 / 255, 1 / 255])
+    return picture * is_picture + pixels * is_cover
 
 
-def _stretch(pixels: np.ndarray) -> np.ndarray:
-    dark, bright = np.percentile(pixels, (_DARK_PERCENTILE, _BRIGHT_PERCENTILE))
-    if bright <= dark:
-        return pixels
-    return np.clip((pixels - dark) * (255 / (bright - dark)), 0, 255).astype(np.uint8)
+def _standardised(grey: np.ndarray, thorax: np.ndarray, lungs: np.ndarray) -> np.ndarray:
+    """Grey levels on a scale that starts from air-filled lung and soft tissue.
+
+    The tenth percentile of the lungs and the median of what else the thorax holds are given fixed
+    levels, so that the window that a figure was printed with matters little; where the two cannot
+    be told apart, the 1st and 99th percentile become black and white.
+    """
+    air, tissue = grey[lungs], grey[thorax & ~lungs]
+    if min(air.size, tissue.size) >= _FEWEST_PIXELS:
+        low, high = np.percentile(air, _AERATED_PERCENTILE), np.median(tissue)
+        if high - low >= _LEAST_CONTRAST:
+            slope = (TISSUE_LEVEL - LUNG_LEVEL) / (high - low)
+            return np.clip(LUNG_LEVEL + (grey - low) * slope, 0, 255)
+    low, high = np.percentile(grey[thorax], (_DARK_PERCENTILE, _BRIGHT_PERCENTILE))
+    return np.clip((grey - low) * (255 / max(high - low, 1)), 0, 255)
+
+
+def _rimmed(cover: np.ndarray) -> np.ndarray:
+    side = 2 * max(1, round(_LUNG_RIM * cover.shape[1])) + 1
+    return cv2.dilate(cover, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side)))

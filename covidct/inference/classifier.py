@@ -115,9 +115,9 @@ class Classifier:
         ]
 
     def network_input(self, chests: Sequence[Chest]) -> np.ndarray:
-        """Network pixels float32 (N, S, S, 3) of chest crops."""
-        grey = np.stack([chest.pixels for chest in chests]).astype(np.float32)
-        return network_pixels(grey, self.card.preprocess_input)
+        """Network pixels float32 (N, h, w, 3) of chests."""
+        pixels = np.stack([chest.pixels for chest in chests]).astype(np.float32)
+        return network_pixels(pixels, self.card.preprocess_input)
 
     def forward(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Logits float32 (N,) and class activation maps float32 (N, h, w) of network pixels."""

@@ -80,7 +80,7 @@ class ModelCard:
 
     @property
     def preprocess_input(self) -> Callable[[np.ndarray], np.ndarray]:
-        """The normalisation of (N, S, S, 3) from 0..255 that this network was trained with."""
+        """The normalisation of (N, h, w, 3) from 0..255 that this network was trained with."""
         return get_preprocess_input(self.backbone, self.pixel_scaling)
 
     def write(self, folder: Path) -> None:
@@ -107,6 +107,7 @@ def read_card(folder: Path) -> ModelCard:
 def _card_of(values: dict[str, Any]) -> ModelCard:
     rows, columns = map(int, values["image_size"])
     low, high = map(float, values["calibration"]["abstain_band"])
+    sensitive = values["calibration"].get("sensitive_point")
     get_preprocess_input(values["backbone"], values["pixel_scaling"])
     return ModelCard(
         name=str(values["name"]),
@@ -118,6 +119,7 @@ def _card_of(values: dict[str, Any]) -> ModelCard:
             float(values["calibration"]["temperature"]),
             float(values["calibration"]["operating_point"]),
             (low, high),
+            None if sensitive is None else float(sensitive),
         ),
         about=dict(values["about"]),
     )

@@ -34,21 +34,26 @@ class Backbone:
 
     Attributes:
         name: key in :data:`BACKBONES`.
-        image_size: side in pixels of the square input it was pretrained at.
-        preprocess_input: normalisation of (N, S, S, 3) from 0..255 that its pretrained weights
+        image_size: columns of its input; with three quarters as many rows about as many pixels as
+            it was pretrained with.
+        preprocess_input: normalisation of (N, h, w, 3) from 0..255 that its pretrained weights
             need.
-        features: (N, S, S, 3) -> feature maps (N, h, w, C), added to the graph layer by layer.
+        features: (N, h, w, 3) -> tensors of feature maps (N, h', w', C), the coarsest last, added to
+            the graph layer by layer.
         load_pretrained: fills the layers of a model made from ``features`` with weights learnt
             from chest CT (astra_resnet) or from ImageNet (the others).
         pools_deviation: pool each map's mean absolute deviation beside its mean.
+        channel_offsets: what ``preprocess_input`` gives each channel beyond the first for the same
+            grey level.
     """
 
     name: str
     image_size: int
     preprocess_input: Callable[[np.ndarray], np.ndarray]
-    features: Callable[[KerasTensor], KerasTensor]
+    features: Callable[[KerasTensor], list[KerasTensor]]
     load_pretrained: Callable[[keras.Model], None]
     pools_deviation: bool = False
+    channel_offsets: tuple[float, float, float] = (0.0, 0.0, 0.0)
 
 
 def _lite(variant: int, image_size: int, width: float, depth: float) -> Backbone:
@@ -57,18 +62,18 @@ def _lite(variant: int, image_size: int, width: float, depth: float) -> Backbone
         name=name,
         image_size=image_size,
         preprocess_input=lite_preprocess_input,
-        features=lambda images: efficientnet_lite(images, width, depth),
+        features=lambda images: [efficientnet_lite(images, width, depth)],
         load_pretrained=lambda model: _set_weights(model, read_pretrained_weights(name)),
     )
 
 
-def _vgg16_features(images: KerasTensor) -> KerasTensor:
-    """VGG16 up to its last convolution: 14 x 14 maps at 224 pixels, twice as fine as after pool5.
+def _vgg16_features(images: KerasTensor) -> list[KerasTensor]:
+    """VGG16 up to its last convolution: 14 rows of maps for 224 pixels, twice as many as of pool5.
 
     Source: Simonyan and Zisserman 2015, arXiv:1409.1556.
     """
     vgg16 = keras.applications.VGG16(include_top=False, weights=None, input_tensor=images)
-    return vgg16.get_layer("block5_conv3").output
+    return [vgg16.get_layer("block5_conv3").output]
 
 
 def _load_vgg16_imagenet(model: keras.Model) -> None:
@@ -99,15 +104,16 @@ BACKBONES = {
             ),
             pools_deviation=True,
         ),
-        _lite(0, 224, width=1.0, depth=1.0),
-        _lite(1, 240, width=1.0, depth=1.1),
-        _lite(2, 260, width=1.1, depth=1.2),
+        _lite(0, 256, width=1.0, depth=1.0),
+        _lite(1, 288, width=1.0, depth=1.1),
+        _lite(2, 304, width=1.1, depth=1.2),
         Backbone(
             "vgg16",
-            224,
+            256,
             keras.applications.vgg16.preprocess_input,
             _vgg16_features,
             _load_vgg16_imagenet,
+            channel_offsets=(0.0, 103.939 - 116.779, 103.939 - 123.68),
         ),
     )
 }
@@ -128,7 +134,7 @@ def get_backbone(name: str) -> Backbone:
 
 
 def get_preprocess_input(backbone: str, pixel_scaling: str) -> Callable[[np.ndarray], np.ndarray]:
-    """The normalisation of (N, S, S, 3) from 0..255 that a network is trained with.
+    """The normalisation of (N, h, w, 3) from 0..255 that a network is trained with.
 
     Args:
         backbone: a name in :data:`BACKBONES`.

@@ -1,8 +1,11 @@
-"""A backbone with a linear head, as one flat functional graph.
+"""A backbone with a linear head that pools over thorax and lungs, as one flat functional graph.
 
-Backbone -> global average pooling -> standardised features -> dropout -> one logit. With this head
-the gradient of the logit is the same at every place of a feature map, so Grad-CAM equals the class
-activation map (Selvaraju et al. 2017, arXiv:1610.02391, section 3) and needs no backward pass.
+Backbone -> feature maps -> averages over the thorax and over the lungs -> standardised features ->
+dropout -> one logit. Each map is weighted by the two covers that the input carries (thorax and
+lungs, relative to their mean) before global average pooling, so only places inside them count, and
+how much of the picture they fill does not. With this head the gradient of the logit is the same at
+every place of a weighted map, so Grad-CAM equals the class activation map (Selvaraju et al. 2017,
+arXiv:1610.02391, section 3) and needs no backward pass.
 
 Where a backbone's table entry says so, each feature map is pooled twice: its mean, and its mean
 absolute deviation, which tells how uneven the map is, as texture recognition has long done
@@ -10,15 +13,20 @@ absolute deviation, which tells how uneven the map is, as texture recognition ha
 the others, so what is said above holds for them too.
 """
 
+import itertools
+from collections.abc import Sequence
+
 import keras
 import numpy as np
 from keras import KerasTensor, layers, ops
 
 from covidct.models.backbones import get_backbone
 
+COVERS, STATISTICS = ("thorax", "lungs"), ("mean", "deviation")
+WEIGHTED_LAYER = "weighted_maps"
 POOLING_LAYER, STANDARDISE_LAYER = "pooling", "standardise"
 DROPOUT_LAYER, LOGIT_LAYER = "dropout", "logit"
-_STANDARDISE_EPSILON = 1e-8
+_STANDARDISE_EPSILON, _COVER_EPSILON = 1e-8, 1e-6
 
 
 def build_network(
@@ -33,7 +41,8 @@ def build_network(
         pretrained: start from the backbone's pretrained weights rather than random ones.
 
     Returns:
-        Model (N, S, S, 3) float32 -> (N, 1) float32 logits.
+        Model (N, h, w, 3) float32, from :func:`covidct.imaging.preprocess.network_pixels`, ->
+        (N, 1) float32 logits.
 
     Raises:
         ConfigError: no such backbone, or its weights cannot be had.
@@ -41,9 +50,11 @@ def build_network(
     """
     table_entry = get_backbone(backbone)
     images = keras.Input((*image_size, 3), name="images")
-    x = table_entry.features(images)
-    if table_entry.pools_deviation:
-        x = _with_deviations(x)
+    picture, covers = images[..., :1], images[..., 1:]
+    channels = layers.Concatenate(name="channels")(
+        [picture + offset for offset in table_entry.channel_offsets]
+    )
+    x = _weighted_maps(table_entry.features(channels), covers, table_entry.pools_deviation)
     x = layers.GlobalAveragePooling2D(name=POOLING_LAYER)(x)
     x = layers.BatchNormalization(
         center=False, scale=False, epsilon=_STANDARDISE_EPSILON, name=STANDARDISE_LAYER
@@ -55,10 +66,44 @@ def build_network(
     return model
 
 
-def _with_deviations(maps: KerasTensor) -> KerasTensor:
-    """Feature maps (N, h, w, C) -> (N, h, w, 2 C): the maps, and how far each place is off."""
-    mean = layers.GlobalAveragePooling2D(keepdims=True, name="mean")(maps)
-    return layers.Concatenate(name="maps_and_deviations")([maps, ops.abs(maps - mean)])
+def _weighted_maps(
+    features: Sequence[KerasTensor], covers: KerasTensor, with_deviations: bool
+) -> KerasTensor:
+    """Maps of several resolutions -> (N, h, w, C) on the coarsest grid, whose plain averages are
+    the averages of the maps, and of their deviations, over each cover."""
+    coarsest = features[-1].shape[1:3]
+    weighted = []
+    for maps in features:
+        weights = ops.image.resize(covers, maps.shape[1:3], "bilinear", antialias=True)
+        weights = weights / (ops.mean(weights, axis=(1, 2), keepdims=True) + _COVER_EPSILON)
+        for weight in (weights[..., :1], weights[..., 1:]):
+            chosen = [maps * weight]
+            if with_deviations:
+                mean = layers.GlobalAveragePooling2D(keepdims=True)(chosen[0])
+                chosen.append(ops.abs(maps - mean) * weight)
+            stride = -(-maps.shape[1] // coarsest[0])
+            if stride > 1:
+                chosen = [layers.AveragePooling2D(stride, padding="same")(x) for x in chosen]
+            weighted += chosen
+    return layers.Concatenate(name=WEIGHTED_LAYER)(weighted)
+
+
+def feature_origins(model: keras.Model) -> list[dict[str, str]]:
+    """Where each pooled feature of :func:`build_network`'s model comes from, in their order.
+
+    Returns:
+        Of each, "stage" (counted from 1, "last" for the coarsest), "cover" and "statistic".
+    """
+    maps = model.get_layer(WEIGHTED_LAYER).input
+    statistics = STATISTICS if get_backbone(model.name).pools_deviation else STATISTICS[:1]
+    earlier = len(maps) // (len(COVERS) * len(statistics)) - 1
+    stages = [*map(str, range(1, earlier + 1)), "last"]
+    origins = itertools.product(stages, COVERS, statistics)
+    return [
+        dict(zip(("stage", "cover", "statistic"), origin, strict=True))
+        for origin, tensor in zip(origins, maps, strict=True)
+        for _ in range(tensor.shape[-1])
+    ]
 
 
 def features_and_logit(model: keras.Model) -> keras.Model:

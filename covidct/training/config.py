@@ -8,6 +8,7 @@ from typing import Any
 
 from covidct.data.augment import Augmentation
 from covidct.errors import ConfigError
+from covidct.imaging.preprocess import chest_grid
 
 RANGES = {
     "image_size": (64, 1024),
@@ -31,6 +32,7 @@ RANGES = {
     "gamma": (0.0, 0.9),
     "resolution": (0.0, 0.9),
     "noise": (0.0, 0.5),
+    "blur": (0.0, 0.1),
     "compression": (0.0, 0.95),
 }
 
@@ -44,7 +46,7 @@ class TrainConfig:
     """
 
     backbone: str = "astra_resnet"
-    image_size: int | None = None  # side in pixels; None is what the backbone was pretrained at
+    image_size: int | None = None  # columns of the input; None is what suits the backbone
     pixel_scaling: str = "backbone"  # the backbone's preprocess_input, or "unit": division by 255
     pretrained: bool = True  # start from the backbone's pretrained weights
     probe_views: int = 8  # passes over the slices to solve the head on first; 0 leaves it random
@@ -78,8 +80,7 @@ class TrainConfig:
         """Rows and columns of the network's input."""
         from covidct.models.backbones import BACKBONES
 
-        side = self.image_size or BACKBONES[self.backbone].image_size
-        return side, side
+        return chest_grid(self.image_size or BACKBONES[self.backbone].image_size)
 
     def as_flat_dict(self) -> dict[str, Any]:
         """All settings by name, those of the augmentation among them."""

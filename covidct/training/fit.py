@@ -22,15 +22,16 @@ from covidct.data.stream import (
     training_batches,
 )
 from covidct.errors import DatasetError, TrainingStopped
-from covidct.files import deflate, flush_to_disk, replace_text
+from covidct.files import replace_text
 from covidct.inference.calibration import fit_calibration
-from covidct.inference.store import CARD_FILE, MODEL_FILE, ModelCard, sha256_of
+from covidct.inference.store import MODEL_FILE, ModelCard, sha256_of
 from covidct.models.backbones import get_preprocess_input
 from covidct.models.network import DROPOUT_LAYER, build_network, freeze_for_finetuning
 from covidct.training.callbacks import KeepEpochs, RefuseDivergence, SayProgress
 from covidct.training.config import TrainConfig
+from covidct.training.keep import keep_model, round_to_half_precision
 from covidct.training.metrics import epoch_metrics
-from covidct.training.probe import solve_head
+from covidct.training.probe import pooled_views, solve
 from covidct.training.progress import ProgressWriter, recorded_run
 from covidct.training.run_folder import (
     BEST_WEIGHTS,
@@ -46,7 +47,6 @@ from covidct.training.run_folder import (
 
 _EVALUATION_BATCH = 32
 _SLICES_FILE = "slices.json"
-_MODEL_PART = "unfinished.keras"  # Keras insists on the ending
 
 
 def fit(
@@ -132,16 +132,16 @@ def _train(run: Path, progress: Callable) -> ModelCard:
     validation_stream = evaluation_batches(validation, _EVALUATION_BATCH, preprocess_input)
 
     if config.probe_views and not finished_epochs(run):
-        solve_head(
+        pooled = pooled_views(
             network,
             training,
             preprocess_input,
             config.augmentation,
             lambda views: writer.watch(views, "Solving the head."),
             views=config.probe_views,
-            balanced=config.class_weights,
             seed=config.seed,
         )
+        solve([(pooled, 1.0)], balanced=config.class_weights).put_into(network)
     keep_epochs = KeepEpochs(run)
     with keep_epochs.lay_out():
         try:
@@ -164,9 +164,9 @@ def _train(run: Path, progress: Callable) -> ModelCard:
 
     writer.say(epoch=finished_epochs(run), message="Keeping the best weights as a model.")
     network.load_weights(run / BEST_WEIGHTS)
-    _round_to_half_precision(network)
+    round_to_half_precision(network)
     logits = network.predict(validation_stream, verbose=0)[:, 0]
-    _keep_model(run, keras.Model(network.input, network.output, name=config.backbone))
+    keep_model(run, keras.Model(network.input, network.output, name=config.backbone))
     card = ModelCard(
         name=run.name,
         sha256=sha256_of(run / MODEL_FILE),
@@ -178,21 +178,6 @@ def _train(run: Path, progress: Callable) -> ModelCard:
     )
     card.write(run)
     return card
-
-
-def _round_to_half_precision(network: keras.Model) -> None:
-    """Inference needs no more, and the file shrinks to half its size."""
-    for layer in network.layers:
-        layer.set_weights([w.astype(np.float16).astype(np.float32) for w in layer.get_weights()])
-
-
-def _keep_model(run: Path, network: keras.Model) -> None:
-    """Put the model in its place at once; until its card is written there is no model here."""
-    network.save(run / _MODEL_PART)
-    deflate(run / _MODEL_PART)
-    flush_to_disk(run / _MODEL_PART)
-    (run / CARD_FILE).unlink(missing_ok=True)
-    (run / _MODEL_PART).replace(run / MODEL_FILE)
 
 
 def _compiled_network(config: TrainConfig, training_slices: int) -> keras.Model:

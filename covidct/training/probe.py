@@ -1,12 +1,17 @@
-"""Solve the head before the network is fine-tuned.
+"""Solve the head on the pooled features of a network that stays as it is.
 
 A random head's first gradients distort pretrained features; a head that is already the best linear
 classifier on them does not (LP-FT: Kumar et al. 2022, arXiv:2202.10054). With few hundred slices a
 logistic regression is also steadier than gradient descent from a random start.
+
+Each slice is shown several times, changed at random, and once with its lungs taken away. Of that
+picture the head is to say that it cannot know: it counts half for each class, so that what can be
+seen of the class outside the lungs is not used (counterfactual examples, as in Kaushik et al. 2020,
+arXiv:1909.12434).
 """
 
-from collections.abc import Callable, Iterable
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 
 import keras
 import numpy as np
@@ -15,13 +20,64 @@ from sklearn.preprocessing import StandardScaler
 
 from covidct.data.augment import Augmentation, augment
 from covidct.data.stream import PreparedSlices, evaluation_batches
+from covidct.imaging.blanking import without_lungs
 from covidct.models.network import LOGIT_LAYER, POOLING_LAYER, standardise_features
 
-_INVERSE_REGULARISATION = 0.08  # chosen by patient-grouped cross-validation on COVID-CT's lists
+_INVERSE_REGULARISATION = 0.02  # chosen by patient-grouped cross-validation on COVID-CT's lists
 _BATCH = 16
+_MOST_ITERATIONS, _TOLERANCE = 500, 1e-3
 
 
-def solve_head(
+@dataclass(frozen=True, slots=True, eq=False)
+class PooledViews:
+    """What a network makes of slices that are shown several times.
+
+    Attributes:
+        views: float32 (V, N, C), pooled features; the first view is the slices as they are.
+        without_lungs: float32 (N, C), of the slices with their lungs taken away.
+        labels: (N,), 1 for COVID-19.
+    """
+
+    views: np.ndarray
+    without_lungs: np.ndarray
+    labels: np.ndarray
+
+    def of(self, slices: np.ndarray, features: np.ndarray, views: slice) -> "PooledViews":
+        """Some of the slices, features and views, by position."""
+        return PooledViews(
+            self.views[views][:, slices][..., features],
+            self.without_lungs[slices][:, features],
+            self.labels[slices],
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Head:
+    """A linear classifier of pooled features (C,).
+
+    Attributes:
+        mean: float (C,), subtracted from the features.
+        variance: float (C,), that they are scaled by.
+        kernel: float (C,).
+        bias: the logit of mean features.
+    """
+
+    mean: np.ndarray
+    variance: np.ndarray
+    kernel: np.ndarray
+    bias: float
+
+    def logits(self, features: np.ndarray) -> np.ndarray:
+        """Of pooled features (N, C), float (N,)."""
+        return (features - self.mean) / np.sqrt(self.variance) @ self.kernel + self.bias
+
+    def put_into(self, network: keras.Model) -> None:
+        """Make it the head of the network whose features it was solved on."""
+        standardise_features(network, self.mean, self.variance)
+        network.get_layer(LOGIT_LAYER).set_weights([self.kernel[:, None], np.array([self.bias])])
+
+
+def pooled_views(
     network: keras.Model,
     slices: PreparedSlices,
     preprocess_input: Callable,
@@ -29,39 +85,64 @@ def solve_head(
     progress: Callable[[Iterable[int]], Iterable[int]] = iter,
     *,
     views: int,
-    balanced: bool,
     seed: int,
-) -> None:
-    """Set the head to the logistic regression on the standardised pooled features.
+) -> PooledViews:
+    """Show slices to a network from :func:`covidct.models.network.build_network`.
 
     Args:
-        network: from :func:`covidct.models.network.build_network`, changed in place.
-        slices: what to train on.
+        network: is not changed.
+        slices: what to show.
         preprocess_input: the backbone's normalisation.
         augmentation: random changes of all views but the first.
-        progress: wraps the views, to show how far it is.
-        views: how often each slice is shown: once as it is, then changed at random.
-        balanced: weigh both classes the same.
+        progress: wraps the passes over the slices, to show how far it is.
+        views: how often each slice is shown with its lungs.
         seed: of the random changes.
     """
-    pooled = keras.Model(network.input, network.get_layer(POOLING_LAYER).output)
-    features = np.concatenate(
-        [
-            pooled.predict(
-                evaluation_batches(_view(slices, augmentation, seed, v), _BATCH, preprocess_input),
-                verbose=0,
-            )
-            for v in progress(range(views))
-        ]
-    )
-    scaler = StandardScaler().fit(features)
+    pooling = keras.Model(network.input, network.get_layer(POOLING_LAYER).output)
+
+    def pooled(shown: PreparedSlices) -> np.ndarray:
+        return pooling.predict(evaluation_batches(shown, _BATCH, preprocess_input), verbose=0)
+
+    passes = [
+        pooled(_view(slices, augmentation, seed, view) if view >= 0 else _without_lungs(slices))
+        for view in progress(range(-1, views))
+    ]
+    return PooledViews(np.stack(passes[1:]), passes[0], slices.labels)
+
+
+def solve(
+    sources: Sequence[tuple[PooledViews, float]], *, balanced: bool, blank_weight: float = 1.0
+) -> Head:
+    """The logistic regression on standardised features.
+
+    Args:
+        sources: pooled views of one source of slices or more, each with the weight of a slice.
+        balanced: weigh both classes of a source the same.
+        blank_weight: of a slice without its lungs, against 1 for the slice with them.
+    """
+    rows, labels, weights = [], [], []
+    for pooled, weight in sources:
+        count = len(pooled.views)
+        ill = pooled.labels == 1
+        share = np.where(ill, ill.mean(), 1 - ill.mean()) if balanced else np.full(ill.size, 0.5)
+        rows += [*pooled.views, pooled.without_lungs, pooled.without_lungs]
+        labels += [ill] * count + [np.ones_like(ill), np.zeros_like(ill)]
+        weights += [weight / (2 * share) / count] * count
+        weights += [np.full(ill.size, weight * blank_weight / 2)] * 2
+    shown = np.concatenate([v for pooled, _ in sources for v in pooled.views])
+    scaler = StandardScaler().fit(shown)
+    weights = np.concatenate(weights)
+    used = weights > 0
     regression = LogisticRegression(
-        C=_INVERSE_REGULARISATION / views,
-        class_weight="balanced" if balanced else None,
-        max_iter=1000,
-    ).fit(scaler.transform(features), np.tile(slices.labels, views))
-    standardise_features(network, scaler.mean_, scaler.scale_**2)
-    network.get_layer(LOGIT_LAYER).set_weights([regression.coef_.T, regression.intercept_])
+        C=_INVERSE_REGULARISATION, max_iter=_MOST_ITERATIONS, tol=_TOLERANCE
+    ).fit(
+        scaler.transform(np.concatenate(rows)[used]),
+        np.concatenate(labels)[used],
+        sample_weight=weights[used],
+    )
+    return Head(
+        scaler.mean_, scaler.scale_**2, regression.coef_[0], float(regression.intercept_[0])
+    )
 
 
 def _view(
@@ -72,3 +153,7 @@ def _view(
     rng = np.random.default_rng([seed, view])
     changed = np.stack([augment(pixels, augmentation, rng) for pixels in slices.pixels])
     return replace(slices, pixels=changed)
+
+
+def _without_lungs(slices: PreparedSlices) -> PreparedSlices:
+    return replace(slices, pixels=np.stack([without_lungs(pixels) for pixels in slices.pixels]))

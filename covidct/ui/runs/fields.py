@@ -33,7 +33,7 @@ BASICS = (
     Field(
         "image_size",
         "Image size",
-        "Side in pixels. Empty is the size that the network was pretrained at.",
+        "Columns in pixels, with three quarters as many rows. Empty is what suits the network.",
         step=32,
     ),
     Field("epochs", "Epochs", "How often every training slice is seen.", step=1),
@@ -135,6 +135,8 @@ AUGMENTATION = (
         "percent",
         highest=0.9,
     ),
+    Field("blur", "Blur", "Of the width, for half of the slices.", 0.001, "percent", highest=0.02),
+    Field("marks", "Arrows and letters", "Drawn on a quarter of the slices, as in figures."),
     Field("flip", "Mirror left and right", "In half of the cases."),
 )
 # Options of settings that are chosen from a list, in words

@@ -16,23 +16,23 @@ from covidct.imaging.readers import read_slice
 _GAP = 4
 
 
-def crops_of_files(paths: Iterable[Path], side: int, at_most: int) -> list[np.ndarray]:
-    """The first slices that can be read, as the network gets them: uint8 (side, side) each."""
+def crops_of_files(paths: Iterable[Path], grid: tuple[int, int], at_most: int) -> list[np.ndarray]:
+    """The first slices that can be read, as the network gets them: uint8 (h, w, 3) each."""
     crops = []
     for path in paths:
         if len(crops) == at_most:
             break
         try:
-            crops.append(find_chest(read_slice(path), (side, side)).pixels)
+            crops.append(find_chest(read_slice(path), grid).pixels)
         except (UnreadableSlice, OSError):
             continue
     return crops
 
 
-def crops_of_phantoms(side: int, count: int) -> list[np.ndarray]:
+def crops_of_phantoms(grid: tuple[int, int], count: int) -> list[np.ndarray]:
     """The same of synthetic slices, every other one with lesions."""
     slices = (phantom_slice(seed, 5 * (seed % 2)).ct_slice for seed in range(count))
-    return [find_chest(ct_slice, (side, side)).pixels for ct_slice in slices]
+    return [find_chest(ct_slice, grid).pixels for ct_slice in slices]
 
 
 def variants(
@@ -54,20 +54,21 @@ def variants(
 
 
 def montage(rows: Sequence[Sequence[np.ndarray]], cell: int, ground: int = 0) -> np.ndarray:
-    """Pictures (S, S) in a grid of cells of `cell` pixels, uint8 (H, W).
+    """Network pixels (h, w, 3) as pictures in a grid, uint8 (H, W).
 
     Args:
-        rows: of equally many pictures each.
-        cell: side of a picture in the grid.
+        rows: of equally many each.
+        cell: columns of a picture in the grid; its rows keep the aspect.
         ground: grey between the pictures.
     """
-    height = len(rows) * (cell + _GAP) - _GAP
-    width = len(rows[0]) * (cell + _GAP) - _GAP
+    first = rows[0][0]
+    high = round(cell * first.shape[0] / first.shape[1])
+    height, width = len(rows) * (high + _GAP) - _GAP, len(rows[0]) * (cell + _GAP) - _GAP
     canvas = np.full((height, width), ground, np.uint8)
     for r, row in enumerate(rows):
-        for c, picture in enumerate(row):
-            top, left = r * (cell + _GAP), c * (cell + _GAP)
-            canvas[top : top + cell, left : left + cell] = cv2.resize(
-                picture, (cell, cell), interpolation=cv2.INTER_AREA
+        for c, pixels in enumerate(row):
+            top, left = r * (high + _GAP), c * (cell + _GAP)
+            canvas[top : top + high, left : left + cell] = cv2.resize(
+                np.ascontiguousarray(pixels[..., 0]), (cell, high), interpolation=cv2.INTER_AREA
             )
     return canvas

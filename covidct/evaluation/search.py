@@ -1,0 +1,325 @@
+"""Patient-grouped cross-validation of recipes for the head, and the model that the first one gives.
+
+The backbone stays as it was pretrained, so its features need to be taken once, whatever the folds;
+the head is solved on each fold anew (:mod:`covidct.training.probe`). The first recipe is the one
+that is kept, solved on all slices and calibrated on its out-of-fold logits; each of the others
+changes one thing about it, and the table says whether that would have helped.
+"""
+
+import csv
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from sklearn.metrics import roc_auc_score
+
+from covidct.data.index import HALVES, Item, read_index
+from covidct.data.splits import folds_by_patient
+from covidct.data.stream import PreparedSlices, prepare
+from covidct.errors import ConfigError
+from covidct.evaluation.metrics import Verdicts, decided, summarise
+from covidct.files import replace_text
+from covidct.inference.calibration import Calibration, fit_calibration
+from covidct.inference.store import MODEL_FILE, ModelCard, sha256_of
+from covidct.models.backbones import get_preprocess_input
+from covidct.models.network import build_network, feature_origins
+from covidct.training.config import TrainConfig
+from covidct.training.keep import keep_model, round_to_half_precision
+from covidct.training.probe import Head, PooledViews, pooled_views, solve
+
+FOLDS = 5
+TABLE_FILE, OUT_OF_FOLD_FILE = "cross_validation.json", "out_of_fold.csv"
+_NOTABLE = 0.003  # of AUC; less is noise between seeds
+_FINE_TUNING = (
+    "epochs",
+    "batch_size",
+    "learning_rate",
+    "weight_decay",
+    "dropout",
+    "label_smoothing",
+    "trainable_share",
+    "early_stopping",
+    "official_lists",
+    "validation_share",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How a head is solved.
+
+    Attributes:
+        name: what is different from the first recipe.
+        second_weight: of a slice of the second source, against 1 for one of the first.
+        blank_weight: of a slice without its lungs, against 1 for one with them.
+        views: how many of the views are used; None is all.
+        features: which pooled features are used, values by property.
+        mirrored: average the logits of the slice and its mirror image.
+    """
+
+    name: str
+    second_weight: float = 0.25
+    blank_weight: float = 1.0
+    views: int | None = None
+    features: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    mirrored: bool = False
+
+
+KEPT = Recipe("as kept")
+_VARIATIONS = (
+    Recipe("no second source", second_weight=0.0),
+    Recipe("second source weighed like the first", second_weight=1.0),
+    Recipe("slices without lungs not shown", blank_weight=0.0),
+    Recipe("slices without lungs weighed four times", blank_weight=4.0),
+    Recipe("each slice shown once, unchanged", views=1),
+    Recipe("pooled over the thorax only", features={"cover": ("thorax",)}),
+    Recipe("pooled over the lungs only", features={"cover": ("lungs",)}),
+    Recipe("means only", features={"statistic": ("mean",)}),
+    Recipe("last stage only", features={"stage": ("last",)}),
+    Recipe("averaged with the mirror image when asked", mirrored=True),
+)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Shown:
+    """A source of slices and what the network makes of them.
+
+    Attributes:
+        slices: as prepared.
+        pooled: their views.
+        mirrored: float32 (N, C), pooled features of the mirror images.
+    """
+
+    slices: PreparedSlices
+    pooled: PooledViews
+    mirrored: np.ndarray
+
+
+def cross_validate(
+    data: str | PathLike,
+    second: str | PathLike | None,
+    out: str | PathLike,
+    config: TrainConfig,
+    progress: Callable[[Iterable, str], Iterable] = lambda steps, _: steps,
+) -> dict[str, Any]:
+    """Measure the recipes and leave the model of the first in a new folder.
+
+    Writes ``cross_validation.json`` (figures of the kept recipe and the table), ``out_of_fold.csv``
+    (each slice's fold, logit and probability), ``model.keras`` and ``card.json``.
+
+    Args:
+        data: a data set folder; its test list, if any, is not touched.
+        second: a folder of another source, of which the first half is trained on as well, or None.
+        out: folder to make; its name becomes the model's.
+        config: backbone, size, views and augmentation; what concerns fine-tuning is not used.
+        progress: wraps steps that take long, each with what is being done.
+
+    Returns:
+        What ``cross_validation.json`` holds.
+
+    Raises:
+        ConfigError: the folder is in use.
+        DatasetError: too few patients or slices.
+    """
+    out = Path(out)
+    if out.exists() and any(out.iterdir()):
+        raise ConfigError(f"The folder {out} is in use. Name a new one.")
+    keras.utils.set_random_seed(config.seed)
+    items = tuple(item for item in read_index(data).items if item.split != "test")
+    network = build_network(config.backbone, config.input_size)
+    sources = [_show(network, items, config, progress)]
+    if second:
+        half = read_index(second).subset(HALVES[0])
+        sources.append(_show(network, half, config, progress))
+    first = sources[0].slices
+    origins, folds = feature_origins(network), _folds(first.items, config.seed)
+    recipes = [KEPT, *(r for r in _VARIATIONS if second or "second source" not in r.name)]
+    logits = {
+        recipe.name: _out_of_fold(recipe, sources, origins, folds)
+        for recipe in progress(recipes, "Cross-validating")
+    }
+    rows = [_row(recipe, logits[recipe.name], first.labels, folds) for recipe in recipes]
+    calibration = fit_calibration(logits[KEPT.name], first.labels)
+    verdicts = _verdicts(first, calibration, logits[KEPT.name])
+    figures = {
+        "folds": FOLDS,
+        "roc_auc_folds": rows[0]["roc_auc_folds"],
+        **summarise(verdicts),
+        "abstaining": decided(verdicts, calibration.abstain_band),
+        "calibration": asdict(calibration),
+        "recipes": [_judged(row, rows[0]) for row in rows],
+    }
+    out.mkdir(parents=True, exist_ok=True)
+    replace_text(out / TABLE_FILE, json.dumps(figures, indent=2, ensure_ascii=False) + "\n")
+    _write_out_of_fold(out / OUT_OF_FOLD_FILE, first.items, folds, logits[KEPT.name], calibration)
+    _head(KEPT, sources, _chosen(KEPT, origins), np.arange(len(folds))).put_into(network)
+    _keep(out, network, config, calibration, figures, sources)
+    return figures
+
+
+def _show(
+    network: keras.Model, items: Sequence[Item], config: TrainConfig, progress: Callable
+) -> _Shown:
+    slices = prepare(items, config.input_size, lambda some: progress(some, "Reading slices"))
+    slices = slices.of(items)
+    preprocess_input = get_preprocess_input(config.backbone, config.pixel_scaling)
+
+    def pooled(of: PreparedSlices, views: int) -> PooledViews:
+        return pooled_views(
+            network,
+            of,
+            preprocess_input,
+            config.augmentation,
+            lambda steps: progress(steps, "Looking at slices"),
+            views=views,
+            seed=config.seed,
+        )
+
+    mirror = replace(slices, pixels=slices.pixels[:, :, ::-1])
+    return _Shown(slices, pooled(slices, config.probe_views), pooled(mirror, 1).views[0])
+
+
+def _folds(items: Sequence[Item], seed: int) -> np.ndarray:
+    """The fold in which each slice is held out, int (N,)."""
+    position = {item.path: i for i, item in enumerate(items)}
+    folds = np.empty(len(items), int)
+    for fold, (_, held_out) in enumerate(folds_by_patient(tuple(items), FOLDS, seed)):
+        folds[[position[item.path] for item in held_out]] = fold
+    return folds
+
+
+def _chosen(recipe: Recipe, origins: Sequence[Mapping[str, str]]) -> np.ndarray:
+    """Positions of the pooled features that a recipe uses."""
+    return np.flatnonzero(
+        [
+            all(origin[kind] in allowed for kind, allowed in recipe.features.items())
+            for origin in origins
+        ]
+    )
+
+
+def _head(
+    recipe: Recipe, sources: Sequence[_Shown], features: np.ndarray, training: np.ndarray
+) -> Head:
+    """Solved on some of the first source's slices and all of the second's."""
+    views = slice(recipe.views)
+    parts = [training, *(np.arange(len(other.pooled.labels)) for other in sources[1:])]
+    weights = [1.0, recipe.second_weight]
+    return solve(
+        [
+            (shown.pooled.of(part, features, views), weight)
+            for shown, part, weight in zip(sources, parts, weights, strict=False)
+            if weight
+        ],
+        balanced=True,
+        blank_weight=recipe.blank_weight,
+    )
+
+
+def _out_of_fold(
+    recipe: Recipe,
+    sources: Sequence[_Shown],
+    origins: Sequence[Mapping[str, str]],
+    folds: np.ndarray,
+) -> np.ndarray:
+    """The logit of each slice of the first source by a head that saw none of its patient."""
+    features, first = _chosen(recipe, origins), sources[0]
+    logits = np.empty(len(folds))
+    for fold in range(FOLDS):
+        held_out = folds == fold
+        head = _head(recipe, sources, features, np.flatnonzero(~held_out))
+        logits[held_out] = head.logits(first.pooled.views[0][held_out][:, features])
+        if recipe.mirrored:
+            mirrored = head.logits(first.mirrored[held_out][:, features])
+            logits[held_out] = (logits[held_out] + mirrored) / 2
+    return logits
+
+
+def _row(recipe: Recipe, logits: np.ndarray, labels: np.ndarray, folds: np.ndarray) -> dict:
+    aucs = [roc_auc_score(labels[folds == f], logits[folds == f]) for f in range(FOLDS)]
+    calibration = fit_calibration(logits, labels)
+    called = calibration.probability(logits) >= calibration.operating_point
+    return {
+        "recipe": recipe.name,
+        "roc_auc": float(np.mean(aucs)),
+        "roc_auc_folds": [float(auc) for auc in aucs],
+        "accuracy": float(np.mean(called == (labels == 1))),
+    }
+
+
+def _judged(row: dict[str, Any], kept: dict[str, Any]) -> dict[str, Any]:
+    """The row with a word on whether its recipe does better than the kept one, fold by fold."""
+    gains = np.subtract(row["roc_auc_folds"], kept["roc_auc_folds"])
+    better = int(np.sum(gains > 0))
+    word = "kept" if row is kept else "yes" if gains.mean() > _NOTABLE else "no"
+    note = "" if row is kept else f"{gains.mean():+.3f}, better in {better} of {FOLDS} folds"
+    return row | {"helped": word, "note": note}
+
+
+def _verdicts(slices: PreparedSlices, calibration: Calibration, logits: np.ndarray) -> Verdicts:
+    probabilities = calibration.probability(logits)
+    return Verdicts(
+        labels=slices.labels == 1,
+        probabilities=probabilities,
+        positive=probabilities >= calibration.operating_point,
+        patients=slices.patients,
+    )
+
+
+def _write_out_of_fold(
+    path: Path, items: Sequence[Item], folds: np.ndarray, logits: np.ndarray, how: Calibration
+) -> None:
+    with path.open("w", newline="", encoding="utf-8") as file:
+        rows = csv.writer(file)
+        rows.writerow(["file", "class", "patient", "fold", "logit", "probability"])
+        rows.writerows(
+            (i.path.name, i.class_name, i.patient, fold, f"{logit:.6f}", f"{probability:.6f}")
+            for i, fold, logit, probability in zip(
+                items, folds, logits, how.probability(logits), strict=True
+            )
+        )
+
+
+def _keep(
+    out: Path,
+    network: keras.Model,
+    config: TrainConfig,
+    calibration: Calibration,
+    figures: Mapping[str, Any],
+    sources: Sequence[_Shown],
+) -> None:
+    round_to_half_precision(network)
+    keep_model(out, keras.Model(network.input, network.output, name=config.backbone))
+    names = ("training", "training, second source")
+    counts = {
+        name: {
+            "COVID": int(shown.slices.labels.sum()),
+            "NonCOVID": int((1 - shown.slices.labels).sum()),
+            "patients": len(np.unique(shown.slices.patients)),
+        }
+        for name, shown in zip(names, sources, strict=False)
+    }
+    rest = {name: figures[name] for name in figures if name not in ("recipes", "calibration")}
+    about = {
+        "slices": counts,
+        "recipe": {
+            name: value for name, value in config.as_flat_dict().items() if name not in _FINE_TUNING
+        },
+        "out_of_fold": rest,
+        "cross_validation": figures["recipes"],
+    }
+    digest = sha256_of(out / MODEL_FILE)
+    ModelCard(
+        name=out.name,
+        sha256=digest,
+        backbone=config.backbone,
+        image_size=config.input_size,
+        pixel_scaling=config.pixel_scaling,
+        calibration=calibration,
+        about=about,
+    ).write(out)
