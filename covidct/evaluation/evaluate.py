@@ -101,11 +101,22 @@ def _evaluate_items(
     progress: Callable[[Iterable[Item]], Iterable[Item]],
 ) -> dict:
     slices, skipped = classify_items(classifier, progress(items))
+    return write_evaluation(out, slices, skipped, split)
+
+
+def write_evaluation(
+    out: Path, slices: Sequence[ClassifiedSlice], skipped: Sequence[Skipped], split: str
+) -> dict:
+    """Write ``metrics.json``, which is returned, and ``predictions.csv``.
+
+    Raises:
+        DatasetError: a class has no slices.
+    """
     verdicts = verdicts_of(slices)
     figures = {
-        "model_id": classifier.card.model_id,
+        "model_id": slices[0].prediction.model_id,
         "split": split,
-        "operating_point": classifier.card.calibration.operating_point,
+        "operating_point": slices[0].prediction.operating_point,
         **summarise(verdicts),
         "skipped": [{"file": s.path.name, "reason": s.reason} for s in skipped],
     }

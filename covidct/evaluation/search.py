@@ -22,9 +22,12 @@ from covidct.data.index import HALVES, Item, read_index
 from covidct.data.splits import folds_by_patient
 from covidct.data.stream import PreparedSlices, prepare
 from covidct.errors import ConfigError
+from covidct.evaluation.evaluate import ClassifiedSlice, write_evaluation
 from covidct.evaluation.metrics import Verdicts, decided, summarise
 from covidct.files import replace_text
+from covidct.imaging.readers import read_slice
 from covidct.inference.calibration import Calibration, fit_calibration
+from covidct.inference.classifier import Prediction
 from covidct.inference.store import MODEL_FILE, ModelCard, sha256_of
 from covidct.models.backbones import get_preprocess_input
 from covidct.models.network import build_network, feature_origins
@@ -34,6 +37,7 @@ from covidct.training.probe import Head, PooledViews, pooled_views, solve
 
 FOLDS = 5
 TABLE_FILE, OUT_OF_FOLD_FILE = "cross_validation.json", "out_of_fold.csv"
+EVALUATION_FOLDER, OUT_OF_FOLD = "evaluation", "out-of-fold"
 _NOTABLE = 0.003  # of AUC; less is noise between seeds
 _FINE_TUNING = (
     "epochs",
@@ -110,7 +114,8 @@ def cross_validate(
     """Measure the recipes and leave the model of the first in a new folder.
 
     Writes ``cross_validation.json`` (figures of the kept recipe and the table), ``out_of_fold.csv``
-    (each slice's fold, logit and probability), ``model.keras`` and ``card.json``.
+    (each slice's fold, logit and probability), ``model.keras``, ``card.json``, and the out-of-fold
+    verdicts as an evaluation in ``evaluation/``.
 
     Args:
         data: a data set folder; its test list, if any, is not touched.
@@ -146,10 +151,12 @@ def cross_validate(
     rows = [_row(recipe, logits[recipe.name], first.labels, folds) for recipe in recipes]
     calibration = fit_calibration(logits[KEPT.name], first.labels)
     verdicts = _verdicts(first, calibration, logits[KEPT.name])
+    blank = _out_of_fold(KEPT, sources, origins, folds, without_lungs=True)
     figures = {
         "folds": FOLDS,
         "roc_auc_folds": rows[0]["roc_auc_folds"],
         **summarise(verdicts),
+        "roc_auc_without_lungs": float(roc_auc_score(first.labels, blank)),
         "abstaining": decided(verdicts, calibration.abstain_band),
         "calibration": asdict(calibration),
         "recipes": [_judged(row, rows[0]) for row in rows],
@@ -158,7 +165,17 @@ def cross_validate(
     replace_text(out / TABLE_FILE, json.dumps(figures, indent=2, ensure_ascii=False) + "\n")
     _write_out_of_fold(out / OUT_OF_FOLD_FILE, first.items, folds, logits[KEPT.name], calibration)
     _head(KEPT, sources, _chosen(KEPT, origins), np.arange(len(folds))).put_into(network)
-    _keep(out, network, config, calibration, figures, sources)
+    card = _keep(out, network, config, calibration, figures, sources)
+    write_evaluation(
+        out / EVALUATION_FOLDER,
+        [
+            ClassifiedSlice(item, ct_slice.source, ct_slice.shape, Prediction.of(card, logit))
+            for item, logit in zip(first.items, logits[KEPT.name], strict=True)
+            for ct_slice in [read_slice(item.path)]
+        ],
+        sources[0].slices.skipped,
+        OUT_OF_FOLD,
+    )
     return figures
 
 
@@ -226,14 +243,17 @@ def _out_of_fold(
     sources: Sequence[_Shown],
     origins: Sequence[Mapping[str, str]],
     folds: np.ndarray,
+    *,
+    without_lungs: bool = False,
 ) -> np.ndarray:
     """The logit of each slice of the first source by a head that saw none of its patient."""
     features, first = _chosen(recipe, origins), sources[0]
+    asked = first.pooled.without_lungs if without_lungs else first.pooled.views[0]
     logits = np.empty(len(folds))
     for fold in range(FOLDS):
         held_out = folds == fold
         head = _head(recipe, sources, features, np.flatnonzero(~held_out))
-        logits[held_out] = head.logits(first.pooled.views[0][held_out][:, features])
+        logits[held_out] = head.logits(asked[held_out][:, features])
         if recipe.mirrored:
             mirrored = head.logits(first.mirrored[held_out][:, features])
             logits[held_out] = (logits[held_out] + mirrored) / 2
@@ -292,7 +312,7 @@ def _keep(
     calibration: Calibration,
     figures: Mapping[str, Any],
     sources: Sequence[_Shown],
-) -> None:
+) -> ModelCard:
     round_to_half_precision(network)
     keep_model(out, keras.Model(network.input, network.output, name=config.backbone))
     names = ("training", "training, second source")
@@ -313,13 +333,14 @@ def _keep(
         "out_of_fold": rest,
         "cross_validation": figures["recipes"],
     }
-    digest = sha256_of(out / MODEL_FILE)
-    ModelCard(
+    card = ModelCard(
         name=out.name,
-        sha256=digest,
+        sha256=sha256_of(out / MODEL_FILE),
         backbone=config.backbone,
         image_size=config.input_size,
         pixel_scaling=config.pixel_scaling,
         calibration=calibration,
         about=about,
-    ).write(out)
+    )
+    card.write(out)
+    return card

@@ -36,6 +36,19 @@ class Prediction:
     operating_point: float
     model_id: str
 
+    @classmethod
+    def of(cls, card: store.ModelCard, logit: float) -> "Prediction":
+        """What a model's card makes of its logit."""
+        calibration = card.calibration
+        probability = float(calibration.probability(logit))
+        return cls(
+            calibration.label(probability),
+            probability,
+            calibration.decision(probability),
+            calibration.operating_point,
+            card.model_id,
+        )
+
     @property
     def is_positive(self) -> bool:
         """Whether the label is "Positive"."""
@@ -110,7 +123,7 @@ class Classifier:
         chests = [find_chest(ct_slice, self.card.image_size) for ct_slice in ct_slices]
         logits, activations = self.forward(self.network_input(chests))
         return [
-            Evidence(self._predict(logit), chest, activation)
+            Evidence(Prediction.of(self.card, logit), chest, activation)
             for logit, chest, activation in zip(logits, chests, activations, strict=True)
         ]
 
@@ -124,17 +137,6 @@ class Classifier:
         with self._lock:
             logits, activations = self._forward(tf.convert_to_tensor(images))
         return logits.numpy(), activations.numpy()
-
-    def _predict(self, logit: float) -> Prediction:
-        calibration = self.card.calibration
-        probability = float(calibration.probability(logit))
-        return Prediction(
-            calibration.label(probability),
-            probability,
-            calibration.decision(probability),
-            calibration.operating_point,
-            self.card.model_id,
-        )
 
 
 _default: Classifier | None = None

@@ -38,8 +38,8 @@ class Backbone:
             it was pretrained with.
         preprocess_input: normalisation of (N, h, w, 3) from 0..255 that its pretrained weights
             need.
-        features: (N, h, w, 3) -> tensors of feature maps (N, h', w', C), the coarsest last, added to
-            the graph layer by layer.
+        features: (N, h, w, 3) -> maps (N, h', w', C), one or more, the coarsest last, added to the
+            graph layer by layer.
         load_pretrained: fills the layers of a model made from ``features`` with weights learnt
             from chest CT (astra_resnet) or from ImageNet (the others).
         pools_deviation: pool each map's mean absolute deviation beside its mean.

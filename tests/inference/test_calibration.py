@@ -55,3 +55,30 @@ def test_decisions_abstain_inside_the_band_only():
     decisions = [calibration.decision(p) for p in (0.39, 0.4, 0.59, 0.6)]
     assert decisions == ["Negative", "Uncertain", "Uncertain", "Positive"]
     assert Calibration(1.0, 0.5, (0.5, 0.5)).decision(0.5) == "Positive"
+
+
+def test_the_band_leaves_few_uncertain_and_the_rest_right(overconfident):
+    logits, labels = overconfident
+    calibration = fit_calibration(logits, labels)
+    low, high = calibration.abstain_band
+    probabilities = calibration.probability(logits)
+    uncertain = (probabilities >= low) & (probabilities < high)
+    right = (probabilities >= calibration.operating_point) == labels
+    assert low <= calibration.operating_point <= high
+    assert 0 < uncertain.mean() <= 0.2
+    assert right[~uncertain].mean() > right.mean() + 0.02
+
+
+def test_no_slice_is_uncertain_where_all_are_right_already():
+    low, high = fit_calibration(
+        np.array([-2.0, -1.0, 1.0, 2.0]), np.array([0, 0, 1, 1])
+    ).abstain_band
+    assert low == high
+
+
+def test_the_sensitive_point_misses_few(overconfident):
+    logits, labels = overconfident
+    calibration = fit_calibration(logits, labels)
+    called = calibration.probability(logits) >= calibration.sensitive_point
+    assert 0.95 <= called[labels].mean() < 0.97
+    assert calibration.sensitive_point < calibration.operating_point

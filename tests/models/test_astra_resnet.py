@@ -17,7 +17,7 @@ def _state(rng):
 
     state = {"conv1.weight": rng.normal(size=(64, 3, 3, 7, 7)), **norm("bn1", 64)}
     entering = 64
-    for stage, (blocks, width) in enumerate(((3, 64), (8, 128), (6, 256)), start=1):
+    for stage, (blocks, width) in enumerate(((3, 64), (8, 128), (2, 256)), start=1):
         for block in range(blocks):
             name = f"layer{stage}.{block}"
             shapes = ((width, entering, 1), (width, width, 3), (4 * width, width, 1))
@@ -32,13 +32,13 @@ def _state(rng):
     return state
 
 
-def test_maps_are_a_sixteenth_of_the_slice_and_not_negative():
-    images = keras.Input((96, 96, 3))
-    maps = keras.Model(images, ASTRA.features(images))(
-        np.random.default_rng(0).random((1, 96, 96, 3))
-    )
-    assert maps.shape == (1, 6, 6, 1024)
-    assert float(tf.reduce_min(maps)) >= 0
+def test_maps_are_an_eighth_and_a_sixteenth_of_the_slice_and_not_negative():
+    images = keras.Input((96, 128, 3))
+    network = keras.Model(images, ASTRA.features(images))
+    finer, coarser = network(np.random.default_rng(0).random((1, 96, 128, 3)))
+    assert finer.shape == (1, 12, 16, 512)
+    assert coarser.shape == (1, 6, 8, 1024)
+    assert min(float(tf.reduce_min(maps)) for maps in (finer, coarser)) >= 0
 
 
 def test_the_shipped_weights_fill_every_layer():

@@ -4,7 +4,12 @@ import pytest
 
 from covidct.errors import ConfigError
 from covidct.models.backbones import BACKBONES
-from covidct.models.network import build_network, features_and_logit, freeze_for_finetuning
+from covidct.models.network import (
+    build_network,
+    feature_origins,
+    features_and_logit,
+    freeze_for_finetuning,
+)
 
 
 @pytest.fixture(scope="module")
@@ -26,8 +31,32 @@ def test_every_backbone_makes_a_network(name):
 def test_features_and_logit_share_the_networks_weights(network):
     pixels = np.random.default_rng(0).normal(size=(2, 64, 96, 3)).astype(np.float32)
     features, logit = features_and_logit(network)(pixels)
-    assert features.shape == (2, 2, 3, 1280)
+    assert features.shape == (2, 2, 3, 2 * 1280)
     assert np.allclose(logit, network(pixels), atol=1e-5)
+
+
+def test_only_what_lies_inside_the_covers_counts():
+    network = build_network("astra_resnet", (64, 64))
+    pixels = np.random.default_rng(0).random((1, 64, 64, 3)).astype(np.float32)
+    pixels[..., 1:] = 0
+    pixels[:, 8:56, 8:56, 1] = pixels[:, 16:32, 16:48, 2] = 1
+    maps, logit = features_and_logit(network)(pixels)
+    origins = feature_origins(network)
+    assert len(origins) == maps.shape[-1] == 2 * 2 * (512 + 1024)
+    of_lungs = np.array([origin["cover"] == "lungs" for origin in origins])
+    assert not maps.numpy()[0, 3, :, of_lungs].any()
+    assert maps.numpy()[0, 1, 1:3, of_lungs].any()
+    fainter = pixels * np.float32([1, 0.5, 0.5])
+    assert np.allclose(network(fainter), logit, atol=1e-3)
+
+
+def test_vgg16_sees_the_channels_that_keras_gives_it():
+    network = build_network("vgg16", (64, 64), pretrained=False)
+    grey = np.random.default_rng(0).integers(0, 256, (1, 64, 64, 1)).astype(np.float32)
+    theirs = keras.applications.vgg16.preprocess_input(np.repeat(grey, 3, axis=-1))
+    pixels = np.concatenate([theirs[..., :1], np.ones_like(grey), np.ones_like(grey)], axis=-1)
+    channels = keras.Model(network.input, network.get_layer("channels").output)
+    assert np.allclose(channels(pixels), theirs, atol=1e-4)
 
 
 def test_fine_tuning_never_trains_batch_norm(network):

@@ -38,5 +38,5 @@ def test_unknown_settings_are_refused():
 
 
 def test_the_input_size_is_the_backbones_unless_given():
-    assert TrainConfig(backbone="efficientnet_lite2").input_size == (260, 260)
-    assert replace(TrainConfig(), image_size=96).input_size == (96, 96)
+    assert TrainConfig(backbone="efficientnet_lite2").input_size == (228, 304)
+    assert replace(TrainConfig(), image_size=96).input_size == (72, 96)

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
@@ -5,9 +7,10 @@ from sklearn.metrics import roc_auc_score
 from covidct.data.augment import Augmentation
 from covidct.data.index import read_index
 from covidct.data.stream import evaluation_batches, prepare
+from covidct.imaging.blanking import without_lungs
 from covidct.models.backbones import unit_preprocess_input
 from covidct.models.network import LOGIT_LAYER, build_network
-from covidct.training.probe import solve_head
+from covidct.training.probe import pooled_views, solve
 
 SIZE = (64, 64)
 
@@ -23,8 +26,9 @@ def network():
 
 
 def _solve(network, slices, **changes):
-    options = {"views": 2, "balanced": True, "seed": 0} | changes
-    solve_head(network, slices, unit_preprocess_input, Augmentation(), **options)
+    options = {"views": 2, "seed": 0} | changes
+    pooled = pooled_views(network, slices, unit_preprocess_input, Augmentation(), **options)
+    solve([(pooled, 1.0)], balanced=True).put_into(network)
     return network.get_layer(LOGIT_LAYER).get_weights()
 
 
@@ -33,6 +37,25 @@ def test_a_solved_head_tells_the_training_slices_apart(network, slices):
     logits = network.predict(evaluation_batches(slices, 8, unit_preprocess_input), verbose=0)[:, 0]
     assert roc_auc_score(slices.labels, logits) > 0.9
     assert logits[slices.labels == 1].mean() > 0 > logits[slices.labels == 0].mean()
+
+
+def test_a_thorax_without_lungs_tells_nothing(network, slices):
+    _solve(network, slices)
+    emptied = replace(slices, pixels=np.stack([without_lungs(p) for p in slices.pixels]))
+    shown, blank = (
+        network.predict(evaluation_batches(some, 8, unit_preprocess_input), verbose=0)[:, 0]
+        for some in (slices, emptied)
+    )
+    assert np.abs(blank).mean() < np.abs(shown).mean() / 2
+
+
+def test_a_head_gives_the_logits_of_the_network_it_is_put_into(network, slices):
+    pooled = pooled_views(network, slices, unit_preprocess_input, Augmentation(), views=2, seed=0)
+    assert pooled.views.shape[:2] == (2, len(slices.items))
+    head = solve([(pooled, 1.0), (pooled, 0.5)], balanced=False)
+    head.put_into(network)
+    logits = network.predict(evaluation_batches(slices, 8, unit_preprocess_input), verbose=0)
+    assert np.allclose(head.logits(pooled.views[0]), logits[:, 0], atol=1e-3)
 
 
 def test_the_same_seed_solves_the_same_head(network, slices):

@@ -9,6 +9,7 @@ import numpy as np
 import streamlit as st
 
 from covidct.errors import CovidCTError
+from covidct.imaging.preprocess import chest_grid
 from covidct.ui.runs import findings, preview, words
 from covidct.ui.runs.findings import Finding
 from covidct.ui.texts import literal
@@ -131,4 +132,4 @@ def _samples(title: str, items: list[Item]) -> None:
 
 @st.cache_data(show_spinner=False, max_entries=16)
 def _thumbnails(paths: tuple[Path, ...]) -> list[np.ndarray]:
-    return preview.crops_of_files(paths, _SAMPLE_SIDE, len(paths))
+    return preview.crops_of_files(paths, chest_grid(_SAMPLE_SIDE), len(paths))

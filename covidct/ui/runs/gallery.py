@@ -12,6 +12,7 @@ import streamlit as st
 
 from covidct.errors import CovidCTError
 from covidct.evaluation.review import Reviewed, path_of
+from covidct.imaging.preprocess import chest_grid
 from covidct.imaging.readers import read_slice
 from covidct.ui import close_up, examine, frame, network
 from covidct.ui.examine import Case
@@ -110,5 +111,5 @@ def _thumbnail(path: Path) -> None:
 
 @st.cache_data(show_spinner=False, max_entries=512)
 def _pixels(path: Path) -> np.ndarray | None:
-    crops = preview.crops_of_files([path], _SIDE, 1)
-    return crops[0] if crops else None
+    crops = preview.crops_of_files([path], chest_grid(_SIDE), 1)
+    return crops[0][..., 0] if crops else None

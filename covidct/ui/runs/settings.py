@@ -10,6 +10,7 @@ import numpy as np
 import streamlit as st
 
 from covidct.data.augment import Augmentation
+from covidct.imaging.preprocess import chest_grid
 from covidct.training.config import default_settings
 from covidct.ui.runs import fields, preview
 from covidct.ui.runs.fields import Field
@@ -19,6 +20,7 @@ from covidct.ui.widgets import caption, picture
 _PREFIX = "setting "
 _DRAW = "preview draw"
 _SAMPLES, _VARIANTS = 3, 4
+_USUAL_COLUMNS = 256
 _SHARP_CELL = 150
 _DEFAULTS = default_settings()
 
@@ -133,17 +135,17 @@ def _preview(settings: dict[str, Any], wrong: Mapping[str, str], samples: Sequen
     if wrong.keys() & names or "image_size" in wrong:
         return
     how = Augmentation(**{name: settings[name] for name in names})
-    side = settings["image_size"] or 224
+    grid = chest_grid(settings["image_size"] or _USUAL_COLUMNS)
     rows = preview.variants(
-        _crops(tuple(samples), side), how, st.session_state.setdefault(_DRAW, 0), _VARIANTS
+        _crops(tuple(samples), grid), how, st.session_state.setdefault(_DRAW, 0), _VARIANTS
     )
     picture(
-        preview.montage(rows, min(side, _SHARP_CELL)),
+        preview.montage(rows, min(grid[1], _SHARP_CELL)),
         f"{len(rows)} slices, each as it is and in {_VARIANTS} random variants",
     )
     caption(
-        f"What the network sees at {side} × {side} pixels: first column as it is, then four draws. "
-        + ("" if samples else "Synthetic slices, until you have chosen data.")
+        f"What the network sees at {grid[1]} × {grid[0]} pixels: first column as it is, then four "
+        "draws. " + ("" if samples else "Synthetic slices, until you have chosen data.")
     )
     st.button(
         "Draw again",
@@ -154,6 +156,6 @@ def _preview(settings: dict[str, Any], wrong: Mapping[str, str], samples: Sequen
 
 
 @st.cache_data(show_spinner=False, max_entries=16)
-def _crops(samples: tuple[Path, ...], side: int) -> list[np.ndarray]:
-    crops = preview.crops_of_files(samples, side, _SAMPLES)
-    return crops or preview.crops_of_phantoms(side, _SAMPLES)
+def _crops(samples: tuple[Path, ...], grid: tuple[int, int]) -> list[np.ndarray]:
+    crops = preview.crops_of_files(samples, grid, _SAMPLES)
+    return crops or preview.crops_of_phantoms(grid, _SAMPLES)

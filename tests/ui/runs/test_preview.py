@@ -6,23 +6,23 @@ import pytest
 from covidct.data.augment import Augmentation
 from covidct.ui.runs import preview
 
-NOTHING = Augmentation(**{field.name: 0 for field in fields(Augmentation)})
+NOTHING = Augmentation(**{field.name: type(field.default)(0) for field in fields(Augmentation)})
 
 
 @pytest.fixture(scope="module")
 def crops():
-    return preview.crops_of_phantoms(96, 2)
+    return preview.crops_of_phantoms((72, 96), 2)
 
 
 def test_crops_have_the_size_of_the_networks_input(crops):
-    assert [crop.shape for crop in crops] == [(96, 96)] * 2
+    assert [crop.shape for crop in crops] == [(72, 96, 3)] * 2
 
 
 def test_files_that_are_no_slices_are_passed_over(phantom_dataset, tmp_path):
     (tmp_path / "text.png").write_text("no slice")
     paths = [tmp_path / "text.png", tmp_path / "gone.png", *phantom_dataset.glob("*/a.png")]
-    assert len(preview.crops_of_files(paths, 64, 8)) == 2
-    assert len(preview.crops_of_files(paths, 64, 1)) == 1
+    assert len(preview.crops_of_files(paths, (48, 64), 8)) == 2
+    assert len(preview.crops_of_files(paths, (48, 64), 1)) == 1
 
 
 def test_each_row_begins_with_the_slice_itself(crops):
@@ -51,9 +51,9 @@ def test_moving_a_slider_shows_at_once(crops):
 
 
 def test_a_montage_holds_every_picture_in_its_cell():
-    rows = [[np.full((10, 10), 10 * (3 * r + c), np.uint8) for c in range(3)] for r in range(2)]
+    rows = [[np.full((15, 20, 3), 10 * (3 * r + c), np.uint8) for c in range(3)] for r in range(2)]
     picture = preview.montage(rows, cell=20, ground=255)
-    assert picture.shape == (44, 68)
+    assert picture.shape == (34, 68)
     assert picture[5, 5] == 0
-    assert picture[30, 60] == 50
-    assert picture[21, 5] == 255
+    assert picture[25, 60] == 50
+    assert picture[16, 5] == 255

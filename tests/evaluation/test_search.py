@@ -1,0 +1,72 @@
+import csv
+import json
+
+import numpy as np
+import pytest
+
+from covidct.errors import ConfigError
+from covidct.evaluation.cross_validation import cross_validation
+from covidct.evaluation.search import OUT_OF_FOLD_FILE, TABLE_FILE, cross_validate
+from covidct.imaging.phantom import phantom_slice
+from covidct.inference.classifier import Classifier
+from covidct.training.config import TrainConfig
+
+CONFIG = TrainConfig(image_size=64, probe_views=2)
+
+
+@pytest.fixture(scope="module")
+def searched(phantom_dataset, tmp_path_factory):
+    out = tmp_path_factory.mktemp("search") / "found"
+    return out, cross_validate(phantom_dataset, phantom_dataset, out, CONFIG)
+
+
+def test_no_patient_is_on_both_sides_and_every_slice_is_held_out_once(searched):
+    with (searched[0] / OUT_OF_FOLD_FILE).open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert len({(row["class"], row["file"]) for row in rows}) == len(rows) == 24
+    folds = {}
+    for row in rows:
+        folds.setdefault(row["class"] + row["patient"], set()).add(row["fold"])
+    assert all(len(held_out_in) == 1 for held_out_in in folds.values())
+    assert {row["fold"] for row in rows} == set("01234")
+
+
+def test_the_figures_are_those_of_the_out_of_fold_table(searched):
+    out, figures = searched
+    assert figures == json.loads((out / TABLE_FILE).read_text(encoding="utf-8"))
+    with (out / OUT_OF_FOLD_FILE).open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    ill = np.array([row["class"] == "COVID" for row in rows])
+    probabilities = np.array([float(row["probability"]) for row in rows])
+    called = probabilities >= figures["calibration"]["operating_point"]
+    assert figures["accuracy"] == pytest.approx((called == ill).mean())
+    assert figures["n"] == len(rows)
+
+
+def test_every_recipe_is_reported_beside_the_kept_one(searched):
+    rows = searched[1]["recipes"]
+    assert rows[0]["helped"] == "kept"
+    assert len({row["recipe"] for row in rows}) == len(rows) > 8
+    for row in rows:
+        assert len(row["roc_auc_folds"]) == 5
+        assert row["roc_auc"] == pytest.approx(np.mean(row["roc_auc_folds"]))
+    assert len(cross_validation(searched[0])) == len(rows)
+
+
+def test_the_kept_recipe_is_left_as_a_model_that_opens(searched):
+    out, figures = searched
+    classifier = Classifier.load(out)
+    assert classifier.card.image_size == (48, 64)
+    assert classifier.card.calibration.operating_point == figures["calibration"]["operating_point"]
+    ill, healthy = (
+        classifier.classify(phantom_slice(100 + seed, lesions, 160).ct_slice).probability
+        for seed, lesions in ((0, 6), (1, 0))
+    )
+    assert ill > healthy
+
+
+def test_a_folder_in_use_is_left_alone(searched, phantom_dataset):
+    before = sorted(path.name for path in searched[0].iterdir())
+    with pytest.raises(ConfigError, match="in use"):
+        cross_validate(phantom_dataset, None, searched[0], CONFIG)
+    assert sorted(path.name for path in searched[0].iterdir()) == before
