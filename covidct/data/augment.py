@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from covidct.imaging.preprocess import GROUND, on_ground
+from covidct.imaging.preprocess import GROUND
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,8 @@ def augment(pixels: np.ndarray, how: Augmentation, rng: np.random.Generator) -> 
     grey = _vary_resolution(np.ascontiguousarray(varied[..., 0]), how, rng)
     grey = _vary_intensities(_blur(grey, how, rng), how, rng)
     varied[..., 0] = _vary_compression(_mark(grey, how, rng), how, rng)
-    return on_ground(varied)
+    varied[varied[..., 1] == 0, 0] = GROUND
+    return varied
 
 
 def _blur(pixels: np.ndarray, how: Augmentation, rng: np.random.Generator) -> np.ndarray:

@@ -30,7 +30,7 @@ class Chest:
 
     Attributes:
         pixels: uint8 (h, w, 3) on the network's grid: grey levels, cover of the thorax and cover
-            of the lungs (0 to 255; the thorax again where no lungs were found).
+            of the lungs (0 to 255; all of the thorax where no lungs were found).
         placed: where the crop lies on the network's grid.
         crop: the chest on the slice's pixel grid.
         lungs: bool (H, W), the lung mask on the slice's pixel grid.
@@ -90,19 +90,13 @@ def find_chest(ct_slice: CTSlice, image_size: tuple[int, int]) -> Chest:
 
     thorax, aerated = resized(thorax_cover(lungs, crop)), resized(lungs)
     grey = _standardised(resized(ct_slice.pixels), thorax > 0.5, aerated > 0.5)
+    grounded = grey * thorax + GROUND * (1 - thorax)
     pixels = np.zeros((*image_size, 3), np.uint8)
     pixels[..., 0] = GROUND
-    placed.of(pixels)[:] = np.rint(np.stack([grey, 255 * thorax, 255 * aerated], axis=-1))
-    pixels[..., 2] = _rimmed(pixels[..., 2]) if lungs.any() else pixels[..., 1]
-    return Chest(on_ground(pixels), placed, crop, lungs)
-
-
-def on_ground(pixels: np.ndarray) -> np.ndarray:
-    """The same with even ground wherever there is no thorax; uint8 (h, w, 3) in and out."""
-    thorax = pixels[..., 1] / np.float32(255)
-    grounded = pixels.copy()
-    grounded[..., 0] = np.rint(pixels[..., 0] * thorax + GROUND * (1 - thorax))
-    return grounded
+    placed.of(pixels)[:] = np.rint(np.stack([grounded, 255 * thorax, 255 * aerated], axis=-1))
+    pixels[..., 2] = _rimmed(pixels[..., 2]) if lungs.any() else 255
+    pixels[..., 2] *= pixels[..., 1] > 0
+    return Chest(pixels, placed, crop, lungs)
 
 
 def network_pixels(pixels: np.ndarray, preprocess_input: Callable) -> np.ndarray:
