@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from covidct.commands import DONE, FAILED, NOTICE, classify, cross_validate, runs
+from covidct.commands import DONE, FAILED, NOTICE, classify, release, runs
 from covidct.errors import CovidCTError
 from covidct.home import data_dir
 
@@ -270,7 +270,7 @@ def _parser(train: bool) -> argparse.ArgumentParser:
     ):
         command.set_defaults(run=run, usage_error=command.error)
     runs.add_commands(commands)
-    cross_validate.add_command(commands, _progress)
+    release.add_commands(commands, _progress)
     return parser
 
 

@@ -255,10 +255,11 @@ def test_failures_are_a_sentence_and_status_1(run, arguments, reason):
 
 
 def test_the_card_of_the_shipped_model_is_reproduced(run, covid_ct, root, tmp_path):
-    done = run("evaluate", "--data", covid_ct, "--split", "val", "--out", tmp_path)
+    second_source = covid_ct.parent / "SARS-CoV-2-CT"
+    done = run("evaluate", "--data", second_source, "--split", "second-half", "--out", tmp_path)
     assert done.returncode == 0, done.stderr
     measured = json.loads((tmp_path / "metrics.json").read_text())
     card = json.loads((root / "weights" / "covidct-astra" / "card.json").read_text())
     for name in ("n", "accuracy", "sensitivity", "specificity", "roc_auc"):
-        assert measured[name] == pytest.approx(card["about"]["validation"][name], abs=1e-6)
-    assert measured["roc_auc"] >= 0.90
+        assert measured[name] == pytest.approx(card["about"]["second-source"][name], abs=1e-6)
+    assert measured["roc_auc"] >= 0.85

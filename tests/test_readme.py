@@ -11,7 +11,7 @@ def readme(root):
 
 def test_figures_are_those_of_the_card(readme, root):
     card = json.loads((root / "weights" / "covidct-astra" / "card.json").read_text())
-    figures = card["about"]["validation"]
+    figures = card["about"]["out_of_fold"]
     for name in ("ROC AUC", "accuracy", "sensitivity", "specificity"):
         key = name.lower().replace(" ", "_")
         low, high = figures[f"{key}_ci95"]

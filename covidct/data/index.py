@@ -71,6 +71,11 @@ class Index:
     skipped: tuple[Skipped, ...] = ()
 
     @property
+    def name(self) -> str:
+        """What the data set's folder is called."""
+        return self.root.resolve().name
+
+    @property
     def splits(self) -> frozenset[str]:
         """The official splits it has lists for."""
         return frozenset(item.split for item in self.items if item.split)

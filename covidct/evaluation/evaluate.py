@@ -60,8 +60,8 @@ def evaluate(
     Raises:
         DatasetError: no such data set or split, or a class without a readable slice.
     """
-    items = read_index(data).subset(split)
-    return _evaluate_items(classifier, items, split, Path(out), progress)
+    index = read_index(data)
+    return _evaluate_items(classifier, index.subset(split), index.name, split, Path(out), progress)
 
 
 def evaluate_validation(
@@ -73,9 +73,9 @@ def evaluate_validation(
         ModelError: the run has left no model.
     """
     run = Path(run)
-    items = validation_items(run)
+    items, data = validation_items(run), read_run_folder(run).data.name
     classifier = Classifier.load(run)
-    figures = _evaluate_items(classifier, items, "val", run / "validation", progress)
+    figures = _evaluate_items(classifier, items, data, "val", run / "validation", progress)
     card = classifier.card
     replace(card, about=card.about | {"validation": figures}).write(run)
     return figures
@@ -96,16 +96,21 @@ def validation_items(run: Path) -> tuple[Item, ...]:
 def _evaluate_items(
     classifier: Classifier,
     items: Iterable[Item],
+    data: str,
     split: str,
     out: Path,
     progress: Callable[[Iterable[Item]], Iterable[Item]],
 ) -> dict:
     slices, skipped = classify_items(classifier, progress(items))
-    return write_evaluation(out, slices, skipped, split)
+    return write_evaluation(out, slices, skipped, data, split)
 
 
 def write_evaluation(
-    out: Path, slices: Sequence[ClassifiedSlice], skipped: Sequence[Skipped], split: str
+    out: Path,
+    slices: Sequence[ClassifiedSlice],
+    skipped: Sequence[Skipped],
+    data: str,
+    split: str,
 ) -> dict:
     """Write ``metrics.json``, which is returned, and ``predictions.csv``.
 
@@ -115,6 +120,7 @@ def write_evaluation(
     verdicts = verdicts_of(slices)
     figures = {
         "model_id": slices[0].prediction.model_id,
+        "data": data,
         "split": split,
         "operating_point": slices[0].prediction.operating_point,
         **summarise(verdicts),

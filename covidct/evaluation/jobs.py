@@ -34,7 +34,6 @@ INTERRUPTED = "interrupted"
 RESULT_FILES = (METRICS_FILE, PREDICTIONS_FILE, AUDIT_FILE)
 
 _REQUEST_FILE, _LOCK_FILE = "request.json", ".evaluation.lock"
-_SHIPPED_FOLDER, _SHIPPED_DATA = "evaluation", "COVID-CT"
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +120,7 @@ def read_request(folder: Path) -> Request:
     try:
         if _is_shipped(folder):
             figures = json.loads((folder / METRICS_FILE).read_text(encoding="utf-8"))
-            return Request(folder.parent, data_dir() / _SHIPPED_DATA, str(figures["split"]))
+            return Request(folder.parent, data_dir() / figures["data"], str(figures["split"]))
         values = json.loads((folder / _REQUEST_FILE).read_text(encoding="utf-8"))
         return Request(Path(values["model"]), Path(values["data"]), str(values["split"]))
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -147,7 +146,7 @@ def list_evaluations() -> tuple[Path, ...]:
 
 def shipped_evaluations() -> tuple[Path, ...]:
     """The folders of results that came with the shipped models."""
-    found = SHIPPED_DIR.glob(f"*/{_SHIPPED_FOLDER}/{METRICS_FILE}")
+    found = SHIPPED_DIR.glob(f"*/*/{METRICS_FILE}")
     return tuple(sorted(file.parent for file in found))
 
 

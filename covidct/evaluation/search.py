@@ -135,7 +135,8 @@ def cross_validate(
     if out.exists() and any(out.iterdir()):
         raise ConfigError(f"The folder {out} is in use. Name a new one.")
     keras.utils.set_random_seed(config.seed)
-    items = tuple(item for item in read_index(data).items if item.split != "test")
+    index = read_index(data)
+    items = tuple(item for item in index.items if item.split != "test")
     network = build_network(config.backbone, config.input_size)
     sources = [_show(network, items, config, progress)]
     if second:
@@ -173,7 +174,8 @@ def cross_validate(
             for item, logit in zip(first.items, logits[KEPT.name], strict=True)
             for ct_slice in [read_slice(item.path)]
         ],
-        sources[0].slices.skipped,
+        first.skipped,
+        index.name,
         OUT_OF_FOLD,
     )
     return figures
@@ -182,8 +184,8 @@ def cross_validate(
 def _show(
     network: keras.Model, items: Sequence[Item], config: TrainConfig, progress: Callable
 ) -> _Shown:
-    slices = prepare(items, config.input_size, lambda some: progress(some, "Reading slices"))
-    slices = slices.of(items)
+    prepared = prepare(items, config.input_size, lambda some: progress(some, "Reading slices"))
+    slices = replace(prepared.of(items), skipped=prepared.skipped)
     preprocess_input = get_preprocess_input(config.backbone, config.pixel_scaling)
 
     def pooled(of: PreparedSlices, views: int) -> PooledViews:

@@ -102,3 +102,21 @@ def test_official_lists_can_be_put_aside_but_never_the_test_list(phantom_dataset
     used = [item.path.name for side in split_for_training(aside, 0.2, seed=0) for item in side]
     assert "c.png" not in used
     assert len(used) == 22
+
+
+def test_halves_follow_the_numbers_and_keep_neighbours_together(tmp_path):
+    for folder in ("CT_COVID", "CT_NonCOVID"):
+        (tmp_path / folder).mkdir()
+        for number in range(1, 121):
+            (tmp_path / folder / f"slice ({number}).png").write_bytes(b"")
+    index = read_index(tmp_path)
+    first, second = (index.subset(half) for half in ("first-half", "second-half"))
+    assert set(first) | set(second) == set(index.items)
+    assert not {item.patient for item in first} & {item.patient for item in second}
+    for label in (0, 1):
+        numbers = [
+            {int(item.path.stem[7:-1]) for item in half if item.label == label}
+            for half in (first, second)
+        ]
+        assert max(numbers[0]) < min(numbers[1])
+        assert min(map(len, numbers)) >= 50

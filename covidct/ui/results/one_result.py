@@ -35,9 +35,21 @@ _OWN, _SENSITIVE = "The model’s own", "High sensitivity"
 _CAVEATS = {
     "train": "These are slices to train on. If this model learnt from them, its figures here say "
     "nothing about new patients.",
-    "val": "If the model was chosen or calibrated on this list, as the shipped one was, these "
-    "figures flatter it.",
+    "val": "If the model was chosen, calibrated or, like the shipped one, trained on this list, "
+    "these figures flatter it.",
+    "first-half": "If the model learnt from this half, as the shipped one did of its second "
+    "source, these figures flatter it.",
+    "out-of-fold": "Each slice was judged by a head that had seen no slice of its patient. "
+    "Settings were compared on the same folds, so expect somewhat less on new data.",
     "all": "If the model learnt from any of these slices, these figures flatter it.",
+}
+
+
+_SPLITS = {
+    "all": "all slices",
+    "first-half": "the first half",
+    "second-half": "the second half",
+    "out-of-fold": "the slices held out in turn",
 }
 
 
@@ -92,7 +104,7 @@ def _measure(folder: Path, stamp: tuple[int, ...]) -> _Measured:
 def _introduce(review: Review, request: Request) -> None:
     """What was judged by what, and what to keep in mind."""
     figures = review.figures
-    split = "all slices" if request.split == "all" else f"the {request.split} list"
+    split = _SPLITS.get(request.split, f"the {request.split} list")
     counted = words.count(len(review.slices), "slice")
     patients = words.count(figures["patients"], "patient")
     st.html(

@@ -1,4 +1,4 @@
-"""The command cross-validate: recipes measured on folds of patients, one kept as a model."""
+"""Commands that make a model to ship: cross-validate, card."""
 
 import argparse
 import json
@@ -10,10 +10,10 @@ from covidct.commands import DONE
 from covidct.commands.runs import print_rates
 
 
-def add_command(
+def add_commands(
     commands: argparse._SubParsersAction, progress: Callable[[str], Callable[[Iterable], Iterable]]
 ) -> None:
-    """Add it to the command line.
+    """Add them to the command line.
 
     Args:
         commands: of the program.
@@ -32,6 +32,17 @@ def add_command(
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", action="store_true", help="print the figures as JSON")
     parser.set_defaults(run=lambda options: _run(options, progress))
+
+    card = commands.add_parser("card", help="put a model's card together from its files")
+    card.add_argument("folder", type=Path, metavar="FOLDER")
+    card.set_defaults(run=_card)
+
+
+def _card(options: argparse.Namespace) -> int:
+    from covidct.evaluation.card import assemble
+
+    assemble(options.folder).write(options.folder)
+    return DONE
 
 
 def _run(options: argparse.Namespace, progress: Callable) -> int:
