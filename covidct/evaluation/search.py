@@ -67,7 +67,7 @@ class Recipe:
     """
 
     name: str
-    second_weight: float = 0.25
+    second_weight: float = 0.1
     blank_weight: float = 1.0
     views: int | None = None
     features: Mapping[str, Sequence[str]] = field(default_factory=dict)
