@@ -178,8 +178,9 @@ def _smoothgrad(classifier: Classifier, evidence: Evidence) -> np.ndarray:
         CategoricalScore([int(evidence.prediction.is_positive)]),
         classifier.network_input([evidence.chest]),
         smooth_samples=_SMOOTHGRAD_SAMPLES,
+        keepdims=True,  # the picture alone, not the covers
         normalize_map=False,
-    )[0]
+    )[0, ..., 0]
 
 
 METHODS = {
