@@ -1,4 +1,4 @@
-"""Command line: python -m covidct classify | explain | fetch | check | train | audit | runs …"""
+"""Command line: python -m covidct classify | explain | report | fetch | check | train | audit …"""
 
 import argparse
 import contextlib
@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from covidct.commands import DONE, FAILED, NOTICE, classify, release, runs
+from covidct.commands import DONE, FAILED, NOTICE, classify, release, report, runs
 from covidct.errors import CovidCTError
 from covidct.home import data_dir
 
@@ -211,6 +211,7 @@ def _parser(train: bool) -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     classifying = classify.add_command(commands)
+    reporting = report.add_command(commands)
 
     explain = commands.add_parser("explain", help="a slice with its heat map")
     explain.add_argument("path", type=Path, metavar="PATH")
@@ -228,7 +229,7 @@ def _parser(train: bool) -> argparse.ArgumentParser:
         command.add_argument("--out", type=Path, required=True, metavar="OUTDIR")
         command.add_argument("--json", action="store_true", help="print the figures as JSON")
 
-    for command in (classifying, explain, evaluate, audit):
+    for command in (classifying, reporting, explain, evaluate, audit):
         command.add_argument("--model", metavar="NAME", help="a shipped model or a run's folder")
 
     training = commands.add_parser("train", help="train a network on a data set")

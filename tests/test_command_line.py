@@ -10,7 +10,9 @@ import cv2
 import imagecodecs
 import numpy as np
 import pytest
+from pydicom import dcmread
 from pydicom.uid import JPEGLosslessSV1
+from pypdf import PdfReader
 
 from covidct.imaging.phantom import phantom_slice
 
@@ -263,3 +265,73 @@ def test_the_card_of_the_shipped_model_is_reproduced(run, covid_ct, root, tmp_pa
     for name in ("n", "accuracy", "sensitivity", "specificity", "roc_auc"):
         assert measured[name] == pytest.approx(card["about"]["second-source"][name], abs=1e-6)
     assert measured["roc_auc"] >= 0.85
+
+
+def test_a_report_tells_of_all_slices_and_of_no_patient(
+    run, scan, mixed_folder, tiny_model, tmp_path
+):
+    folder = tmp_path / "Secret Patient"
+    folder.mkdir()
+    for number, data in enumerate(scan):
+        (folder / f"{number}").write_bytes(data)
+    good, bad = (mixed_folder / f"0{i} 50% (a).png" for i in (0, 1))
+    table, pdf, overlays = (tmp_path / "out" / name for name in ("r.csv", "r.pdf", "overlays"))
+    asked = ("--csv", table, "--pdf", pdf, "--secondary-capture", overlays, "--model", tiny_model)
+
+    done = run("report", folder, good, bad, *asked)
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert "8 judged, 1 refused" in done.stdout
+    with table.open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["case"], row["slice"]) for row in rows] == [
+        *(("1", str(number)) for number in range(1, 8)),
+        ("2", "1"),
+        ("3", "1"),
+    ]
+    assert [bool(row["error"]) for row in rows] == [False] * 8 + [True]
+    lines = [
+        json.loads(line)
+        for line in run(
+            "classify", folder, good, "--json", "--model", tiny_model
+        ).stdout.splitlines()
+    ]
+    assert [float(row["probability"]) for row in rows[:8]] == [
+        line["probability"] for line in lines
+    ]
+
+    pages = [page.extract_text() for page in PdfReader(pdf).pages]
+    assert len(pages) == 1 + 5 + 1
+    assert "Case 1, a series" in pages[0]
+    assert "Case 2" in pages[6]
+    captures = [dcmread(file) for file in sorted(overlays.iterdir())]
+    assert [capture.InstanceNumber for capture in captures] == [*range(1, 8), 1]
+    assert len({capture.SeriesInstanceUID for capture in captures}) == 2
+    for secret in ("Secret", "(a)"):
+        assert not any(secret in page for page in pages)
+        assert not any(secret in str(capture) for capture in captures)
+
+
+def test_identifiers_are_in_the_overlays_only_if_asked_for(
+    run, scan, mixed_folder, tiny_model, tmp_path
+):
+    file = tmp_path / "slice"
+    file.write_bytes(scan[3])
+    good = mixed_folder / "00 50% (a).png"
+    done = run(
+        *("report", file, good, "--pdf", tmp_path / "r.pdf", "--csv", tmp_path / "r.csv"),
+        *("--secondary-capture", tmp_path, "--keep-identifiers", "--model", tiny_model),
+    )
+    assert done.returncode == 0, done.stderr
+    assert "Secret" not in done.stdout + done.stderr
+    dicom, picture = (dcmread(overlay) for overlay in sorted(tmp_path.glob("*.dcm")))
+    assert (dicom.PatientName, dicom.PatientID) == ("Secret^Patient", "Secret")
+    assert dicom.SourceImageSequence[0].ReferencedSOPInstanceUID == "1.2.3.4"
+    assert not picture.PatientName
+    assert "Secret" not in PdfReader(tmp_path / "r.pdf").pages[0].extract_text()
+    assert "Secret" not in (tmp_path / "r.csv").read_text()
+
+
+@pytest.mark.parametrize("options", [(), ("--keep-identifiers", "--pdf", "x.pdf")])
+def test_a_report_of_nothing_is_wrong_usage(run, mixed_folder, options):
+    assert run("report", mixed_folder, *options).returncode == 2

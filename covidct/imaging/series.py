@@ -88,6 +88,14 @@ class Series:
         """The Hounsfield units of one slice, as :func:`covidct.imaging.read_hounsfield`."""
         return frame_hounsfield(*self._frame(index))
 
+    def file(self, index: int) -> bytes:
+        """The bytes of the file that holds one slice, for who may ask for its identifiers.
+
+        Raises:
+            UnreadableSlice: it cannot be read any more.
+        """
+        return self._found[index][0].read()
+
     def _frame(self, index: int) -> tuple[Header, int]:
         """The header and the number of a frame; the file read last is kept for its next frame."""
         file, frame = self._found[index]

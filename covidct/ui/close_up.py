@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 import streamlit as st
 
 from covidct.imaging.window import LUNG
-from covidct.ui import examine, texts, viewing_window
+from covidct.reports.result import Result
+from covidct.reports.words import is_mostly_outside, verdict_sentence
+from covidct.ui import examine, take_away, texts, viewing_window
 from covidct.ui.examine import View
 from covidct.ui.widgets import callout, caption, colour_bar, gauge, picture
 
@@ -34,9 +37,17 @@ def keep_controls() -> None:
 
 
 @st.fragment
-def show(view: View, classifier: Classifier) -> None:
-    """Draw everything; the controls redraw only this part and never ask for a new verdict."""
+def show(view: View, classifier: Classifier, results: Sequence[Result], chosen: int) -> None:
+    """Draw everything; the controls redraw only this part and never ask for a new verdict.
+
+    Args:
+        view: the slice.
+        classifier: the network.
+        results: of all slices on the page, to be taken away.
+        chosen: which of them it is, from 0.
+    """
     from covidct.inference.heatmap import COLORMAPS, METHODS
+    from covidct.reports.pdf import SlicePage
 
     verdict, pictures = st.columns([5, 8], gap="large")
     with verdict:
@@ -53,11 +64,15 @@ def show(view: View, classifier: Classifier) -> None:
         window = LUNG if view.hounsfield is None else viewing_window.choose()
     with canvas:
         heat = _heat_map(view, classifier, method)
-        _pictures(view.seen_in(window), heat, opacity, colormap)
+        seen = view.seen_in(window)
+        _pictures(seen, heat, opacity, colormap)
     with verdict:
         _trust(heat, METHODS[method].title)
         for note in view.ct_slice.notes:
             callout(note, tone="note")
+    title = f"Case {results[chosen].case}"
+    page = SlicePage(title, seen, view.evidence.prediction, heat, opacity, colormap)
+    take_away.show(results, classifier.card, page, view.file)
 
 
 def _heat_map(view: View, classifier: Classifier, method: str) -> HeatMap:
@@ -98,18 +113,7 @@ def _pictures(ct_slice: CTSlice, heat: HeatMap, opacity: float, colormap: str) -
 
 def _verdict(prediction: Prediction, abstain_band: tuple[float, float]) -> None:
     """The decision in one word, in one sentence, and on the scale."""
-    uncertain = prediction.decision != prediction.label
-    low, high = map(texts.percent, abstain_band)
-    sentence = {
-        "Positive": "The network calls this slice Positive for COVID&#8209;19.",
-        "Negative": "The network calls this slice Negative for COVID&#8209;19. "
-        "This does not exclude the disease.",
-    }[prediction.label]
-    if uncertain:
-        sentence = (
-            f"Too close to call: between {low} and {high} this model does not commit itself. "
-            f"Alone, the operating point would make it {prediction.label}."
-        )
+    sentence = verdict_sentence(prediction, abstain_band).replace("COVID-19", "COVID&#8209;19")
     st.html(
         f'<div class="cv-verdict cv-{prediction.decision.lower()}">'
         f'<p class="cv-decision">{prediction.decision}</p><p>{sentence}</p></div>'
@@ -128,5 +132,5 @@ def _trust(heat: HeatMap, method: str) -> None:
     st.html(
         f'<p class="cv-share"><strong>{share}</strong> of the {method} heat lies in the lungs</p>'
     )
-    if examine.is_mostly_outside(heat.lung_share):
+    if is_mostly_outside(heat.lung_share):
         callout(texts.OUTSIDE_LUNGS, tone="caution")

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from covidct.imaging import read_hounsfield, read_slice
-from covidct.ui import close_up, examine, first_look, network, texts
+from covidct.reports.result import Result
+from covidct.reports.words import is_mostly_outside
+from covidct.ui import close_up, examine, first_look, network, take_away, texts
 from covidct.ui.examine import Case, Outcome, View
 from covidct.ui.widgets import callout
 
@@ -33,13 +35,14 @@ def page() -> None:
     outcomes = _judge_all(cases, classifier)
     if cases:
         chosen = _summary(cases, outcomes) if len(cases) > 1 else 0
-        _details(cases[chosen], outcomes[chosen], classifier)
+        results = _results(cases, outcomes)
+        _details(cases[chosen], outcomes[chosen], classifier, results, chosen)
     network.show_about(classifier.card)
 
 
 def _uploaded(name: str, data: bytes) -> Case:
     content = sha256(data).hexdigest()
-    return Case(name, content, partial(read_slice, data), partial(read_hounsfield, data))
+    return Case(name, content, partial(read_slice, data), partial(read_hounsfield, data), data)
 
 
 def _judge_all(cases: list[Case], classifier: Classifier) -> list[Outcome]:
@@ -112,16 +115,35 @@ def _summary(cases: list[Case], outcomes: list[Outcome]) -> int:
 def _remark(outcome: Outcome) -> str:
     if outcome.error:
         return outcome.error
-    flag = (texts.OUTSIDE_LUNGS,) if examine.is_mostly_outside(outcome.lung_share) else ()
+    flag = (texts.OUTSIDE_LUNGS,) if is_mostly_outside(outcome.lung_share) else ()
     return " ".join((*flag, *outcome.notes))
 
 
-def _details(case: Case, outcome: Outcome, classifier: Classifier) -> None:
+def _results(cases: list[Case], outcomes: list[Outcome]) -> list[Result]:
+    """What became of each case, to be taken away."""
+    return [
+        Result(
+            number,
+            1,
+            case.name,
+            prediction=outcome.prediction,
+            lung_share=outcome.lung_share,
+            notes=outcome.notes,
+            error=outcome.error,
+        )
+        for number, (case, outcome) in enumerate(zip(cases, outcomes, strict=True), 1)
+    ]
+
+
+def _details(
+    case: Case, outcome: Outcome, classifier: Classifier, results: list[Result], chosen: int
+) -> None:
     """One file: its error, or its verdict and pictures."""
     st.html(f'<h2 class="cv-file">{texts.literal(case.name)}</h2>')
     if outcome.error:
         callout("This file was not classified.", outcome.error, tone="stop")
+        take_away.show(results, classifier.card)
     else:
-        close_up.show(_view(case, classifier), classifier)
+        close_up.show(_view(case, classifier), classifier, results, chosen)
         with st.expander("How to read this"):
             st.markdown(texts.HOW_TO_READ)

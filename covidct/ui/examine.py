@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from covidct.inference.classifier import Classifier, Evidence, Prediction
     from covidct.inference.heatmap import HeatMap
 
-MOSTLY = 0.5
-
 
 @dataclass(frozen=True, slots=True)
 class Case:
@@ -32,12 +30,14 @@ class Case:
         content: identifies the content, whatever its name.
         read: gives the slice, or raises a CovidCTError.
         read_hounsfield: gives its Hounsfield units (H, W), or None where it has none.
+        file: the upload, for identifiers that the user asks to keep; empty where there is none.
     """
 
     name: str
     content: str
     read: Callable[[], CTSlice]
     read_hounsfield: Callable[[], np.ndarray | None] = lambda: None
+    file: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +65,13 @@ class View:
         ct_slice: what the network was given.
         evidence: its verdict and what that rests on.
         hounsfield: int16 (H, W), to be viewed in any window; None where there are none.
+        file: as in the case.
     """
 
     ct_slice: CTSlice
     evidence: Evidence
     hounsfield: np.ndarray | None = None
+    file: bytes = b""
     _maps: dict[str, HeatMap] = field(default_factory=dict)
 
     def seen_in(self, window: Window) -> CTSlice:
@@ -98,7 +100,7 @@ def look(case: Case, classifier: Classifier) -> View:
         CovidCTError: the file cannot be read.
     """
     ct_slice = case.read()
-    return View(ct_slice, classifier.look(ct_slice), case.read_hounsfield())
+    return View(ct_slice, classifier.look(ct_slice), case.read_hounsfield(), case.file)
 
 
 def judge(case: Case, classifier: Classifier) -> Outcome:
@@ -112,11 +114,6 @@ def judge(case: Case, classifier: Classifier) -> Outcome:
         return Outcome(error=str(error))
     share = view.heat_map(classifier, GRADCAM).lung_share
     return Outcome(view.evidence.prediction, share, view.ct_slice.notes)
-
-
-def is_mostly_outside(lung_share: float | None) -> bool:
-    """Whether less than half of a heat map lies inside the lungs."""
-    return lung_share is not None and lung_share < MOSTLY
 
 
 def peak_place(values: np.ndarray) -> str:

@@ -2,10 +2,11 @@
 
 from html import escape
 
-NOTICE = (
-    "<strong>Research use only.</strong> Not a medical device and not a diagnosis; "
-    "no decision about a patient may rest on it."
-)
+from covidct.reports.words import NO_DECISION, NO_LUNGS, OUTSIDE_LUNGS, RESEARCH_USE, percent
+
+__all__ = ["NO_LUNGS", "OUTSIDE_LUNGS", "literal", "percent"]
+
+NOTICE = f"<strong>{RESEARCH_USE}</strong> {NO_DECISION}"
 TITLE = "COVID-19 on a chest CT slice"
 LEAD = (
     "Drop in one or many axial slices. Each is called Positive or Negative with a calibrated "
@@ -26,8 +27,10 @@ VIEWING_ONLY = (
     "For viewing only: the network always gets its own window, −600 / 1500, and no choice here "
     "changes the verdict."
 )
-OUTSIDE_LUNGS = "Most of the evidence lies outside the lungs: do not trust this verdict."
-NO_LUNGS = "No lungs were found on this slice: do not trust this verdict."
+IDENTIFIERS = (
+    "Puts the patient and the study of this DICOM file’s header into the overlay, so that an "
+    "archive files it with them. Without it the overlay holds neither."
+)
 TRAINING_TITLE = "Train on your own slices"
 TRAINING_LEAD = (
     "Fit a network to labelled slices, watch it learn, look at its mistakes beside those of the "
@@ -57,12 +60,3 @@ HOW_TO_READ = """
 def literal(text: str) -> str:
     """Text from a file or its name for use in HTML, never taken for markup."""
     return escape(text, quote=True)
-
-
-def percent(share: float) -> str:
-    """A share 0 to 1 in whole percent, never claiming certainty."""
-    if share < 0.01:
-        return "under 1%"
-    if share > 0.99:
-        return "over 99%"
-    return f"{share:.0%}"

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from covidct.ui.examine import is_mostly_outside, peak_place
+from covidct.reports.words import is_mostly_outside
+from covidct.ui.examine import peak_place
 from covidct.ui.texts import literal, percent
 
 

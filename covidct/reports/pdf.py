@@ -1,0 +1,296 @@
+"""A report as PDF: a page for each slice, a summary for each series, no name of any file."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from io import BytesIO
+
+import numpy as np
+from reportlab.lib.pagesizes import A4
+from reportlab.pdfgen.canvas import Canvas
+
+from covidct.imaging.ct_slice import CTSlice
+from covidct.inference.classifier import Prediction
+from covidct.inference.heatmap import METHODS, HeatMap, overlay, paint
+from covidct.inference.store import ModelCard
+from covidct.reports.drawing import (
+    BODY,
+    BOLD,
+    COLOURS,
+    INK,
+    LINE,
+    QUIET,
+    SMALL,
+    SOFT,
+    Sheet,
+    style,
+    wrapped,
+)
+from covidct.reports.result import Result
+from covidct.reports.words import (
+    NO_DECISION,
+    NO_LUNGS,
+    OUTSIDE_LUNGS,
+    RESEARCH_USE,
+    calibration_statement,
+    is_mostly_outside,
+    percent,
+    verdict_sentence,
+)
+
+MOST_SUSPICIOUS = 5
+TABLE_ROWS = 15
+_WIDTH, _HEIGHT = A4
+_MARGIN, _GAP = 48, 11
+_INNER = _WIDTH - 2 * _MARGIN
+_FOOT = 46
+_SIDE = (_INNER - _GAP) / 2
+_PIXELS = 1024  # of the longest side of a picture: 300 an inch
+_TERMS = 92
+_STEPS = 256
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SlicePage:
+    """What a page on one slice tells.
+
+    Attributes:
+        title: which slice it is, without the name of its file.
+        ct_slice: as it is shown.
+        prediction: the verdict.
+        heat: the heat map.
+        opacity: 0 to 1, of the map at its peak.
+        colormap: a key of :data:`covidct.inference.heatmap.COLORMAPS`.
+    """
+
+    title: str
+    ct_slice: CTSlice
+    prediction: Prediction
+    heat: HeatMap
+    opacity: float = 0.5
+    colormap: str = "Inferno"
+
+
+class PDFReport:
+    """Pages that are added one after the other; nothing but what they show is kept of a slice."""
+
+    def __init__(self, card: ModelCard, made: datetime) -> None:
+        self.card = card
+        self.pages = 0
+        self._made = f"{made:%Y-%m-%d %H:%M}"
+        self._file = BytesIO()
+        self._canvas = Canvas(self._file, pagesize=A4, pageCompression=1)
+        self._canvas.setTitle("covidct report")
+        self._canvas.setAuthor("covidct")
+        self._canvas.setCreator("covidct")
+        self._canvas.setSubject(RESEARCH_USE)
+        self._sheet = Sheet(self._canvas)
+
+    def finish(self) -> bytes:
+        """The file; no page can be added any more."""
+        self._canvas.save()
+        return self._file.getvalue()
+
+    def add_slice(self, page: SlicePage) -> None:
+        """A page on one slice: pictures, verdict, probability, and what to know about them."""
+        rows, columns = page.ct_slice.shape
+        about = f"{columns} × {rows} pixels, {page.ct_slice.source}"
+        top = self._head(page.title, about)
+        top = self._pictures(page, top) - 18
+        calibration = self.card.calibration
+        colour = COLOURS[page.prediction.decision]
+        self._sheet.line_of_text(page.prediction.decision, _MARGIN + 12, top - 21, 24, colour, BOLD)
+        sentence = verdict_sentence(page.prediction, calibration.abstain_band)
+        lower = self._sheet.paragraph(sentence, _MARGIN + 12, top - 29, _SIDE - 12)
+        self._sheet.rectangle(_MARGIN, lower - 2, 4, top - lower + 2, colour)
+        x = _MARGIN + _SIDE + _GAP
+        self._sheet.line_of_text("Probability of COVID-19", x, top - 7, 7.5, QUIET)
+        gauge = self._sheet.gauge(
+            page.prediction.probability,
+            page.prediction.operating_point,
+            calibration.abstain_band,
+            (x, top - 9, _SIDE),
+        )
+        facts = [*_about_heat(page.heat), *self._about_model(page.ct_slice.notes)]
+        self._facts(facts, min(lower, gauge) - 16)
+        self._end_page()
+
+    def add_series(self, title: str, results: Sequence[Result], notes: Sequence[str]) -> None:
+        """A page on a series: its probabilities, its most suspicious slices.
+
+        Args:
+            title: which series it is.
+            results: of its slices in order, and of what was set aside.
+            notes: on its order and completeness.
+        """
+        judged = [result for result in results if result.prediction]
+        slices = len({result.number for result in results} - {None})
+        top = self._head(title, f"{slices} slices, in order{_direction(results)}")
+        top = self._sheet.paragraph(_counts(results), _MARGIN, top, _INNER, style(10)) - 6
+        top = self._sheet.paragraph(
+            "Each slice was judged by itself. These figures are no verdict on the patient.",
+            _MARGIN,
+            top,
+            _INNER,
+        )
+        calibration = self.card.calibration
+        if judged:
+            self._sheet.line_of_text(
+                "Probability of COVID-19 of each slice", _MARGIN, top - 20, 9, INK, BOLD
+            )
+            self._sheet.chart(
+                [(r.number, r.prediction.probability, r.prediction.decision) for r in judged],
+                calibration.operating_point,
+                calibration.abstain_band,
+                (_MARGIN + 28, top - 178, _INNER - 28, 144),
+            )
+            point = percent(calibration.operating_point)
+            axis = f"Number of the slice. The dashed line is the operating point, {point}."
+            self._sheet.line_of_text(axis, _MARGIN + 28, top - 200, 7.5, QUIET)
+            top = self._table(judged, top - 222)
+        self._facts(list(self._about_model(notes)), top - 14)
+        self._end_page()
+
+    def _head(self, title: str, about: str) -> float:
+        """Name, notice and title; where the content begins."""
+        sheet, top = self._sheet, _HEIGHT - 40
+        sheet.line_of_text("covidct", _MARGIN, top - 12, 15, INK, BOLD)
+        sheet.line_of_text("COVID-19 on chest CT slices", _MARGIN + 72, top - 12, 9, QUIET)
+        sheet.line_of_text(f"Made {self._made}", _WIDTH - _MARGIN, top - 12, 8, QUIET, anchor=1)
+        top -= 24
+        sheet.rectangle(_MARGIN, top - 20, _INNER, 20, SOFT)
+        sheet.rectangle(_MARGIN, top - 20, 3, 20, COLOURS["Uncertain"])
+        sheet.line_of_text(RESEARCH_USE, _MARGIN + 11, top - 13, 8, INK, BOLD)
+        sheet.line_of_text(NO_DECISION, _MARGIN + 107, top - 13, 8)
+        top -= 44
+        sheet.line_of_text(title, _MARGIN, top, 13, INK, BOLD)
+        sheet.line_of_text(about, _WIDTH - _MARGIN, top, 8, QUIET, anchor=1)
+        sheet.rule((_MARGIN, top - 8), (_WIDTH - _MARGIN, top - 8))
+        return top - 18
+
+    def _end_page(self) -> None:
+        self.pages += 1
+        sheet = self._sheet
+        sheet.rule((_MARGIN, _FOOT), (_WIDTH - _MARGIN, _FOOT))
+        sheet.line_of_text(f"Model {self.card.model_id}", _MARGIN, _FOOT - 12, 7, QUIET)
+        number = f"Page {self.pages}"
+        sheet.line_of_text(number, _WIDTH - _MARGIN, _FOOT - 12, 7, QUIET, anchor=1)
+        self._canvas.showPage()
+
+    def _pictures(self, page: SlicePage, top: float) -> float:
+        """Slice and overlay side by side with their captions; their lower edge."""
+        shown = page.ct_slice.at_most(_PIXELS)
+        rows, columns = shown.shape
+        scale = _SIDE / max(rows, columns)
+        width, height = columns * scale, rows * scale
+        covered = overlay(shown, page.heat.resized(shown.shape), page.opacity, page.colormap)
+        right, end = _MARGIN + _SIDE + _GAP, _WIDTH - _MARGIN
+        for x, pixels, caption in (
+            (_MARGIN, shown.pixels, "The slice"),
+            (right, covered, f"What moved the score towards {page.prediction.label}"),
+        ):
+            self._sheet.picture(pixels, x + (_SIDE - width) / 2, top, width, height)
+            self._sheet.line_of_text(caption, x, top - height - 11, 7.5, QUIET)
+        lower = top - height - 17
+        if not page.heat.is_empty:
+            colours = _colours(page.opacity, page.colormap)
+            self._sheet.picture(colours, right, lower, _SIDE, 5)
+            self._sheet.line_of_text("0, no evidence", right, lower - 13, 7, QUIET)
+            self._sheet.line_of_text("this slice’s own peak", end, lower - 13, 7, QUIET, anchor=1)
+        return lower - 13
+
+    def _table(self, judged: Sequence[Result], top: float) -> float:
+        """The most suspicious slices; the lower edge."""
+        ranked = most_suspicious(judged, TABLE_ROWS)
+        title = f"The {len(ranked)} most suspicious of {len(judged)} slices"
+        self._sheet.line_of_text(
+            title if len(ranked) < len(judged) else "All slices, the most suspicious first",
+            _MARGIN,
+            top,
+            9,
+            INK,
+            BOLD,
+        )
+        lines = [
+            (
+                str(result.number),
+                "" if result.position_mm is None else f"{result.position_mm:.1f} mm",
+                percent(result.prediction.probability),
+                result.prediction.decision,
+                "unknown" if result.lung_share is None else percent(result.lung_share),
+            )
+            for result in ranked
+        ]
+        head = ("Slice", "Position", "Probability", "Decision", "Evidence inside the lungs")
+        edges = [_MARGIN + at for at in (0, 60, 150, 240, 330)] + [_WIDTH - _MARGIN]
+        return self._sheet.table(head, lines, edges, top - 5)
+
+    def _about_model(self, notes: Sequence[str]) -> Iterator[tuple[str, str]]:
+        """Terms and what there is to say on them, at the end of each page."""
+        if notes:
+            yield "Notes", " ".join(notes)
+        yield "Calibration", calibration_statement(self.card)
+        yield "Model", self.card.model_id
+        yield "SHA-256", self.card.sha256
+
+    def _facts(self, facts: Sequence[tuple[str, str]], top: float) -> None:
+        """Terms in a narrow column beside their texts, on further pages where there are many."""
+        for term, text in facts:
+            _, height = wrapped(text, BODY).wrap(_INNER - _TERMS, _HEIGHT)
+            if top - height - 12 < _FOOT:
+                self._end_page()
+                top = self._head("Continued", "")
+            self._sheet.rule((_MARGIN, top), (_WIDTH - _MARGIN, top), LINE)
+            self._sheet.paragraph(term, _MARGIN, top - 6, _TERMS, SMALL)
+            top = self._sheet.paragraph(text, _MARGIN + _TERMS, top - 5, _INNER - _TERMS) - 6
+
+
+def most_suspicious(results: Iterable[Result], count: int = MOST_SUSPICIOUS) -> list[Result]:
+    """The judged slices of the highest probabilities, the highest first."""
+    judged = (result for result in results if result.prediction)
+    return sorted(judged, key=lambda result: -result.prediction.probability)[:count]
+
+
+def _about_heat(heat: HeatMap) -> Iterator[tuple[str, str]]:
+    method = METHODS[heat.method]
+    if heat.is_empty:
+        yield "Heat map", f"{method.title}: no place on the slice speaks for {heat.label}."
+        return
+    yield (
+        "Heat map",
+        f"{method.title}: {method.description} It shows what moved the score towards {heat.label} "
+        "and is not an outline of disease.",
+    )
+    if heat.lung_share is None:
+        yield "Evidence", NO_LUNGS
+        return
+    flag = f" {OUTSIDE_LUNGS}" if is_mostly_outside(heat.lung_share) else ""
+    yield "Evidence", f"{percent(heat.lung_share)} of the map lies inside the lungs.{flag}"
+
+
+def _counts(results: Sequence[Result]) -> str:
+    """How many slices came to which decision."""
+    decisions = Counter(r.prediction.decision for r in results if r.prediction)
+    counts = [f"{decisions[name]} {name}" for name in COLOURS if decisions[name]]
+    counts += [
+        f"{count} {what}"
+        for count, what in (
+            (sum(bool(r.error) for r in results), "could not be read"),
+            (sum(bool(r.set_aside) for r in results), "set aside (no axial slices, or duplicates)"),
+        )
+        if count
+    ]
+    return f"{', '.join(counts)}."
+
+
+def _direction(results: Sequence[Result]) -> str:
+    known = [r.position_mm for r in results if r.position_mm is not None]
+    return f" from the feet to the head, {known[0]:.1f} to {known[-1]:.1f} mm" if known else ""
+
+
+def _colours(opacity: float, colormap: str) -> np.ndarray:
+    """The colours of an overlay on white from no evidence to the peak, RGB uint8 (1, steps, 3)."""
+    evidence = np.linspace(0, 1, _STEPS)[None]
+    cover = opacity * evidence[..., None]
+    return np.rint(paint(evidence, colormap) * cover + 255 * (1 - cover)).astype(np.uint8)

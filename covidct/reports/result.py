@@ -1,0 +1,38 @@
+"""What became of one slice, as tables and summaries tell it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from covidct.inference.classifier import Prediction
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """The outcome of one slice, small enough to be kept for thousands.
+
+    Attributes:
+        case: number of the file or series in its report, from 1.
+        number: of the slice in its case, from 1; None where it was set aside.
+        file: what the user calls its file; in tables only.
+        frame: its number in a file of several frames, from 1; else None.
+        position_mm: along the normal of its series, rising towards the head; None where unknown.
+        prediction: the verdict; None where there is none.
+        lung_share: part of the default heat map that lies inside the lungs, None if unknown.
+        notes: the reader's remarks.
+        error: why the slice was refused, else empty.
+        set_aside: why it was left out of its series, else empty.
+    """
+
+    case: int
+    number: int | None
+    file: str
+    frame: int | None = None
+    position_mm: float | None = None
+    prediction: Prediction | None = None
+    lung_share: float | None = None
+    notes: tuple[str, ...] = ()
+    error: str = ""
+    set_aside: str = ""

@@ -1,0 +1,151 @@
+"""Overlays as DICOM secondary captures (PS3.3 section A.8.1), for a viewer or an archive."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from io import BytesIO
+from typing import TYPE_CHECKING
+
+import numpy as np
+from pydicom import Dataset, dcmread
+from pydicom.dataset import FileMetaDataset
+from pydicom.errors import BytesLengthException
+from pydicom.uid import ExplicitVRLittleEndian, SecondaryCaptureImageStorage, generate_uid
+
+from covidct.errors import UnreadableSlice
+from covidct.imaging.pixels import DECODING_ERRORS
+from covidct.reports.words import NO_DECISION, RESEARCH_USE
+
+if TYPE_CHECKING:
+    from covidct.inference.store import ModelCard
+
+_UTF8 = "ISO_IR 192"
+_MUST_BE_THERE = (  # type 2: empty where unknown
+    "PatientName",
+    "PatientID",
+    "PatientBirthDate",
+    "PatientSex",
+    "StudyDate",
+    "StudyTime",
+    "AccessionNumber",
+    "ReferringPhysicianName",
+    "StudyID",
+)
+_KEPT_IF_THERE = (
+    "IssuerOfPatientID",
+    "OtherPatientIDs",
+    "PatientAge",
+    "PatientSize",
+    "PatientWeight",
+    "StudyDescription",
+    "StudyInstanceUID",
+)
+_OF_THE_SLICE = ("SOPClassUID", "SOPInstanceUID", "ImageType", "BurnedInAnnotation")
+
+
+@dataclass(frozen=True, slots=True)
+class CaptureSeries:
+    """A series of secondary captures of one study.
+
+    Attributes:
+        card: of the model that drew the evidence.
+        made: when.
+        series_uid: new for each series.
+        study_uid: new as well; a study that is kept has its own.
+    """
+
+    card: ModelCard
+    made: datetime
+    series_uid: str = field(default_factory=generate_uid)
+    study_uid: str = field(default_factory=generate_uid)
+
+    def capture(
+        self,
+        overlay: np.ndarray,
+        number: int,
+        spacing_mm: tuple[float, float] | None = None,
+        source: bytes | None = None,
+        frame: int | None = None,
+    ) -> bytes:
+        """A DICOM file of one overlay.
+
+        Args:
+            overlay: RGB uint8 (H, W, 3).
+            number: of the slice in its series, from 1.
+            spacing_mm: between (rows, columns).
+            source: the DICOM file of the slice, whose patient and study are to be kept; without
+                it nothing in the capture tells of them.
+            frame: of the slice in a file of several, from 1.
+
+        Raises:
+            UnreadableSlice: the header of the source is damaged.
+        """
+        capture = Dataset()
+        capture.SpecificCharacterSet = _UTF8
+        for keyword in _MUST_BE_THERE:
+            setattr(capture, keyword, None)
+        capture.StudyInstanceUID = self.study_uid
+        if source is not None:
+            _keep_identifiers(capture, source, frame)
+        self._describe(capture, number)
+        if spacing_mm:
+            capture.PixelSpacing = [f"{distance:.10g}" for distance in spacing_mm]
+        capture.file_meta = FileMetaDataset()
+        capture.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+        capture.set_pixel_data(overlay, "RGB", 8)
+        buffer = BytesIO()
+        capture.save_as(buffer, enforce_file_format=True)
+        return buffer.getvalue()
+
+    def _describe(self, capture: Dataset, number: int) -> None:
+        """What the capture is, whoever the patient is."""
+        capture.SOPClassUID = SecondaryCaptureImageStorage
+        capture.InstanceCreationDate = capture.ContentDate = f"{self.made:%Y%m%d}"
+        capture.InstanceCreationTime = capture.ContentTime = f"{self.made:%H%M%S}"
+        capture.Modality, capture.ConversionType = "OT", "WSD"
+        capture.BodyPartExamined = "CHEST"
+        capture.Manufacturer = "covidct"
+        capture.SeriesInstanceUID, capture.SeriesNumber = self.series_uid, None
+        capture.SeriesDescription = "covidct heat map, research use only"
+        capture.InstanceNumber = number
+        capture.ImageType = ["DERIVED", "SECONDARY"]
+        capture.PatientOrientation = None
+        capture.DerivationDescription = (
+            f"Heat map over a CT slice. Model {self.card.model_id}, SHA-256 {self.card.sha256}. "
+            f"{RESEARCH_USE} {NO_DECISION}"
+        )
+
+
+def _keep_identifiers(capture: Dataset, source: bytes, frame: int | None) -> None:
+    """Copy who and which study it is, and point to the slice that the overlay was made of."""
+    identifiers = (*_MUST_BE_THERE, *_KEPT_IF_THERE)
+    try:
+        header = dcmread(
+            BytesIO(source),
+            stop_before_pixels=True,
+            force=True,
+            specific_tags=["SpecificCharacterSet", *identifiers, *_OF_THE_SLICE],
+        )
+        header.decode()
+        for keyword in identifiers:
+            if header.get(keyword):
+                capture.add(header[keyword])
+        burned_in = header.get("BurnedInAnnotation")
+        if burned_in or "ORIGINAL" in (header.get("ImageType") or ()):
+            capture.BurnedInAnnotation = burned_in or "NO"
+        if header.get("SOPClassUID") and header.get("SOPInstanceUID"):
+            capture.SourceImageSequence = [_reference(header, frame)]
+    except (*DECODING_ERRORS, BytesLengthException):
+        raise UnreadableSlice(
+            "The identifiers in the header of the DICOM file cannot be read."
+        ) from None
+
+
+def _reference(header: Dataset, frame: int | None) -> Dataset:
+    reference = Dataset()
+    reference.ReferencedSOPClassUID = header.SOPClassUID
+    reference.ReferencedSOPInstanceUID = header.SOPInstanceUID
+    if frame is not None:
+        reference.ReferencedFrameNumber = frame
+    return reference

@@ -1,0 +1,67 @@
+"""What pages and reports say alike of a verdict, its probability and its heat map."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from covidct.inference.classifier import Prediction
+    from covidct.inference.store import ModelCard
+
+RESEARCH_USE = "Research use only."
+NO_DECISION = (
+    "Not a medical device and not a diagnosis; no decision about a patient may rest on it."
+)
+OUTSIDE_LUNGS = "Most of the evidence lies outside the lungs: do not trust this verdict."
+NO_LUNGS = "No lungs were found on this slice: do not trust this verdict."
+ELSEWHERE = (
+    "Where the disease is rarer or commoner than in those data, or the scanner differs, the true "
+    "figure differs too."
+)
+_MOSTLY = 0.5
+
+
+def percent(share: float) -> str:
+    """A share 0 to 1 in whole percent, never claiming certainty."""
+    if share < 0.01:
+        return "under 1%"
+    if share > 0.99:
+        return "over 99%"
+    return f"{share:.0%}"
+
+
+def is_mostly_outside(lung_share: float | None) -> bool:
+    """Whether less than half of a heat map lies inside the lungs."""
+    return lung_share is not None and lung_share < _MOSTLY
+
+
+def verdict_sentence(prediction: Prediction, abstain_band: tuple[float, float]) -> str:
+    """The verdict on one slice in a sentence or two."""
+    if prediction.decision != prediction.label:
+        low, high = map(percent, abstain_band)
+        return (
+            f"Too close to call: between {low} and {high} this model does not commit itself. "
+            f"Alone, the operating point would make it {prediction.label}."
+        )
+    sentence = f"The network calls this slice {prediction.label} for COVID-19."
+    return sentence if prediction.is_positive else f"{sentence} This does not exclude the disease."
+
+
+def calibration_statement(card: ModelCard) -> str:
+    """Where a model's probabilities were calibrated and how far they were off, by its card."""
+    for key, slices in (
+        ("out_of_fold", "out-of-fold slices of {patients:,} patients (cross-validation)"),
+        ("validation", "validation slices of {patients:,} patients"),
+    ):
+        try:
+            figures = card.about[key]
+            error = float(figures["expected_calibration_error"])
+            where = f"{figures['n']:,} {slices.format(patients=figures['patients'])}"
+        except (KeyError, TypeError, ValueError):
+            continue
+        return (
+            f"Calibrated on {where}. There it was off by {100 * error:.1f} percentage points on "
+            f"average (expected calibration error {error:.3f}), which is optimistic: the "
+            f"calibration was fitted to the same slices. {ELSEWHERE}"
+        )
+    return f"The model’s card does not say how well its probabilities are calibrated. {ELSEWHERE}"

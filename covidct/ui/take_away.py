@@ -1,0 +1,89 @@
+"""The row of files to take away: all results, the slice's report, its overlay for an archive.
+
+Each is made in memory when its button is pressed, and named without the name of any upload. The
+functions that make them run without a session, so they are given all that they need.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from covidct.reports.result import Result
+from covidct.ui import texts
+
+if TYPE_CHECKING:
+    from covidct.inference.store import ModelCard
+    from covidct.reports.pdf import SlicePage
+
+KEEP = "keep_identifiers"
+
+
+def show(
+    results: Sequence[Result],
+    card: ModelCard,
+    page: SlicePage | None = None,
+    file: bytes = b"",
+) -> None:
+    """Offer the files.
+
+    Args:
+        results: of all slices on the page.
+        card: of the model that judged them.
+        page: the slice on show; None where it could not be read.
+        file: its upload, empty where there is none.
+    """
+    st.html('<h3 class="cv-label">Take away</h3>')
+    row = st.container(horizontal=True, vertical_alignment="center", key="take_away")
+    with row:
+        _offer("Results, CSV", "covidct-results.csv", "text/csv", lambda: _csv(results, card))
+        if page is None:
+            return
+        _offer("Report, PDF", "covidct-slice.pdf", "application/pdf", lambda: _pdf(page, card))
+        is_dicom = page.ct_slice.source == "DICOM" and bool(file)
+        source = file if is_dicom and st.session_state.get(KEEP) else None
+        _offer(
+            "Overlay, DICOM",
+            "covidct-overlay.dcm",
+            "application/dicom",
+            lambda: _capture(page, card, source),
+        )
+        if is_dicom:
+            st.checkbox("With patient and study", key=KEEP, help=texts.IDENTIFIERS)
+
+
+def _offer(title: str, name: str, mime: str, make: Callable[[], bytes]) -> None:
+    st.download_button(
+        title,
+        data=make,
+        file_name=name,
+        mime=mime,
+        icon=":material/download:",
+        key=name,
+        on_click="ignore",
+    )
+
+
+def _csv(results: Sequence[Result], card: ModelCard) -> bytes:
+    from covidct.reports.table import results_csv
+
+    return results_csv(results, card).encode(errors="backslashreplace")
+
+
+def _pdf(page: SlicePage, card: ModelCard) -> bytes:
+    from covidct.reports.pdf import PDFReport
+
+    report = PDFReport(card, datetime.now())
+    report.add_slice(page)
+    return report.finish()
+
+
+def _capture(page: SlicePage, card: ModelCard, source: bytes | None) -> bytes:
+    from covidct.inference.heatmap import overlay
+    from covidct.reports.secondary_capture import CaptureSeries
+
+    picture = overlay(page.ct_slice, page.heat, page.opacity, page.colormap)
+    return CaptureSeries(card, datetime.now()).capture(picture, 1, page.ct_slice.spacing_mm, source)

@@ -1,0 +1,121 @@
+import re
+from dataclasses import replace
+from io import BytesIO
+
+import numpy as np
+import pytest
+from pypdf import PdfReader
+
+from covidct.imaging.ct_slice import CTSlice
+from covidct.inference.heatmap import overlay
+from covidct.reports.pdf import TABLE_ROWS, PDFReport, most_suspicious
+from covidct.reports.words import OUTSIDE_LUNGS
+
+
+def words(page):
+    return re.sub(r"\s+", " ", page.extract_text())
+
+
+@pytest.fixture
+def write(card, made):
+    def pdf(add):
+        report = PDFReport(card, made)
+        add(report)
+        return PdfReader(BytesIO(report.finish()), strict=True)
+
+    return pdf
+
+
+def test_a_slice_has_a_page_that_says_all_there_is_to_know(write, page, card):
+    pdf = write(lambda report: report.add_slice(page))
+    assert len(pdf.pages) == 1
+    text = words(pdf.pages[0])
+    for said in (
+        "Case 3",
+        "Positive",
+        "83%",
+        "operating point 50%",
+        "Research use only.",
+        "not a diagnosis",
+        "Grad-CAM",
+        "20% of the map lies inside the lungs",
+        OUTSIDE_LUNGS,
+        "expected calibration error 0.085",
+        card.model_id,
+        card.sha256,
+        *page.ct_slice.notes,
+        "Made 2026-01-02 03:04",
+    ):
+        assert said in text
+
+
+def test_slice_and_overlay_are_in_it_pixel_for_pixel(write, page):
+    pdf = write(lambda report: report.add_slice(page))
+    pictures = [np.asarray(image.image.convert("RGB")) for image in pdf.pages[0].images]
+    for pixels in (
+        np.repeat(page.ct_slice.pixels[..., None], 3, 2),
+        overlay(page.ct_slice, page.heat),
+    ):
+        assert any(np.array_equal(pixels, picture) for picture in pictures)
+
+
+def test_the_page_shows_what_the_user_chose(write, page):
+    chosen = replace(page, opacity=0.9, colormap="Viridis")
+    pdf = write(lambda report: report.add_slice(chosen))
+    expected = overlay(page.ct_slice, page.heat, 0.9, "Viridis")
+    pictures = [np.asarray(image.image.convert("RGB")) for image in pdf.pages[0].images]
+    assert any(np.array_equal(expected, picture) for picture in pictures)
+
+
+def test_an_empty_map_and_an_uncertain_verdict_are_said(write, page, predict):
+    empty = replace(page.heat, values=np.zeros_like(page.heat.values), lung_share=None)
+    pdf = write(lambda report: report.add_slice(replace(page, heat=empty, prediction=predict(0.5))))
+    text = words(pdf.pages[0])
+    assert "Uncertain" in text
+    assert "no place on the slice speaks for Positive" in text
+    assert "own peak" not in text
+
+
+def test_a_series_has_its_figures_and_its_most_suspicious_slices(write, series, card):
+    notes = ("One slice seems to be missing.",)
+    pdf = write(lambda report: report.add_series("Case 2, a series", series, notes))
+    text = words(pdf.pages[0])
+    for said in ("12 Positive, 11 Negative, 6 Uncertain", "1 could not be read", "1 set aside"):
+        assert said in text
+    assert f"The {TABLE_ROWS} most suspicious of 29 slices" in text
+    assert "no verdict on the patient" in text
+    assert notes[0] in text
+    assert card.sha256 in text
+    for result in most_suspicious(series):
+        assert f"{result.position_mm:.1f} mm" in text
+
+
+def test_the_most_suspicious_come_first_and_only_if_judged(series):
+    assert [result.number for result in most_suspicious(series)] == [30, 29, 28, 27, 26]
+    assert not most_suspicious(series[-1:])
+
+
+def test_neither_text_nor_metadata_tell_of_files_or_users(write, page, series):
+    def add(report):
+        report.add_slice(page)
+        report.add_series("Case 2, a series", series, ())
+
+    pdf = write(add)
+    told = [*map(words, pdf.pages), *map(str, pdf.metadata.values())]
+    assert not any("Secret" in text for text in told)
+    assert set(pdf.metadata) <= {
+        *("/Title", "/Author", "/Subject", "/Creator", "/Producer", "/Keywords", "/Trapped"),
+        *("/CreationDate", "/ModDate"),
+    }
+    assert pdf.metadata.author == pdf.metadata.creator == "covidct"
+
+
+def test_what_does_not_fit_goes_on_on_another_page(write, page, card):
+    notes = tuple(f"Remark {number}. {'It is a long one. ' * 20}" for number in range(7))
+    noted = CTSlice(page.ct_slice.pixels.copy(), source="<PNG> & co", notes=notes)
+    pdf = write(lambda report: report.add_slice(replace(page, ct_slice=noted)))
+    text = " ".join(map(words, pdf.pages))
+    assert len(pdf.pages) == 2
+    assert card.sha256 in text
+    assert "<PNG> & co" in text
+    assert all(f"Remark {number}." in text for number in range(7))
