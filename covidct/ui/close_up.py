@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import streamlit as st
 
+from covidct.imaging.gate import OUTSIDE_USE
 from covidct.imaging.window import LUNG
 from covidct.ui import examine, texts, viewing_window
 from covidct.ui.examine import View
@@ -40,6 +41,8 @@ def show(view: View, classifier: Classifier) -> None:
 
     verdict, pictures = st.columns([5, 8], gap="large")
     with verdict:
+        if view.outside_use:
+            callout(OUTSIDE_USE, f"{view.outside_use} {texts.NO_MEANING}", tone="stop")
         _verdict(view.evidence.prediction, classifier.card.calibration.abstain_band)
     with pictures:
         canvas = st.container()

@@ -27,6 +27,8 @@ VIEWING_ONLY = (
     "changes the verdict."
 )
 OUTSIDE_LUNGS = "Most of the evidence lies outside the lungs: do not trust this verdict."
+NO_MEANING = "The network gives every picture a verdict; on this one it means nothing."
+LOOK_ANYWAY = "Look at the result all the same"
 NO_LUNGS = "No lungs were found on this slice: do not trust this verdict."
 TRAINING_TITLE = "Train on your own slices"
 TRAINING_LEAD = (
