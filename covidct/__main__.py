@@ -40,10 +40,12 @@ def _explain(options: argparse.Namespace) -> int:
     import numpy as np
 
     from covidct.imaging import read_slice
+    from covidct.imaging.gate import check_lung_slice, past_gate
     from covidct.inference.classifier import Classifier
     from covidct.inference.heatmap import METHODS, explain, overlay
 
     ct_slice = read_slice(options.path, None if options.frame is None else options.frame - 1)
+    ct_slice = (past_gate if options.despite_gate else check_lung_slice)(ct_slice)
     prediction, heat = explain(Classifier.load(options.model), ct_slice, options.method)
     picture = cv2.cvtColor(overlay(ct_slice, heat), cv2.COLOR_RGB2BGR)
     options.out.write_bytes(cv2.imencode(".png", picture)[1].tobytes())
@@ -51,6 +53,8 @@ def _explain(options: argparse.Namespace) -> int:
         with options.heatmap.open("wb") as file:
             np.save(file, heat.values)
     print(f"{prediction.decision} {prediction.probability:.1%}, model {prediction.model_id}")
+    for note in ct_slice.notes:
+        print(note)
     if heat.is_empty:
         print(f"The map is empty: no region speaks for “{prediction.label}”.")
     elif heat.lung_share is not None:
@@ -219,6 +223,7 @@ def _parser(train: bool) -> argparse.ArgumentParser:
     explain.add_argument("--heatmap", type=Path, help="the heat map, float32 on the slice's grid")
     explain.add_argument("--frame", type=int, metavar="N", help="of several in one file, from 1")
     explain.add_argument("--method", choices=METHOD_NAMES, default=METHOD_NAMES[0])
+    classify.add_gate_option(explain)
 
     evaluate = commands.add_parser("evaluate", help="figures of a model on a labelled data set")
     audit = commands.add_parser("audit", help="what a model goes by apart from anatomy")

@@ -2,7 +2,8 @@
 
     CovidCTError
     ├── UnreadableSlice          the bytes are no CT slice that can be read
-    │   └── UnsupportedEncoding  a real format, in a variant or compression that is not read
+    │   ├── UnsupportedEncoding  a real format, in a variant or compression that is not read
+    │   └── NotALungSlice        a picture that is read, but does not show lungs in axial section
     ├── DatasetError             a folder is not a data set that can be trained or evaluated on
     │   └── ArchiveError         a ZIP archive is damaged, or must not be unpacked
     ├── FetchError               a data set could not be fetched whole and as it was before
@@ -27,6 +28,10 @@ class UnreadableSlice(CovidCTError):
 
 class UnsupportedEncoding(UnreadableSlice):
     """A known format in a variant or compression that is not supported."""
+
+
+class NotALungSlice(UnreadableSlice):
+    """A picture that can be read, but is not an axial CT slice with lungs."""
 
 
 class DatasetError(CovidCTError):

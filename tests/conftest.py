@@ -62,6 +62,13 @@ def phantoms():
 
 
 @pytest.fixture(scope="session")
+def no_lungs() -> bytes:
+    """A picture that can be read and shows no lungs, as a PNG file."""
+    ramp = np.tile(np.arange(160, dtype=np.uint8), (120, 1))
+    return cv2.imencode(".png", ramp)[1].tobytes()
+
+
+@pytest.fixture(scope="session")
 def phantom_dataset(tmp_path_factory) -> Path:
     """Two plain folders of 12 synthetic slices each, of one patient per slice."""
     root = tmp_path_factory.mktemp("dataset")

@@ -70,6 +70,26 @@ def test_good_files_give_status_0_and_a_readable_line(run, mixed_folder):
     assert "not a diagnosis" in done.stdout
 
 
+def test_what_is_no_lung_slice_is_refused_unless_wanted(run, no_lungs, tmp_path):
+    file, overlay = tmp_path / "page.png", tmp_path / "overlay.png"
+    file.write_bytes(no_lungs)
+    refused = run("classify", file, "--json")
+    assert refused.returncode == 1
+    line = json.loads(refused.stdout)
+    assert set(line) == {"file", "error"}
+    wanted = run("classify", file, "--json", "--despite-gate")
+    assert wanted.returncode == 0, wanted.stderr
+    assert json.loads(wanted.stdout)["notes"][0] == f"Outside the intended use. {line['error']}"
+    refused = run("explain", file, "--out", overlay)
+    assert refused.returncode == 1
+    assert line["error"] in refused.stderr
+    assert not overlay.exists()
+    wanted = run("explain", file, "--out", overlay, "--despite-gate")
+    assert wanted.returncode == 0, wanted.stderr
+    assert "Outside the intended use." in wanted.stdout
+    assert overlay.exists()
+
+
 def test_a_file_name_that_is_no_unicode_is_named_all_the_same(run, mixed_folder, tmp_path):
     file = os.fsencode(tmp_path) + b"/slice \xff.png"
     shutil.copy(mixed_folder / "00 50% (a).png", os.fsdecode(file))

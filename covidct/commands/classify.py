@@ -6,7 +6,6 @@ import argparse
 import json
 import sys
 from collections.abc import Callable, Iterator
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,17 +25,29 @@ def add_command(commands: argparse._SubParsersAction) -> argparse.ArgumentParser
         "paths", nargs="+", type=Path, metavar="PATH", help="a file, a folder or a ZIP"
     )
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
+    add_gate_option(parser)
     parser.set_defaults(run=_classify)
     return parser
 
 
+def add_gate_option(parser: argparse.ArgumentParser) -> None:
+    """Let a command take pictures that are no lung slices."""
+    parser.add_argument(
+        "--despite-gate",
+        action="store_true",
+        help="classify what is no lung slice as well, with a note",
+    )
+
+
 def _classify(options: argparse.Namespace) -> int:
+    from covidct.imaging.gate import check_lung_slice, past_gate
     from covidct.inference.classifier import Classifier
 
     classifier = Classifier.load(options.model)
+    admit = past_gate if options.despite_gate else check_lung_slice
     status = DONE
     for path in options.paths:
-        for line in _lines(path, classifier):
+        for line in _lines(path, classifier, admit):
             if "error" in line:
                 status = FAILED
             print(json.dumps(line, ensure_ascii=False) if options.json else _text(line), flush=True)
@@ -46,7 +57,9 @@ def _classify(options: argparse.Namespace) -> int:
     return status
 
 
-def _lines(path: Path, classifier: Classifier) -> Iterator[dict[str, Any]]:
+def _lines(
+    path: Path, classifier: Classifier, admit: Callable[[CTSlice], CTSlice]
+) -> Iterator[dict[str, Any]]:
     """One line for each slice at a path, series in their order; notes go to standard error."""
     from covidct.imaging import read_slice
     from covidct.imaging.series import gather
@@ -60,13 +73,19 @@ def _lines(path: Path, classifier: Classifier) -> Iterator[dict[str, Any]]:
     for group in gather(files):
         if isinstance(group, File):
             yield _line(
-                {"file": group.name}, lambda group=group: read_slice(group.read()), classifier
+                {"file": group.name},
+                lambda group=group: admit(read_slice(group.read())),
+                classifier,
             )
             continue
         for note in group.notes:
             print(f"covidct: {path}: {note}", file=sys.stderr)
         for index, place in enumerate(group.places):
-            yield _line(_named(place), partial(group.read, index), classifier)
+            yield _line(
+                _named(place),
+                lambda group=group, index=index: admit(group.read(index)),
+                classifier,
+            )
         for left in group.set_aside:
             yield {**_named(left.place), "set_aside": left.reason}
 

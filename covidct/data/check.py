@@ -25,6 +25,7 @@ from covidct.data.index import (
 from covidct.data.likeness import connected, fingerprint, near_pairs
 from covidct.data.splits import split_for_training
 from covidct.errors import DatasetError, UnreadableSlice
+from covidct.imaging.gate import gate
 from covidct.imaging.readers import read_slice
 
 TRAINING, VALIDATION, SET_ASIDE = "training", "validation", "set aside"
@@ -58,6 +59,8 @@ class DataReport:
         counts: for "training" and "validation" of each class, and "set aside" (the official test
             list, or files in no list) where there are such.
         unreadable: files that are no slices, and why.
+        outside_use: slices that the gate would refuse as no lung slices, and why. They stay in use:
+            a data set is not gated, since a label was given to each by a person.
         left_out: files left out for another reason: known to be mislabelled, named in a list but
             missing, excluded by choice.
         duplicates: groups of the same picture, pixel by pixel.
@@ -74,6 +77,7 @@ class DataReport:
 
     counts: tuple[Count, ...]
     unreadable: tuple[Skipped, ...]
+    outside_use: tuple[Skipped, ...]
     left_out: tuple[Skipped, ...]
     duplicates: tuple[tuple[Item, ...], ...]
     near_duplicates: tuple[tuple[Item, ...], ...]
@@ -92,6 +96,7 @@ class _Seen:
 
     items: tuple[Item, ...]
     unreadable: tuple[Skipped, ...]
+    outside_use: tuple[Skipped, ...]
     attributes: tuple[FileAttributes, ...]
     digests: tuple[str, ...]
     fingerprints: np.ndarray
@@ -145,6 +150,7 @@ def check_dataset(
     return DataReport(
         counts=_counts(seen.items, split_of),
         unreadable=seen.unreadable,
+        outside_use=seen.outside_use,
         left_out=index.skipped,
         duplicates=_groups(_same_digest(seen.digests), seen.items),
         near_duplicates=_groups(_not_only_same(connected(pairs), seen.digests), seen.items),
@@ -168,7 +174,7 @@ def relative_name(item: Item) -> str:
 
 def _look_at(items: Iterable[Item]) -> _Seen:
     """Read every file once and keep what the checks need, no pixels."""
-    read, unreadable, attributes, digests, fingerprints = [], [], [], [], []
+    read, unreadable, outside_use, attributes, digests, fingerprints = [], [], [], [], [], []
     for item in items:
         try:
             data = item.path.read_bytes()
@@ -177,12 +183,22 @@ def _look_at(items: Iterable[Item]) -> _Seen:
             unreadable.append(Skipped(item.path, str(error)))
             continue
         read.append(item)
+        verdict = gate(ct_slice)
+        if not verdict.accepted:
+            outside_use.append(Skipped(item.path, verdict.reason))
         attributes.append(file_attributes(data, ct_slice))
         shape = str(ct_slice.pixels.shape).encode()
         digests.append(hashlib.sha256(shape + ct_slice.pixels.tobytes()).hexdigest())
         fingerprints.append(fingerprint(ct_slice))
     stacked = np.stack(fingerprints) if fingerprints else np.empty((0, 32), np.uint8)
-    return _Seen(tuple(read), tuple(unreadable), tuple(attributes), tuple(digests), stacked)
+    return _Seen(
+        tuple(read),
+        tuple(unreadable),
+        tuple(outside_use),
+        tuple(attributes),
+        tuple(digests),
+        stacked,
+    )
 
 
 def _side(item: Item, split: str, official: bool) -> str:

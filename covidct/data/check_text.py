@@ -15,6 +15,7 @@ def as_text(report: DataReport) -> str:
         [
             *_counts(report),
             *_files("cannot be read", report.unreadable),
+            *_files("do not look like lung slices", report.outside_use),
             *_files("left out", report.left_out),
             *_groups("the same picture", report.duplicates),
             *_groups("nearly the same picture", report.near_duplicates),
@@ -35,6 +36,7 @@ def as_json(report: DataReport) -> dict[str, Any]:
         "official_lists": report.official_lists,
         "patients_known": report.patients_known,
         "unreadable": [_skipped(skip) for skip in report.unreadable],
+        "outside_use": [_skipped(skip) for skip in report.outside_use],
         "left_out": [_skipped(skip) for skip in report.left_out],
         "duplicates": [_names(group) for group in report.duplicates],
         "near_duplicates": [_names(group) for group in report.near_duplicates],

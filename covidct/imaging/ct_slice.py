@@ -16,12 +16,15 @@ class CTSlice:
         spacing_mm: distance between (rows, columns) in millimetres, or None where unknown.
         source: the format as a person would name it ("PNG", "DICOM"); shown, never computed with.
         notes: plain sentences for the user about how the pixels were obtained.
+        colour_share: part of the picture, 0 to 1, that had colour before it was turned to grey;
+            for the gate alone.
     """
 
     pixels: np.ndarray
     spacing_mm: tuple[float, float] | None = None
     source: str = ""
     notes: tuple[str, ...] = ()
+    colour_share: float = 0.0
 
     def __post_init__(self) -> None:
         if self.pixels.dtype != np.uint8 or self.pixels.ndim != 2:

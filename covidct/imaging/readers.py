@@ -32,6 +32,7 @@ _PLUGINS: dict[str, type[Any]] = {
 }
 _END_MARKS = {"PNG": b"IEND", "JPEG": b"\xff\xd9"}
 _COLOURED = 40  # difference between channels that no grey JPEG's rounding reaches
+_FEWEST_COLOURED = 16  # pixels that make a mark
 _NUMERIC_MODES = ("I", "F", "I;16", "I;16B", "I;16L", "I;16N")
 _UPRIGHT: dict[int, Callable[[np.ndarray], np.ndarray]] = {  # by EXIF orientation
     2: np.fliplr,
@@ -103,22 +104,22 @@ def _read_picture(data: bytes, kind: str) -> CTSlice:
             raise UnsupportedEncoding(
                 f"This {kind} file holds several pictures; save the slice of interest on its own."
             )
-        values, notes = _decode(image, data)
+        values, colour_share, notes = _decode(image, data)
     except DECODING_ERRORS as error:
         raise UnreadableSlice(_damage(data, kind, error)) from error
     check_values(values)
     pixels, more_notes = _to_eight_bits(values)
     if ((pixels == pixels.min()) | (pixels == pixels.max())).all():
         more_notes += ("The image has only two grey levels.",)
-    return CTSlice(pixels, None, kind, notes + more_notes)
+    return CTSlice(pixels, None, kind, notes + more_notes, colour_share)
 
 
-def _decode(image: ImageFile, data: bytes) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Grey values (H, W) of the whole picture, upright and as deep as they are stored."""
+def _decode(image: ImageFile, data: bytes) -> tuple[np.ndarray, float, tuple[str, ...]]:
+    """Grey values (H, W) of the whole picture, upright and as deep as stored; share of colour."""
     image.info.pop("transparency", None)
     tags = dict(image.tag_v2) if isinstance(image, TiffImageFile) else {}
     image.load()
-    notes: tuple[str, ...] = ()
+    colour_share, notes = 0.0, ()
     if image.mode in _NUMERIC_MODES:
         values, deep = np.asarray(image), False
         if image.mode.startswith("I;16") and tags.get(PHOTOMETRIC_INTERPRETATION) == 0:
@@ -127,12 +128,14 @@ def _decode(image: ImageFile, data: bytes) -> tuple[np.ndarray, tuple[str, ...]]
         colours = image.convert("RGB")
         deep = _bits(image, tags, data) == 16
         values = _deep_grey(data, image.size) if deep else np.asarray(colours.convert("L"))
-        if _is_coloured(colours):
+        coloured = _coloured(colours)
+        colour_share = float(coloured.mean())
+        if np.count_nonzero(coloured) >= _FEWEST_COLOURED:
             notes = ("Colours, such as marks, were turned to grey.",)
     orientation = tags.get(ExifTags.Base.Orientation, 1) if tags else _exif_orientation(image)
     already_upright = tags and not deep  # Pillow turns a TIFF picture as it loads
     turn = None if already_upright else _UPRIGHT.get(orientation)
-    return (turn(values) if turn else values), notes
+    return (turn(values) if turn else values), colour_share, notes
 
 
 def _bits(image: ImageFile, tags: dict[int, Any], data: bytes) -> int:
@@ -158,10 +161,9 @@ def _exif_orientation(image: ImageFile) -> int:
         return 1
 
 
-def _is_coloured(picture: Image.Image) -> bool:
-    """Whether an RGB picture has a visible mark of colour, beyond what JPEG makes of greys."""
-    channels = np.asarray(picture)
-    return int(np.count_nonzero(np.ptp(channels, axis=2) > _COLOURED)) >= 16
+def _coloured(picture: Image.Image) -> np.ndarray:
+    """Where an RGB picture has visible colour, beyond what JPEG makes of greys: bool (H, W)."""
+    return np.ptp(np.asarray(picture), axis=2) > _COLOURED
 
 
 def _to_eight_bits(values: np.ndarray) -> tuple[np.ndarray, tuple[str, ...]]:

@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from covidct.imaging.ct_slice import CTSlice
+from covidct.imaging.gate import check_lung_slice
 from covidct.imaging.preprocess import Chest, find_chest, network_pixels
 from covidct.imaging.readers import read_slice
 from covidct.inference import store
@@ -143,15 +144,22 @@ _default: Classifier | None = None
 _default_lock = threading.Lock()
 
 
-def classify_image(path: str | PathLike) -> str:
+def classify_image(path: str | PathLike, *, despite_gate: bool = False) -> str:
     """ "Positive" or "Negative" for one image file, by the shipped model, loaded at the first call.
+
+    Args:
+        path: the file.
+        despite_gate: classify a picture that is no lung slice as well, outside the intended use.
 
     Raises:
         UnreadableSlice: the file is not a CT slice that can be read.
+        NotALungSlice: it can be read, but does not show lungs in axial section.
         ModelError: the shipped model is missing or damaged.
     """
     global _default
     ct_slice = read_slice(path)
+    if not despite_gate:
+        check_lung_slice(ct_slice)
     with _default_lock:
         _default = _default or Classifier.load()
     return _default.classify(ct_slice).label

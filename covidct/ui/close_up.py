@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import streamlit as st
 
+from covidct.imaging.gate import OUTSIDE_USE
 from covidct.imaging.window import LUNG
 from covidct.reports.result import Result
 from covidct.reports.words import is_mostly_outside, verdict_sentence
@@ -51,6 +52,8 @@ def show(view: View, classifier: Classifier, results: Sequence[Result], chosen: 
 
     verdict, pictures = st.columns([5, 8], gap="large")
     with verdict:
+        if view.outside_use:
+            callout(OUTSIDE_USE, f"{view.outside_use} {texts.NO_MEANING}", tone="stop")
         _verdict(view.evidence.prediction, classifier.card.calibration.abstain_band)
     with pictures:
         canvas = st.container()
@@ -70,6 +73,9 @@ def show(view: View, classifier: Classifier, results: Sequence[Result], chosen: 
         _trust(heat, METHODS[method].title)
         for note in view.ct_slice.notes:
             callout(note, tone="note")
+    if view.outside_use:
+        take_away.show(results, classifier.card)
+        return
     title = f"Case {results[chosen].case}"
     page = SlicePage(title, seen, view.evidence.prediction, heat, opacity, colormap)
     take_away.show(results, classifier.card, page, view.file)

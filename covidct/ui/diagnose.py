@@ -49,6 +49,7 @@ def _judge_all(cases: list[Case], classifier: Classifier) -> list[Outcome]:
     """The outcome of each case, asked of the network once a session and content."""
     keys = [_key(case, classifier) for case in cases]
     _keep_only("shown", keys)
+    _keep_only("despite_gate", keys)
     outcomes = _keep_only("outcomes", keys)
     progress = st.empty()
     for number, (key, case) in enumerate(zip(keys, cases, strict=True), 1):
@@ -59,12 +60,12 @@ def _judge_all(cases: list[Case], classifier: Classifier) -> list[Outcome]:
     return [outcomes[key] for key in keys]
 
 
-def _view(case: Case, classifier: Classifier) -> View:
+def _view(case: Case, outcome: Outcome, classifier: Classifier) -> View:
     """The slice on show; one is held at a time."""
     key = _key(case, classifier)
     shown = _keep_only("shown", [key])
     if key not in shown:
-        shown[key] = examine.look(case, classifier)
+        shown[key] = examine.look(case, classifier, outcome.error)
     return shown[key]
 
 
@@ -81,7 +82,7 @@ def _keep_only(store: str, keys: list[tuple[str, str]]) -> dict:
 
 def _summary(cases: list[Case], outcomes: list[Outcome]) -> int:
     """The table of all files; the position of the one to show."""
-    decisions = [o.prediction.decision if o.prediction else "Not read" for o in outcomes]
+    decisions = [_decision(outcome) for outcome in outcomes]
     counts = ", ".join(f"{count} {decision}" for decision, count in Counter(decisions).items())
     st.subheader(f"{len(cases)} files", anchor=False)
     st.html(f'<p class="cv-hint">{counts}. Select a row to see its slice below.</p>')
@@ -112,6 +113,12 @@ def _summary(cases: list[Case], outcomes: list[Outcome]) -> int:
     return rows[0] if rows and rows[0] < len(cases) else 0
 
 
+def _decision(outcome: Outcome) -> str:
+    if outcome.prediction:
+        return outcome.prediction.decision
+    return "Refused" if outcome.readable else "Not read"
+
+
 def _remark(outcome: Outcome) -> str:
     if outcome.error:
         return outcome.error
@@ -140,10 +147,19 @@ def _details(
 ) -> None:
     """One file: its error, or its verdict and pictures."""
     st.html(f'<h2 class="cv-file">{texts.literal(case.name)}</h2>')
-    if outcome.error:
+    if outcome.error and not _despite_gate(case, outcome, classifier):
         callout("This file was not classified.", outcome.error, tone="stop")
+        if outcome.readable:
+            despite = st.session_state["despite_gate"]
+            key = _key(case, classifier)
+            st.button(texts.LOOK_ANYWAY, key="look", on_click=despite.update, args=({key: True},))
         take_away.show(results, classifier.card)
     else:
-        close_up.show(_view(case, classifier), classifier, results, chosen)
+        close_up.show(_view(case, outcome, classifier), classifier, results, chosen)
         with st.expander("How to read this"):
             st.markdown(texts.HOW_TO_READ)
+
+
+def _despite_gate(case: Case, outcome: Outcome, classifier: Classifier) -> bool:
+    """Whether the user chose to see what the network makes of a refused picture."""
+    return outcome.readable and _key(case, classifier) in st.session_state["despite_gate"]

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from covidct.errors import CovidCTError
+from covidct.errors import CovidCTError, NotALungSlice
 from covidct.imaging import CTSlice
+from covidct.imaging.gate import check_lung_slice
 from covidct.imaging.window import Window
 
 if TYPE_CHECKING:
@@ -49,12 +50,14 @@ class Outcome:
         lung_share: part of the default heat map that lies inside the lungs, None if unknown.
         notes: the reader's remarks.
         error: why the file was refused, else empty.
+        readable: whether there is a picture that can be looked at all the same.
     """
 
     prediction: Prediction | None = None
     lung_share: float | None = None
     notes: tuple[str, ...] = ()
     error: str = ""
+    readable: bool = True
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -66,12 +69,14 @@ class View:
         evidence: its verdict and what that rests on.
         hounsfield: int16 (H, W), to be viewed in any window; None where there are none.
         file: as in the case.
+        outside_use: why the slice lies outside the intended use, else empty.
     """
 
     ct_slice: CTSlice
     evidence: Evidence
     hounsfield: np.ndarray | None = None
     file: bytes = b""
+    outside_use: str = ""
     _maps: dict[str, HeatMap] = field(default_factory=dict)
 
     def seen_in(self, window: Window) -> CTSlice:
@@ -93,14 +98,15 @@ class View:
         return self._maps[method]
 
 
-def look(case: Case, classifier: Classifier) -> View:
-    """Read a case and ask the network.
+def look(case: Case, classifier: Classifier, outside_use: str = "") -> View:
+    """Read a case and ask the network, without asking the gate.
 
     Raises:
         CovidCTError: the file cannot be read.
     """
     ct_slice = case.read()
-    return View(ct_slice, classifier.look(ct_slice), case.read_hounsfield(), case.file)
+    evidence, hounsfield = classifier.look(ct_slice), case.read_hounsfield()
+    return View(ct_slice, evidence, hounsfield, case.file, outside_use)
 
 
 def judge(case: Case, classifier: Classifier) -> Outcome:
@@ -108,10 +114,12 @@ def judge(case: Case, classifier: Classifier) -> Outcome:
     from covidct.inference.heatmap import GRADCAM
 
     try:
-        ct_slice = case.read()
+        ct_slice = check_lung_slice(case.read())
         view = View(ct_slice, classifier.look(ct_slice))
+    except NotALungSlice as refusal:
+        return Outcome(error=str(refusal))
     except CovidCTError as error:
-        return Outcome(error=str(error))
+        return Outcome(error=str(error), readable=False)
     share = view.heat_map(classifier, GRADCAM).lung_share
     return Outcome(view.evidence.prediction, share, view.ct_slice.notes)
 

@@ -31,6 +31,8 @@ IDENTIFIERS = (
     "Puts the patient and the study of this DICOM file’s header into the overlay, so that an "
     "archive files it with them. Without it the overlay holds neither."
 )
+NO_MEANING = "The network gives every picture a verdict; on this one it means nothing."
+LOOK_ANYWAY = "Look at the result all the same"
 TRAINING_TITLE = "Train on your own slices"
 TRAINING_LEAD = (
     "Fit a network to labelled slices, watch it learn, look at its mistakes beside those of the "

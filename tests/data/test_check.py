@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from covidct.data.check import check_dataset, relative_name
+from covidct.data.check_text import as_json, as_text
 from covidct.data.index import read_index
 from covidct.data.likeness import fingerprint, near_pairs
 from covidct.data.splits import split_for_training
@@ -63,11 +64,22 @@ def test_a_clean_data_set_has_nothing_to_report(clean):
     report = check_dataset(clean)
     assert report.duplicates == report.near_duplicates == report.contradictions == ()
     assert report.leaks == report.exclusions == report.unreadable == report.left_out == ()
+    assert report.outside_use == ()
     assert sum(count.slices for count in report.counts) == 20
     assert {count.split for count in report.counts} == {"training", "validation"}
     assert {item.class_name for item in report.samples} == {"COVID", "NonCOVID"}
     assert not report.official_lists
     assert not report.patients_known
+
+
+def test_what_is_no_lung_slice_is_named_and_stays_in_use(clean, no_lungs):
+    (clean / "CT_NonCOVID" / "page.png").write_bytes(no_lungs)
+    report = check_dataset(clean)
+    (found,) = report.outside_use
+    assert found.path.name == "page.png"
+    assert sum(count.slices for count in report.counts) == 21
+    assert "page.png" in as_text(report)
+    assert as_json(report)["outside_use"][0]["reason"] == found.reason
 
 
 def test_counts_are_those_of_the_split_that_training_makes(clean):

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from covidct import Prediction, UnreadableSlice, classify_image, read_slice
+from covidct import NotALungSlice, Prediction, UnreadableSlice, classify_image, read_slice
 from covidct.imaging.phantom import phantom_slice
 
 
@@ -77,3 +77,11 @@ def test_the_container_of_a_slice_does_not_change_its_probability(shipped, tmp_p
         cv2.imwrite(str(tmp_path / name), picture)
         probabilities.append(shipped.classify(read_slice(tmp_path / name)).probability)
     assert len(set(probabilities)) == 1
+
+
+def test_classify_image_refuses_what_is_no_lung_slice_unless_told_otherwise(tmp_path, no_lungs):
+    path = tmp_path / "page.png"
+    path.write_bytes(no_lungs)
+    with pytest.raises(NotALungSlice):
+        classify_image(path)
+    assert classify_image(path, despite_gate=True) in ("Positive", "Negative")

@@ -5,6 +5,7 @@ import re
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from covidct.imaging.gate import OUTSIDE_USE
 from covidct.imaging.window import VIEWING_WINDOWS
 from covidct.ui import texts
 from covidct.ui.first_look import SAMPLES
@@ -79,6 +80,28 @@ def test_a_bad_file_shows_its_error_beside_its_name_and_disturbs_no_other(app, p
     assert not decisions(app)
     assert '<h2 class="cv-file">bad.png</h2>' in html(app)
     assert table.loc["bad.png", "Remarks"] in html(app)
+
+
+def test_a_refused_picture_can_be_looked_at_and_is_marked_outside_the_use(app, png, no_lungs):
+    upload(app, ("page.png", no_lungs), ("slice.png", png))
+    assert not decisions(app)
+    table = app.dataframe[0].value.set_index("File")
+    assert table.loc["page.png", "Decision"] == "Refused"
+    assert table.loc["page.png", "Remarks"] in html(app)
+    app.button(key="look").click().run()
+    assert not app.exception
+    assert len(decisions(app)) == 1
+    assert OUTSIDE_USE in html(app)
+    assert texts.NO_MEANING in html(app)
+    assert app.dataframe[0].value.set_index("File").loc["page.png", "Verdict"] == ""
+    select_row(app, 1)
+    assert len(decisions(app)) == 1
+    assert OUTSIDE_USE not in html(app)
+
+
+def test_a_file_that_cannot_be_read_offers_nothing_to_look_at(app):
+    upload(app, ("bad.png", TEXT))
+    assert texts.LOOK_ANYWAY not in [button.label for button in app.button]
 
 
 def test_the_selected_row_is_on_show(app, png, other_png):

@@ -37,6 +37,7 @@ def findings(report: DataReport) -> tuple[Finding, ...]:
         _contradictions(report),
         _duplicates(report),
         _unused(report),
+        _outside_use(report),
         _patients(report),
         _shortcut(report),
     )
@@ -90,6 +91,17 @@ def _unused(report: DataReport) -> Finding:
     return Finding(
         NOTE,
         f"{count(len(files), 'file')} will not be used.",
+        tuple(f"{skipped.path.name}: {skipped.reason}" for skipped in files),
+    )
+
+
+def _outside_use(report: DataReport) -> Finding:
+    files = report.outside_use
+    if not files:
+        return Finding(GOOD, "Every picture looks like a lung slice.")
+    return Finding(
+        NOTE,
+        f"{count(len(files), 'picture')} may be no lung slice; used all the same.",
         tuple(f"{skipped.path.name}: {skipped.reason}" for skipped in files),
     )
 

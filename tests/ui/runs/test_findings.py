@@ -16,6 +16,7 @@ def report(**changes) -> DataReport:
     clean = {
         "counts": (Count("training", "COVID", 1, 1), Count("validation", "NonCOVID", 1200, 3)),
         "unreadable": (),
+        "outside_use": (),
         "left_out": (),
         "duplicates": (),
         "near_duplicates": (),
@@ -47,6 +48,7 @@ def test_a_clean_data_set_is_all_good_and_holds_nobody_up():
         ({"duplicates": ((A, A),)}, NOTE, "a.png = a.png"),
         ({"near_duplicates": ((A, A),)}, NOTE, "a.png = a.png"),
         ({"unreadable": (Skipped(A.path, "It is text."),)}, NOTE, "a.png: It is text."),
+        ({"outside_use": (Skipped(A.path, "An X-ray."),)}, NOTE, "a.png: An X-ray."),
         ({"left_out": (Skipped(A.path, "Mislabelled."),)}, NOTE, "a.png: Mislabelled."),
     ],
 )

@@ -1,0 +1,267 @@
+"""Whether a picture is an axial slice with lungs at all, judged before a network is asked.
+
+A network gives every picture a verdict, a photograph too. Here a picture must look like what the
+network learnt from: two air-dark lungs with sharp borders, side by side in evenly bright tissue.
+Eight measures say how far it does, and a table says how far each may go. The limits were set by
+hand, beyond nearly all slices of COVID-CT, and among what that leaves so that the photographs and
+X-rays at hand and crops of them fall outside; other pictures may still slip through.
+"""
+
+from dataclasses import dataclass, replace
+from functools import cache
+
+import cv2
+import numpy as np
+
+from covidct.errors import NotALungSlice
+from covidct.imaging.ct_slice import CTSlice
+from covidct.imaging.lungs import figure_box, lung_mask
+
+OUTSIDE_USE = "Outside the intended use."
+
+_SIDE = 256  # pixels of the longer side at which everything is measured
+_RIM = 0.02  # of the picture's width; a ring of body wall around the lungs
+_ASIDE = 0.15  # of the picture's width; a mask whose middle lies further out is one lung alone
+_GRID = 24, 32  # rows and columns on which the arrangement is compared
+_AIR_PERCENTILE = 25
+_MOST_COLOUR = 0.2
+_ANY = np.inf  # whatever the separation
+
+_NO_LUNGS = "No lungs were found in this picture. An axial CT slice of the chest is expected."
+_COLOURED = "This picture is coloured, like a photograph; CT slices are grey."
+_BLURRED = (
+    "The dark regions of this picture do not stand out as lungs do on a CT slice; it looks like an "
+    "X-ray or a photograph."
+)
+_ROUGH = (
+    "The grey levels of this picture are too uneven for a CT slice; it looks like a photograph."
+)
+_DRAWN = "This picture has too few shades for a CT slice, as in a drawing or a document."
+_UNLIKE = "The dark regions of this picture are not arranged like two lungs on an axial CT slice."
+
+
+@dataclass(frozen=True, slots=True)
+class Measures:
+    """What a picture is judged by, each without unit.
+
+    Attributes:
+        separation: Otsu's (1979) criterion inside the thorax, the share of variance that lies
+            between dark and bright.
+        sharpness: slope of the grey levels at the lungs' border, a pixel, of the contrast.
+        roughness: local deviation in tissue and in lung together, of the contrast.
+        likeness: correlation with a drawing of two lungs around a mediastinum.
+        filling: how much lung there is midway between left and right; 0 for one lung alone.
+        width: of the lungs, of the picture's.
+        depth: of the lungs from front to back, of the picture's width.
+        aspect: depth of the lungs by their width.
+    """
+
+    separation: float
+    sharpness: float
+    roughness: float
+    likeness: float
+    filling: float
+    width: float
+    depth: float
+    aspect: float
+
+    @property
+    def arrangement(self) -> float:
+        """Likeness less filling: low for one dark thing where two should be."""
+        return self.likeness - self.filling
+
+
+@dataclass(frozen=True, slots=True)
+class GateVerdict:
+    """Whether a picture is fit for the network.
+
+    Attributes:
+        reason: why it is not, a sentence for the user; empty where it is.
+        measures: what was measured; None where there was nothing to measure.
+    """
+
+    reason: str = ""
+    measures: Measures | None = None
+
+    @property
+    def accepted(self) -> bool:
+        """Whether the picture may be classified without a word."""
+        return not self.reason
+
+
+@dataclass(frozen=True, slots=True)
+class _Limit:
+    """A measure must lie between two values where separation is below another."""
+
+    measure: str
+    low: float
+    high: float
+    below: float
+    reason: str
+
+
+_NO = np.inf
+_LIMITS = (
+    _Limit("separation", 0.65, _NO, _ANY, _BLURRED),
+    _Limit("separation", 0, 0.975, _ANY, _DRAWN),
+    _Limit("sharpness", 0.22, _NO, 0.80, _BLURRED),
+    _Limit("sharpness", 0.13, _NO, 0.86, _BLURRED),
+    _Limit("roughness", 0, 0.21, _ANY, _ROUGH),
+    _Limit("roughness", 0, 0.19, 0.80, _ROUGH),
+    _Limit("likeness", 0.19, _NO, 0.82, _UNLIKE),
+    _Limit("likeness", 0.0, _NO, 0.83, _UNLIKE),
+    _Limit("likeness", -0.4, _NO, _ANY, _UNLIKE),
+    _Limit("filling", 0, 1.1, _ANY, _UNLIKE),
+    _Limit("arrangement", -0.45, _NO, 0.93, _UNLIKE),
+    _Limit("arrangement", -0.8, _NO, _ANY, _UNLIKE),
+    _Limit("width", 0.48, _NO, 0.81, _UNLIKE),
+    _Limit("width", 0.3, _NO, _ANY, _UNLIKE),
+    _Limit("depth", 0, 1.0, _ANY, _UNLIKE),
+    _Limit("aspect", 0.25, 1.8, _ANY, _UNLIKE),
+)
+
+
+def gate(ct_slice: CTSlice) -> GateVerdict:
+    """Judge a picture; takes about as long as finding its lungs."""
+    if ct_slice.colour_share > _MOST_COLOUR:
+        return GateVerdict(_COLOURED)
+    measures = measure(ct_slice.pixels)
+    if measures is None:
+        return GateVerdict(_NO_LUNGS)
+    reasons = (limit.reason for limit in _LIMITS if _exceeds(measures, limit))
+    return GateVerdict(next(reasons, ""), measures)
+
+
+def past_gate(ct_slice: CTSlice) -> CTSlice:
+    """The slice, with a note that it lies outside the intended use where the gate refuses it."""
+    reason = gate(ct_slice).reason
+    notes = (f"{OUTSIDE_USE} {reason}",) if reason else ()
+    return replace(ct_slice, notes=(*notes, *ct_slice.notes))
+
+
+def check_lung_slice(ct_slice: CTSlice) -> CTSlice:
+    """The slice as it is, or a refusal where the gate does not accept it.
+
+    Raises:
+        NotALungSlice: with the gate's reason.
+    """
+    verdict = gate(ct_slice)
+    if not verdict.accepted:
+        raise NotALungSlice(verdict.reason)
+    return ct_slice
+
+
+def measure(pixels: np.ndarray) -> Measures | None:
+    """The measures of a picture, uint8 (H, W); None where nothing in it looks like a lung."""
+    grey, lungs = _at_working_size(pixels)
+    if lungs is None:
+        return None
+    rows, columns = np.flatnonzero(lungs.any(axis=1)), np.flatnonzero(lungs.any(axis=0))
+    top, bottom, left, right = rows[0], rows[-1] + 1, columns[0], columns[-1] + 1
+    hull = cv2.fillConvexPoly(
+        np.zeros(lungs.shape, np.uint8), cv2.convexHull(cv2.findNonZero(lungs.view(np.uint8))), 1
+    )
+    rim = 2 * max(2, round(_RIM * grey.shape[1])) + 1
+    thorax = cv2.dilate(hull, _ellipse(rim)) > 0
+    inside = hull.astype(bool)
+    air = np.percentile(grey[lungs], _AIR_PERCENTILE)
+    tissue = thorax & ~lungs
+    if not tissue.any():
+        return None
+    contrast = max(float(np.median(grey[tissue]) - air), 1.0)
+    shown = np.clip((grey - air) / contrast, -0.2, 1.2)
+    return Measures(
+        separation=_separation(grey[thorax]),
+        sharpness=_sharpness(grey, lungs) / contrast,
+        roughness=_roughness(grey, lungs, inside & ~lungs, tissue) / contrast,
+        likeness=_likeness(shown[top:bottom, left:right]),
+        filling=_filling(lungs, inside, int(left), int(right)),
+        width=(right - left) / grey.shape[1],
+        depth=(bottom - top) / grey.shape[1],
+        aspect=(bottom - top) / (right - left),
+    )
+
+
+def _exceeds(measures: Measures, limit: _Limit) -> bool:
+    value = getattr(measures, limit.measure)
+    return measures.separation < limit.below and not limit.low <= value <= limit.high
+
+
+def _at_working_size(pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+    """The figure as float32 (h, w) and its lungs as bool (h, w), None where there are none.
+
+    In a mediastinal window Otsu's threshold parts bone from all else. Where it finds no lungs, what
+    is above it is levelled, so that the next threshold parts tissue from air.
+    """
+    figure = np.ascontiguousarray(figure_box(pixels).of(pixels))
+    scale = _SIDE / max(figure.shape)
+    size = tuple(max(8, round(length * scale)) for length in figure.shape[::-1])
+    small = cv2.resize(figure, size, interpolation=cv2.INTER_AREA)
+    lungs = lung_mask(small)
+    if not lungs.any():
+        bone, _ = cv2.threshold(
+            cv2.medianBlur(small, 5), 0, 255, cv2.THRESH_BINARY + cv2.THRESH_OTSU
+        )
+        lungs = lung_mask(np.minimum(small, np.uint8(bone)))
+    grey = cv2.medianBlur(small, 3).astype(np.float32)
+    return grey, lungs if lungs.any() else None
+
+
+def _separation(values: np.ndarray) -> float:
+    threshold, _ = cv2.threshold(
+        values.astype(np.uint8), 0, 255, cv2.THRESH_BINARY + cv2.THRESH_OTSU
+    )
+    bright = values > threshold
+    share = bright.mean()
+    if not 0 < share < 1:
+        return 0.0
+    difference = values[bright].mean() - values[~bright].mean()
+    return float(share * (1 - share) * difference**2 / values.var())
+
+
+def _sharpness(grey: np.ndarray, lungs: np.ndarray) -> float:
+    slopes = [cv2.Sobel(grey, cv2.CV_32F, *order, scale=1 / 8) for order in ((1, 0), (0, 1))]
+    steepest = cv2.dilate(np.hypot(*slopes), _ellipse(3))
+    border = cv2.dilate(lungs.view(np.uint8), _ellipse(3)).astype(bool) & ~lungs
+    return float(np.median(steepest[border]))
+
+
+def _roughness(
+    grey: np.ndarray, lungs: np.ndarray, mediastinum: np.ndarray, tissue: np.ndarray
+) -> float:
+    mean = cv2.blur(grey, (5, 5))
+    deviation = np.sqrt(np.maximum(cv2.blur(grey * grey, (5, 5)) - mean * mean, 0))
+    rough = 0.0
+    for region, otherwise in ((mediastinum, tissue), (lungs, lungs)):
+        core = cv2.erode(region.astype(np.uint8), _ellipse(7)).astype(bool)
+        rough += float(np.median(deviation[core if core.sum() > 30 else otherwise]))
+    return rough
+
+
+def _likeness(chest: np.ndarray) -> float:
+    small = cv2.resize(chest, _GRID[::-1], interpolation=cv2.INTER_AREA)
+    return float(-np.corrcoef(small.ravel(), _two_lungs().ravel())[0, 1]) if small.std() else 0.0
+
+
+@cache
+def _two_lungs() -> np.ndarray:
+    """Cover of two lungs in their bounding box, float32 on the grid, as an atlas draws them."""
+    y, x = np.mgrid[-1 : 1 : _GRID[0] * 1j, -1 : 1 : _GRID[1] * 1j]
+    thorax = np.abs(x) ** 2.4 + np.abs(y) ** 2.4 < 1
+    heart = np.hypot(x / 0.35, (y + 0.2) / 0.5) < 1
+    spine = (np.abs(x) < 0.1) & (y > 0.2)
+    return cv2.blur((thorax & ~heart & ~spine).astype(np.float32), (3, 3))
+
+
+def _filling(lungs: np.ndarray, hull: np.ndarray, left: int, right: int) -> float:
+    """Lung in the middle sixth against the mean of all columns, weighed by how convex it is."""
+    middle, width = (left + right) / 2, right - left
+    if abs(middle / lungs.shape[1] - 0.5) > _ASIDE:
+        return 0.0
+    columns = lungs.sum(axis=0)
+    central = columns[int(middle - width / 12) : int(middle + width / 12) + 1].mean()
+    return float(central / columns[left:right].mean() * lungs.sum() / hull.sum())
+
+
+def _ellipse(side: int) -> np.ndarray:
+    return cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
