@@ -136,8 +136,13 @@ class TwoClassModel(keras.Model):
     @classmethod
     def of(cls, model: keras.Model) -> "TwoClassModel":
         """Share the layers of a one-logit network; called with a list of one array."""
-        half = model.get_layer(LOGIT_LAYER).output / 2
-        return cls(model.inputs[:1], keras.layers.Concatenate()([-half, half]))
+        logit = model.get_layer(LOGIT_LAYER).output
+        # Named, since names that Keras makes up collide with those of a model from a file
+        pair = [
+            keras.layers.Rescaling(scale, name=name)(logit)
+            for name, scale in (("negative", -0.5), ("positive", 0.5))
+        ]
+        return cls(model.inputs[:1], keras.layers.Concatenate(name="pair")(pair))
 
     def predict(self, *args: object, **kwargs: object) -> np.ndarray:
         """``keras.Model.predict``, silent."""

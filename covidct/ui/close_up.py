@@ -38,13 +38,15 @@ def keep_controls() -> None:
 
 
 @st.fragment
-def show(view: View, classifier: Classifier, results: Sequence[Result], chosen: int) -> None:
+def show(
+    view: View, classifier: Classifier, results: Sequence[Result] = (), chosen: int = 0
+) -> None:
     """Draw everything; the controls redraw only this part and never ask for a new verdict.
 
     Args:
         view: the slice.
         classifier: the network.
-        results: of all slices on the page, to be taken away.
+        results: of all slices on the page, to be taken away; nothing is offered where empty.
         chosen: which of them it is, from 0.
     """
     from covidct.inference.heatmap import COLORMAPS, METHODS
@@ -73,6 +75,8 @@ def show(view: View, classifier: Classifier, results: Sequence[Result], chosen: 
         _trust(heat, METHODS[method].title)
         for note in view.ct_slice.notes:
             callout(note, tone="note")
+    if not results:
+        return
     if view.outside_use:
         take_away.show(results, classifier.card)
         return

@@ -111,7 +111,7 @@ def test_shipped_results_are_finished_and_know_their_model(monkeypatch, tmp_path
     folder = tmp_path / "some-model" / "evaluation"
     folder.mkdir(parents=True)
     assert jobs.shipped_evaluations() == ()
-    (folder / "metrics.json").write_text('{"split": "val"}')
+    (folder / "metrics.json").write_text('{"data": "COVID-CT", "split": "val"}')
     assert jobs.shipped_evaluations() == (folder,)
     assert jobs.read_status(folder).state == "finished"
     request = jobs.read_request(folder)

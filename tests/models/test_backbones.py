@@ -40,7 +40,7 @@ def test_vgg16_has_the_published_number_of_weights():
     images = keras.Input((224, 224, 3))
     model = keras.Model(images, get_backbone("vgg16").features(images))
     assert model.count_params() == 14_714_688
-    assert model.output_shape == [(None, 14, 14, 512)]
+    assert model.output[0].shape == (None, 14, 14, 512)
 
 
 def test_vgg16_normalises_as_keras_does():

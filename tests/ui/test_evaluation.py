@@ -23,8 +23,9 @@ def evaluation_page() -> None:
 
 
 @pytest.fixture
-def page(own_home) -> AppTest:
-    """The page, not yet run, of somebody who has evaluated nothing."""
+def page(own_home, tmp_path, monkeypatch) -> AppTest:
+    """The page, not yet run, of somebody who has evaluated nothing, where nothing was shipped."""
+    monkeypatch.setattr(jobs, "SHIPPED_DIR", tmp_path / "nothing shipped")
     return AppTest.from_function(evaluation_page, default_timeout=120)
 
 
@@ -56,6 +57,7 @@ def write_results(folder: Path, model: Path, data: Path, rows: int = 60) -> Path
         table.writerows(slices)
     figures = {
         "model_id": "some@0123",
+        "data": "COVID-CT",
         "split": "val",
         "operating_point": OWN,
         "n": rows,
