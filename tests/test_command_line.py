@@ -284,7 +284,6 @@ def test_the_card_of_the_shipped_model_is_reproduced(run, covid_ct, root, tmp_pa
     card = json.loads((root / "weights" / "covidct-astra" / "card.json").read_text())
     for name in ("n", "accuracy", "sensitivity", "specificity", "roc_auc"):
         assert measured[name] == pytest.approx(card["about"]["second-source"][name], abs=1e-6)
-    assert measured["roc_auc"] >= 0.85
 
 
 def test_a_report_tells_of_all_slices_and_of_no_patient(

@@ -159,7 +159,7 @@ def cross_validate(
         **summarise(verdicts),
         "roc_auc_without_lungs": float(roc_auc_score(first.labels, blank)),
         "abstaining": decided(verdicts, calibration.abstain_band),
-        "calibration": asdict(calibration),
+        "calibration": asdict(calibration) | {"abstain_band": list(calibration.abstain_band)},
         "recipes": [_judged(row, rows[0]) for row in rows],
     }
     out.mkdir(parents=True, exist_ok=True)

@@ -1,7 +1,13 @@
+import keras
 import numpy as np
 import pytest
+from keras import layers
 
 from covidct.evaluation.review import Reviewed
+from covidct.inference.calibration import Calibration
+from covidct.inference.classifier import Classifier
+from covidct.inference.store import MODEL_FILE, ModelCard, sha256_of
+from covidct.models.network import LOGIT_LAYER, POOLING_LAYER, STANDARDISE_LAYER
 
 
 @pytest.fixture(scope="session")
@@ -32,3 +38,51 @@ def make_slices():
         return tuple(slices)
 
     return make
+
+
+def linear_network(weights):
+    """A network whose logit is the sum of its input (rows, columns) times these weights."""
+    images = keras.Input((*weights.shape, 3))
+    maps = layers.Conv2D(1, weights.shape, name="all_pixels")(images)
+    pooled = layers.GlobalAveragePooling2D(name=POOLING_LAYER)(maps)
+    scaled = layers.BatchNormalization(
+        center=False, scale=False, epsilon=1e-8, name=STANDARDISE_LAYER
+    )(pooled)
+    model = keras.Model(images, layers.Dense(1, name=LOGIT_LAYER)(scaled))
+    kernel = np.zeros((*weights.shape, 3, 1))
+    kernel[:, :, 0, 0] = weights  # of the picture, not of the covers
+    model.get_layer("all_pixels").set_weights([kernel, np.zeros(1)])
+    model.get_layer(LOGIT_LAYER).set_weights([np.ones((1, 1)), np.zeros(1)])
+    return model
+
+
+def card_of(model, sha256="0" * 64):
+    return ModelCard(
+        name="linear",
+        sha256=sha256,
+        backbone="efficientnet_lite0",
+        image_size=model.input_shape[1:3],
+        pixel_scaling="unit",
+        calibration=Calibration(),
+    )
+
+
+@pytest.fixture(scope="session")
+def linear_classifier():
+    """Makes a classifier of a linear network from its weights (rows, columns)."""
+
+    def make(weights):
+        model = linear_network(weights)
+        return Classifier(model, card_of(model))
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def deaf_model_folder(tmp_path_factory):
+    """A model folder whose network says the same of everything."""
+    folder = tmp_path_factory.mktemp("deaf")
+    model = linear_network(np.zeros((48, 64)))
+    model.save(folder / MODEL_FILE)
+    card_of(model, sha256_of(folder / MODEL_FILE)).write(folder)
+    return folder
