@@ -166,8 +166,8 @@ def test_the_first_look_makes_the_screenshot_of_the_readme(diagnose, tmp_path, r
     expect(page.locator("h2.cv-file")).to_have_text("Synthetic slice: 8 opacities")
     expect(overlay(page)).to_be_visible()
     page.mouse.move(0, 0)
-    page.set_viewport_size({"width": 1280, "height": 1400})
-    expect(page.get_by_text("How to read this")).to_be_in_viewport()
+    page.set_viewport_size({"width": 1280, "height": 1600})
+    expect(page.get_by_text("Take away")).to_be_in_viewport()
     picture = tmp_path / "diagnose.png"
     page.screenshot(path=picture)
     assert picture.stat().st_size > 50_000

@@ -39,6 +39,7 @@ def test_from_labelled_slices_to_figures_in_a_file(
     shutil.copytree(tiny_model, tmp_path / "home" / "models" / "tiny")
     page = new_page()
     page.goto(f"{cold_server.url}/evaluation")
+    page.get_by_role("radio", name="New evaluation").click()
     expect(page.get_by_text("Choose labelled slices first")).to_be_visible()
     expect(button(page, "Evaluate and audit")).to_be_disabled()
     assert "tensorflow" not in cold_server.log.read_text().lower()
