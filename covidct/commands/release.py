@@ -27,7 +27,7 @@ def add_commands(
         "--second", type=Path, metavar="DIR", help="another source; its first half is trained on"
     )
     parser.add_argument("--out", type=Path, required=True, metavar="OUTDIR", help="a new folder")
-    parser.add_argument("--backbone", default="astra_resnet", metavar="NAME")
+    parser.add_argument("--backbone", default="astra_lite", metavar="NAME")
     parser.add_argument("--views", type=int, default=8, metavar="N", help="of each slice")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", action="store_true", help="print the figures as JSON")

@@ -29,7 +29,7 @@ from covidct.imaging.readers import read_slice
 from covidct.inference.calibration import Calibration, fit_calibration
 from covidct.inference.classifier import Prediction
 from covidct.inference.store import MODEL_FILE, ModelCard, sha256_of
-from covidct.models.backbones import get_preprocess_input
+from covidct.models.backbones import Trunk, get_backbone, get_preprocess_input
 from covidct.models.network import build_network, feature_origins
 from covidct.training.config import TrainConfig
 from covidct.training.keep import keep_model, round_to_half_precision
@@ -59,33 +59,51 @@ class Recipe:
 
     Attributes:
         name: what is different from the first recipe.
-        second_weight: of a slice of the second source, against 1 for one of the first.
+        second_weights: for each trunk, of a slice of the second source, against 1 for one of the
+            first.
         blank_weight: of a slice without its lungs, against 1 for one with them.
         views: how many of the views are used; None is all.
         features: which pooled features are used, values by property.
         mirrored: average the logits of the slice and its mirror image.
+        trunks_weigh_the_same: rather than what the backbone's table says.
     """
 
     name: str
-    second_weight: float = 0.1
+    second_weights: tuple[float, ...] = (0.2, 0.0)
     blank_weight: float = 1.0
     views: int | None = None
     features: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    mirrored: bool = False
+    mirrored: bool = True
+    trunks_weigh_the_same: bool = False
+
+    def takes(self, origin: Mapping[str, str]) -> bool:
+        """Whether it uses pooled features of that origin."""
+        return all(origin[kind] in allowed for kind, allowed in self.features.items())
+
+    def concerns(self, trunks: Sequence, sources: int) -> bool:
+        """Whether it says something of a network with these trunks, trained on so many sources."""
+        return (sources > 1 or "second source" not in self.name) and (
+            len(trunks) > 1 or "trunk" not in self.name
+        )
 
 
 KEPT = Recipe("as kept")
 _VARIATIONS = (
-    Recipe("no second source", second_weight=0.0),
-    Recipe("second source weighed like the first", second_weight=1.0),
+    Recipe("no second source", second_weights=(0.0, 0.0)),
+    Recipe("second source weighed half as much", second_weights=(0.1, 0.0)),
+    Recipe("second source weighed like the first", second_weights=(1.0, 0.0)),
+    Recipe("second source for both trunks", second_weights=(0.2, 0.2)),
+    Recipe("first trunk alone", features={"trunk": ("Astra",)}),
+    Recipe("second trunk alone", features={"trunk": ("Lite",)}),
+    Recipe("both trunks weighed the same", trunks_weigh_the_same=True),
     Recipe("slices without lungs not shown", blank_weight=0.0),
     Recipe("slices without lungs weighed four times", blank_weight=4.0),
     Recipe("each slice shown once, unchanged", views=1),
     Recipe("pooled over the thorax only", features={"cover": ("thorax",)}),
     Recipe("pooled over the lungs only", features={"cover": ("lungs",)}),
     Recipe("means only", features={"statistic": ("mean",)}),
-    Recipe("last stage only", features={"stage": ("last",)}),
-    Recipe("averaged with the mirror image when asked", mirrored=True),
+    Recipe("last stages only", features={"stage": ("last",)}),
+    Recipe("mirror image not asked", mirrored=False),
 )
 
 
@@ -143,16 +161,16 @@ def cross_validate(
         half = read_index(second).subset(HALVES[0])
         sources.append(_show(network, half, config, progress))
     first = sources[0].slices
-    origins, folds = feature_origins(network), _folds(first.items, config.seed)
-    recipes = [KEPT, *(r for r in _VARIATIONS if second or "second source" not in r.name)]
+    trunks, folds = _trunks(network), _folds(first.items, config.seed)
+    recipes = [KEPT, *(r for r in _VARIATIONS if r.concerns(trunks, len(sources)))]
     logits = {
-        recipe.name: _out_of_fold(recipe, sources, origins, folds)
+        recipe.name: _out_of_fold(recipe, trunks, sources, folds)
         for recipe in progress(recipes, "Cross-validating")
     }
     rows = [_row(recipe, logits[recipe.name], first.labels, folds) for recipe in recipes]
     calibration = fit_calibration(logits[KEPT.name], first.labels)
     verdicts = _verdicts(first, calibration, logits[KEPT.name])
-    blank = _out_of_fold(KEPT, sources, origins, folds, without_lungs=True)
+    blank = _out_of_fold(KEPT, trunks, sources, folds, without_lungs=True)
     figures = {
         "folds": FOLDS,
         "roc_auc_folds": rows[0]["roc_auc_folds"],
@@ -165,7 +183,8 @@ def cross_validate(
     out.mkdir(parents=True, exist_ok=True)
     replace_text(out / TABLE_FILE, json.dumps(figures, indent=2, ensure_ascii=False) + "\n")
     _write_out_of_fold(out / OUT_OF_FOLD_FILE, first.items, folds, logits[KEPT.name], calibration)
-    _head(KEPT, sources, _chosen(KEPT, origins), np.arange(len(folds))).put_into(network)
+    _, head = _head(KEPT, trunks, sources, np.arange(len(folds)))
+    head.put_into(network)
     card = _keep(out, network, config, calibration, figures, sources)
     write_evaluation(
         out / EVALUATION_FOLDER,
@@ -212,53 +231,67 @@ def _folds(items: Sequence[Item], seed: int) -> np.ndarray:
     return folds
 
 
-def _chosen(recipe: Recipe, origins: Sequence[Mapping[str, str]]) -> np.ndarray:
-    """Positions of the pooled features that a recipe uses."""
-    return np.flatnonzero(
-        [
-            all(origin[kind] in allowed for kind, allowed in recipe.features.items())
-            for origin in origins
-        ]
-    )
+def _trunks(network: keras.Model) -> list[tuple[Trunk, list[tuple[int, dict[str, str]]]]]:
+    """The trunks of a network, each with position and origin of its pooled features."""
+    origins = list(enumerate(feature_origins(network)))
+    return [
+        (trunk, [(i, origin) for i, origin in origins if origin["trunk"] == trunk.name])
+        for trunk in get_backbone(network.name).trunks
+    ]
 
 
 def _head(
-    recipe: Recipe, sources: Sequence[_Shown], features: np.ndarray, training: np.ndarray
-) -> Head:
-    """Solved on some of the first source's slices and all of the second's."""
-    views = slice(recipe.views)
+    recipe: Recipe, trunks: Sequence, sources: Sequence[_Shown], training: np.ndarray
+) -> tuple[np.ndarray, Head]:
+    """Solved trunk by trunk on some of the first source's slices and all of the second's.
+
+    Returns:
+        The positions of the pooled features that it takes, and the head.
+    """
     parts = [training, *(np.arange(len(other.pooled.labels)) for other in sources[1:])]
-    weights = [1.0, recipe.second_weight]
-    return solve(
-        [
-            (shown.pooled.of(part, features, views), weight)
-            for shown, part, weight in zip(sources, parts, weights, strict=False)
+    taken, heads, weights = [], [], []
+    for (trunk, origins), second_weight in zip(trunks, recipe.second_weights, strict=False):
+        features = np.array([i for i, origin in origins if recipe.takes(origin)], int)
+        if not features.size:
+            continue
+        shown = [
+            (other.pooled.of(part, features, slice(recipe.views)), weight)
+            for other, part, weight in zip(sources, parts, (1.0, second_weight), strict=False)
             if weight
-        ],
-        balanced=True,
-        blank_weight=recipe.blank_weight,
-    )
+        ]
+        taken.append(features)
+        heads.append(
+            solve(
+                shown,
+                balanced=True,
+                inverse_regularisation=trunk.inverse_regularisation,
+                blank_weight=recipe.blank_weight,
+            )
+        )
+        weights.append(1.0 if recipe.trunks_weigh_the_same else trunk.weight)
+    return np.concatenate(taken), Head.sum_of(heads, weights)
 
 
 def _out_of_fold(
     recipe: Recipe,
+    trunks: Sequence,
     sources: Sequence[_Shown],
-    origins: Sequence[Mapping[str, str]],
     folds: np.ndarray,
     *,
     without_lungs: bool = False,
 ) -> np.ndarray:
     """The logit of each slice of the first source by a head that saw none of its patient."""
-    features, first = _chosen(recipe, origins), sources[0]
-    asked = first.pooled.without_lungs if without_lungs else first.pooled.views[0]
+    first = sources[0]
+    asked = [first.pooled.without_lungs] if without_lungs else [first.pooled.views[0]]
+    if recipe.mirrored and not without_lungs:
+        asked.append(first.mirrored)
     logits = np.empty(len(folds))
     for fold in range(FOLDS):
         held_out = folds == fold
-        head = _head(recipe, sources, features, np.flatnonzero(~held_out))
-        logits[held_out] = head.logits(asked[held_out][:, features])
-        if recipe.mirrored:
-            mirrored = head.logits(first.mirrored[held_out][:, features])
-            logits[held_out] = (logits[held_out] + mirrored) / 2
+        taken, head = _head(recipe, trunks, sources, np.flatnonzero(~held_out))
+        logits[held_out] = np.mean(
+            [head.logits(view[held_out][:, taken]) for view in asked], axis=0
+        )
     return logits
 
 
@@ -316,7 +349,9 @@ def _keep(
     sources: Sequence[_Shown],
 ) -> ModelCard:
     round_to_half_precision(network)
-    keep_model(out, keras.Model(network.input, network.output, name=config.backbone))
+    mirrored = build_network(config.backbone, config.input_size, pretrained=False, mirrored=True)
+    mirrored.set_weights(network.get_weights())
+    keep_model(out, mirrored)
     names = ("training", "training, second source")
     counts = {
         name: {

@@ -12,7 +12,7 @@ from keras import KerasTensor
 from covidct.errors import ConfigError, ModelIntegrityError
 from covidct.files import sha256_of
 from covidct.models.astra_resnet import astra_resnet
-from covidct.models.efficientnet_lite import efficientnet_lite
+from covidct.models.efficientnet_lite import early_expansions, efficientnet_lite
 
 PIXEL_SCALINGS = ("backbone", "unit")
 PRETRAINED_DIR = Path(__file__).parents[2] / "weights" / "pretrained"
@@ -29,8 +29,26 @@ def unit_preprocess_input(images: np.ndarray) -> np.ndarray:
 
 
 @dataclass(frozen=True, slots=True)
+class Trunk:
+    """Feature maps of a backbone on which a head of their own is solved.
+
+    Attributes:
+        name: of what it was pretrained as.
+        maps: how many of the backbone's feature maps are its own.
+        inverse_regularisation: of the logistic regression, chosen by patient-grouped
+            cross-validation on COVID-CT's train and validation lists, as is the weight.
+        weight: of its logit in the sum.
+    """
+
+    name: str
+    maps: int
+    inverse_regularisation: float = 0.02
+    weight: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
 class Backbone:
-    """A convolutional network without its head.
+    """A convolutional network without its head, or several side by side.
 
     Attributes:
         name: key in :data:`BACKBONES`.
@@ -38,10 +56,11 @@ class Backbone:
             it was pretrained with.
         preprocess_input: normalisation of (N, h, w, 3) from 0..255 that its pretrained weights
             need.
-        features: (N, h, w, 3) -> maps (N, h', w', C), one or more, the coarsest last, added to the
-            graph layer by layer.
+        features: (N, h, w, 3) -> maps (N, h', w', C), one or more, added to the graph layer by
+            layer, those of each trunk together.
         load_pretrained: fills the layers of a model made from ``features`` with weights learnt
-            from chest CT (astra_resnet) or from ImageNet (the others).
+            from chest CT (Astra) or from ImageNet (the others).
+        trunks: what the maps belong to.
         pools_deviation: pool each map's mean absolute deviation beside its mean.
         channel_offsets: what ``preprocess_input`` gives each channel beyond the first for the same
             grey level.
@@ -52,6 +71,7 @@ class Backbone:
     preprocess_input: Callable[[np.ndarray], np.ndarray]
     features: Callable[[KerasTensor], list[KerasTensor]]
     load_pretrained: Callable[[keras.Model], None]
+    trunks: tuple[Trunk, ...] = (Trunk("only", 1),)
     pools_deviation: bool = False
     channel_offsets: tuple[float, float, float] = (0.0, 0.0, 0.0)
 
@@ -65,6 +85,26 @@ def _lite(variant: int, image_size: int, width: float, depth: float) -> Backbone
         features=lambda images: [efficientnet_lite(images, width, depth)],
         load_pretrained=lambda model: _set_weights(model, read_pretrained_weights(name)),
     )
+
+
+_LITE_PREFIX, _LITE_WIDTH, _LITE_DEPTH = "lite_", 1.0, 1.1  # of EfficientNet-Lite1
+
+
+def _astra_lite_features(images: KerasTensor) -> list[KerasTensor]:
+    """Astra's maps, and those of EfficientNet-Lite1 at the same two resolutions.
+
+    Networks that were pretrained on different pictures err on different slices, so the sum of
+    their logits errs less (Hansen and Salamon 1990, doi:10.1109/34.58871).
+    """
+    scaled = keras.layers.Rescaling(255 / 128, -127 / 128, name="lite_scaling")(images)
+    lite = early_expansions(scaled, _LITE_WIDTH, _LITE_DEPTH, _LITE_PREFIX)
+    return [*astra_resnet(images), *lite]
+
+
+def _load_astra_lite(model: keras.Model) -> None:
+    lite = read_pretrained_weights("efficientnet_lite1")
+    _set_weights(model, {_LITE_PREFIX + name: values for name, values in lite.items()})
+    _set_weights(model, read_pretrained_weights("astra_resnet"))
 
 
 def _vgg16_features(images: KerasTensor) -> list[KerasTensor]:
@@ -95,13 +135,21 @@ BACKBONES = {
     backbone.name: backbone
     for backbone in (
         Backbone(
-            name="astra_resnet",
-            image_size=320,
-            preprocess_input=unit_preprocess_input,
-            features=astra_resnet,
-            load_pretrained=lambda model: _set_weights(
-                model, read_pretrained_weights("astra_resnet")
-            ),
+            "astra_lite",
+            256,
+            unit_preprocess_input,
+            _astra_lite_features,
+            _load_astra_lite,
+            (Trunk("Astra", 2), Trunk("Lite", 2, inverse_regularisation=0.005, weight=0.7)),
+            pools_deviation=True,
+        ),
+        Backbone(
+            "astra_resnet",
+            256,
+            unit_preprocess_input,
+            astra_resnet,
+            lambda model: _set_weights(model, read_pretrained_weights("astra_resnet")),
+            (Trunk("Astra", 2),),
             pools_deviation=True,
         ),
         _lite(0, 256, width=1.0, depth=1.0),

@@ -11,6 +11,10 @@ Where a backbone's table entry says so, each feature map is pooled twice: its me
 absolute deviation, which tells how uneven the map is, as texture recognition has long done
 (statistics of filter responses: Portilla and Simoncelli 2000). The deviations are feature maps like
 the others, so what is said above holds for them too.
+
+A network may look at each slice and at its mirror image and average what it sees: lungs are much
+the same in a mirror, and chance is not. The maps of the mirror image are turned back first, so the
+average is again a stack of feature maps, and all of the above holds.
 """
 
 import itertools
@@ -30,7 +34,12 @@ _STANDARDISE_EPSILON, _COVER_EPSILON = 1e-8, 1e-6
 
 
 def build_network(
-    backbone: str, image_size: tuple[int, int], *, dropout: float = 0.0, pretrained: bool = True
+    backbone: str,
+    image_size: tuple[int, int],
+    *,
+    dropout: float = 0.0,
+    pretrained: bool = True,
+    mirrored: bool = False,
 ) -> keras.Model:
     """A network that gives one logit a slice, positive for COVID-19.
 
@@ -39,6 +48,7 @@ def build_network(
         image_size: rows and columns of the input.
         dropout: share of pooled features dropped while training.
         pretrained: start from the backbone's pretrained weights rather than random ones.
+        mirrored: average over the slice and its mirror image; takes twice as long.
 
     Returns:
         Model (N, h, w, 3) float32, from :func:`covidct.imaging.preprocess.network_pixels`, ->
@@ -50,11 +60,17 @@ def build_network(
     """
     table_entry = get_backbone(backbone)
     images = keras.Input((*image_size, 3), name="images")
-    picture, covers = images[..., :1], images[..., 1:]
+    shown = (
+        layers.Concatenate(axis=0, name="mirror")([images, _flip(images)]) if mirrored else images
+    )
+    picture, covers = shown[..., :1], shown[..., 1:]
     channels = layers.Concatenate(name="channels")(
         [picture + offset for offset in table_entry.channel_offsets]
     )
     x = _weighted_maps(table_entry.features(channels), covers, table_entry.pools_deviation)
+    if mirrored:
+        straight, turned = ops.split(x, 2)
+        x = layers.Average(name="both_ways")([straight, _flip(turned)])
     x = layers.GlobalAveragePooling2D(name=POOLING_LAYER)(x)
     x = layers.BatchNormalization(
         center=False, scale=False, epsilon=_STANDARDISE_EPSILON, name=STANDARDISE_LAYER
@@ -66,12 +82,17 @@ def build_network(
     return model
 
 
+def _flip(x: KerasTensor) -> KerasTensor:
+    """Left and right changed, (N, h, w, C)."""
+    return ops.flip(x, axis=2)
+
+
 def _weighted_maps(
     features: Sequence[KerasTensor], covers: KerasTensor, with_deviations: bool
 ) -> KerasTensor:
     """Maps of several resolutions -> (N, h, w, C) on the coarsest grid, whose plain averages are
     the averages of the maps, and of their deviations, over each cover."""
-    coarsest = features[-1].shape[1:3]
+    rows = min(maps.shape[1] for maps in features)
     weighted = []
     for maps in features:
         weights = ops.image.resize(covers, maps.shape[1:3], "bilinear", antialias=True)
@@ -81,7 +102,7 @@ def _weighted_maps(
             if with_deviations:
                 mean = layers.GlobalAveragePooling2D(keepdims=True)(chosen[0])
                 chosen.append(ops.abs(maps - mean) * weight)
-            stride = -(-maps.shape[1] // coarsest[0])
+            stride = -(-maps.shape[1] // rows)
             if stride > 1:
                 chosen = [layers.AveragePooling2D(stride, padding="same")(x) for x in chosen]
             weighted += chosen
@@ -92,16 +113,22 @@ def feature_origins(model: keras.Model) -> list[dict[str, str]]:
     """Where each pooled feature of :func:`build_network`'s model comes from, in their order.
 
     Returns:
-        Of each, "stage" (counted from 1, "last" for the coarsest), "cover" and "statistic".
+        Of each, "trunk", "stage" (counted from 1, "last" for a trunk's last maps), "cover" and
+        "statistic".
     """
-    maps = model.get_layer(WEIGHTED_LAYER).input
-    statistics = STATISTICS if get_backbone(model.name).pools_deviation else STATISTICS[:1]
-    earlier = len(maps) // (len(COVERS) * len(statistics)) - 1
-    stages = [*map(str, range(1, earlier + 1)), "last"]
+    table_entry = get_backbone(model.name)
+    statistics = STATISTICS if table_entry.pools_deviation else STATISTICS[:1]
+    stages = [
+        (trunk.name, str(number) if number < trunk.maps else "last")
+        for trunk in table_entry.trunks
+        for number in range(1, trunk.maps + 1)
+    ]
     origins = itertools.product(stages, COVERS, statistics)
     return [
-        dict(zip(("stage", "cover", "statistic"), origin, strict=True))
-        for origin, tensor in zip(origins, maps, strict=True)
+        {"trunk": trunk, "stage": stage, "cover": cover, "statistic": statistic}
+        for ((trunk, stage), cover, statistic), tensor in zip(
+            origins, model.get_layer(WEIGHTED_LAYER).input, strict=True
+        )
         for _ in range(tensor.shape[-1])
     ]
 

@@ -45,7 +45,7 @@ class TrainConfig:
         ConfigError: a value is out of range; the sentence names the setting and the range.
     """
 
-    backbone: str = "astra_resnet"
+    backbone: str = "astra_lite"
     image_size: int | None = None  # columns of the input; None is what suits the backbone
     pixel_scaling: str = "backbone"  # the backbone's preprocess_input, or "unit": division by 255
     pretrained: bool = True  # start from the backbone's pretrained weights

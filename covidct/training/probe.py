@@ -8,6 +8,9 @@ Each slice is shown several times, changed at random, and once with its lungs ta
 picture the head is to say that it cannot know: it counts half for each class, so that what can be
 seen of the class outside the lungs is not used (counterfactual examples, as in Kaushik et al. 2020,
 arXiv:1909.12434).
+
+Each trunk of a network has a head of its own, and their logits are summed: solved together, the
+larger trunk drowns what the other knows.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -21,9 +24,14 @@ from sklearn.preprocessing import StandardScaler
 from covidct.data.augment import Augmentation, augment
 from covidct.data.stream import PreparedSlices, evaluation_batches
 from covidct.imaging.blanking import without_lungs
-from covidct.models.network import LOGIT_LAYER, POOLING_LAYER, standardise_features
+from covidct.models.backbones import get_backbone
+from covidct.models.network import (
+    LOGIT_LAYER,
+    POOLING_LAYER,
+    feature_origins,
+    standardise_features,
+)
 
-_INVERSE_REGULARISATION = 0.02  # chosen by patient-grouped cross-validation on COVID-CT's lists
 _BATCH = 16
 _MOST_ITERATIONS, _TOLERANCE = 500, 1e-2  # a closer solution costs much and gains nothing
 
@@ -71,6 +79,16 @@ class Head:
         """Of pooled features (N, C), float (N,)."""
         return (features - self.mean) / np.sqrt(self.variance) @ self.kernel + self.bias
 
+    @classmethod
+    def sum_of(cls, heads: Sequence["Head"], weights: Sequence[float]) -> "Head":
+        """The head of all features whose logit is the weighted sum of those of heads of some."""
+        return cls(
+            np.concatenate([head.mean for head in heads]),
+            np.concatenate([head.variance for head in heads]),
+            np.concatenate([w * head.kernel for head, w in zip(heads, weights, strict=True)]),
+            sum(w * head.bias for head, w in zip(heads, weights, strict=True)),
+        )
+
     def put_into(self, network: keras.Model) -> None:
         """Make it the head of the network whose features it was solved on."""
         standardise_features(network, self.mean, self.variance)
@@ -110,31 +128,57 @@ def pooled_views(
     return PooledViews(np.stack(passes[1:]), passes[0], slices.labels)
 
 
+def solve_trunks(network: keras.Model, pooled: PooledViews, *, balanced: bool) -> Head:
+    """The head of a network from :func:`covidct.models.network.build_network`, trunk by trunk."""
+    origins = feature_origins(network)
+    trunks = get_backbone(network.name).trunks
+    everything = np.arange(len(pooled.labels))
+    heads = [
+        solve(
+            [(pooled.of(everything, of_trunk, slice(None)), 1.0)],
+            balanced=balanced,
+            inverse_regularisation=trunk.inverse_regularisation,
+        )
+        for trunk in trunks
+        for of_trunk in [np.flatnonzero([origin["trunk"] == trunk.name for origin in origins])]
+    ]
+    return Head.sum_of(heads, [trunk.weight for trunk in trunks])
+
+
 def solve(
-    sources: Sequence[tuple[PooledViews, float]], *, balanced: bool, blank_weight: float = 1.0
+    sources: Sequence[tuple[PooledViews, float]],
+    *,
+    balanced: bool,
+    inverse_regularisation: float,
+    blank_weight: float = 1.0,
 ) -> Head:
     """The logistic regression on standardised features.
+
+    Features of further sources are moved to the mean of the first's, so that it does not matter
+    how one source differs from the other as a whole.
 
     Args:
         sources: pooled views of one source of slices or more, each with the weight of a slice.
         balanced: weigh both classes of a source the same.
+        inverse_regularisation: scikit-learn's C.
         blank_weight: of a slice without its lungs, against 1 for the slice with them.
     """
     rows, labels, weights = [], [], []
+    centre = _mean(sources[0][0])
     for pooled, weight in sources:
         count = len(pooled.views)
         ill = pooled.labels == 1
         share = np.where(ill, ill.mean(), 1 - ill.mean()) if balanced else np.full(ill.size, 0.5)
-        rows += [*pooled.views, pooled.without_lungs, pooled.without_lungs]
+        move = centre - _mean(pooled)
+        rows += [view + move for view in (*pooled.views, *[pooled.without_lungs] * 2)]
         labels += [ill] * count + [np.ones_like(ill), np.zeros_like(ill)]
         weights += [weight / (2 * share) / count] * count
         weights += [np.full(ill.size, weight * blank_weight / 2)] * 2
-    shown = np.concatenate([v for pooled, _ in sources for v in pooled.views])
-    scaler = StandardScaler().fit(shown)
+    scaler = StandardScaler().fit(np.concatenate(sources[0][0].views))
     weights = np.concatenate(weights)
     used = weights > 0
     regression = LogisticRegression(
-        C=_INVERSE_REGULARISATION, max_iter=_MOST_ITERATIONS, tol=_TOLERANCE
+        C=inverse_regularisation, max_iter=_MOST_ITERATIONS, tol=_TOLERANCE
     ).fit(
         scaler.transform(np.concatenate(rows)[used]),
         np.concatenate(labels)[used],
@@ -143,6 +187,10 @@ def solve(
     return Head(
         scaler.mean_, scaler.scale_**2, regression.coef_[0], float(regression.intercept_[0])
     )
+
+
+def _mean(pooled: PooledViews) -> np.ndarray:
+    return pooled.views.mean(axis=(0, 1))
 
 
 def _view(

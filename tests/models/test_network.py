@@ -50,6 +50,24 @@ def test_only_what_lies_inside_the_covers_counts():
     assert np.allclose(network(fainter), logit, atol=1e-3)
 
 
+def test_a_mirrored_network_says_the_mean_of_both_ways_and_its_map_is_mirrored_with_the_slice():
+    plain = build_network("astra_lite", (64, 96))
+    both = build_network("astra_lite", (64, 96), pretrained=False, mirrored=True)
+    both.set_weights(plain.get_weights())
+    slices = np.random.default_rng(0).random((3, 64, 96, 3)).astype(np.float32)
+    turned = slices[:, :, ::-1]
+    assert np.allclose(both(slices), (plain(slices) + plain(turned)) / 2, atol=1e-4)
+    maps, _ = features_and_logit(both)(slices)
+    maps_of_turned, _ = features_and_logit(both)(turned)
+    assert np.allclose(maps_of_turned, maps[:, :, ::-1], atol=1e-3)
+
+
+def test_each_trunk_has_its_own_features():
+    network = build_network("astra_lite", (64, 64), pretrained=False)
+    trunks = [origin["trunk"] for origin in feature_origins(network)]
+    assert trunks == ["Astra"] * 4 * (512 + 1024) + ["Lite"] * 4 * (240 + 672)
+
+
 def test_vgg16_sees_the_channels_that_keras_gives_it():
     network = build_network("vgg16", (64, 64), pretrained=False)
     grey = np.random.default_rng(0).integers(0, 256, (1, 64, 64, 1)).astype(np.float32)

@@ -8,9 +8,9 @@ from covidct.data.augment import Augmentation
 from covidct.data.index import read_index
 from covidct.data.stream import evaluation_batches, prepare
 from covidct.imaging.blanking import without_lungs
-from covidct.models.backbones import unit_preprocess_input
-from covidct.models.network import LOGIT_LAYER, build_network
-from covidct.training.probe import pooled_views, solve
+from covidct.models.backbones import get_backbone, unit_preprocess_input
+from covidct.models.network import LOGIT_LAYER, build_network, feature_origins
+from covidct.training.probe import pooled_views, solve, solve_trunks
 
 SIZE = (64, 64)
 
@@ -28,7 +28,7 @@ def network():
 def _solve(network, slices, **changes):
     options = {"views": 2, "seed": 0} | changes
     pooled = pooled_views(network, slices, unit_preprocess_input, Augmentation(), **options)
-    solve([(pooled, 1.0)], balanced=True).put_into(network)
+    solve_trunks(network, pooled, balanced=True).put_into(network)
     return network.get_layer(LOGIT_LAYER).get_weights()
 
 
@@ -52,10 +52,36 @@ def test_a_thorax_without_lungs_tells_nothing(network, slices):
 def test_a_head_gives_the_logits_of_the_network_it_is_put_into(network, slices):
     pooled = pooled_views(network, slices, unit_preprocess_input, Augmentation(), views=2, seed=0)
     assert pooled.views.shape[:2] == (2, len(slices.items))
-    head = solve([(pooled, 1.0), (pooled, 0.5)], balanced=False)
+    head = solve([(pooled, 1.0), (pooled, 0.5)], balanced=False, inverse_regularisation=0.02)
     head.put_into(network)
     logits = network.predict(evaluation_batches(slices, 8, unit_preprocess_input), verbose=0)
     assert np.allclose(head.logits(pooled.views[0]), logits[:, 0], atol=1e-3)
+
+
+def test_the_trunks_logits_are_summed(slices):
+    network = build_network("astra_lite", SIZE)
+    pooled = pooled_views(network, slices, unit_preprocess_input, Augmentation(), views=2, seed=0)
+    head = solve_trunks(network, pooled, balanced=True)
+    summed = 0
+    trunk_of = np.array([origin["trunk"] for origin in feature_origins(network)])
+    for trunk in get_backbone("astra_lite").trunks:
+        own = pooled.of(np.arange(24), np.flatnonzero(trunk_of == trunk.name), slice(None))
+        alone = solve(
+            [(own, 1.0)], balanced=True, inverse_regularisation=trunk.inverse_regularisation
+        )
+        summed = summed + trunk.weight * alone.logits(own.views[0])
+    assert np.allclose(head.logits(pooled.views[0]), summed, atol=1e-3)
+
+
+def test_how_a_second_source_differs_as_a_whole_does_not_matter(network, slices):
+    pooled = pooled_views(network, slices, unit_preprocess_input, Augmentation(), views=2, seed=0)
+    brighter = replace(pooled, views=pooled.views + 3, without_lungs=pooled.without_lungs + 3)
+    heads = [
+        solve([(pooled, 1.0), (other, 0.5)], balanced=True, inverse_regularisation=0.02)
+        for other in (pooled, brighter)
+    ]
+    first, second = (head.logits(pooled.views[0]) for head in heads)
+    assert np.allclose(first, second, atol=0.02 * np.abs(first).max())
 
 
 def test_the_same_seed_solves_the_same_head(network, slices):

@@ -142,6 +142,7 @@ AUGMENTATION = (
 # Options of settings that are chosen from a list, in words
 CHOICES = {
     "backbone": {
+        "astra_lite": "Astra ResNet and EfficientNet-Lite1 (chest CT and photographs)",
         "astra_resnet": "Astra ResNet (pretrained on chest CT)",
         "efficientnet_lite0": "EfficientNet-Lite0 (small, quick)",
         "efficientnet_lite1": "EfficientNet-Lite1",
