@@ -80,9 +80,9 @@ def show(
     if view.outside_use:
         take_away.show(results, classifier.card)
         return
-    title = f"Case {results[chosen].case}"
+    title = f"Case {results[chosen].case}, slice {results[chosen].number}"
     page = SlicePage(title, seen, view.evidence.prediction, heat, opacity, colormap)
-    take_away.show(results, classifier.card, page, view.file)
+    take_away.show(results, classifier.card, page, view)
 
 
 def _heat_map(view: View, classifier: Classifier, method: str) -> HeatMap:

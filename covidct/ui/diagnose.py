@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from functools import partial
-from hashlib import sha256
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from covidct.imaging import read_hounsfield, read_slice
 from covidct.reports.result import Result
 from covidct.reports.words import is_mostly_outside
-from covidct.ui import close_up, examine, first_look, network, take_away, texts
+from covidct.ui import close_up, examine, first_look, network, series_view, take_away, texts
 from covidct.ui.examine import Case, Outcome, View
+from covidct.ui.uploads import Dropped, sort_uploads
 from covidct.ui.widgets import callout
 
 if TYPE_CHECKING:
@@ -28,36 +27,64 @@ def page() -> None:
     uploads = st.file_uploader(texts.UPLOADER, accept_multiple_files=True, key="uploads")
     st.html(f'<p class="cv-hint">{texts.FORMATS}</p>')
     status = st.container()
-    cases = [_uploaded(file.name, file.getvalue()) for file in uploads] or first_look.offer()
+    dropped = _dropped(uploads) if uploads else Dropped(tuple(first_look.offer()))
+    cases = dropped.cases
 
     with status:
         classifier = network.require_classifier()
     outcomes = _judge_all(cases, classifier)
     if cases:
-        chosen = _summary(cases, outcomes) if len(cases) > 1 else 0
-        results = _results(cases, outcomes)
+        chosen = _choose(dropped, outcomes, classifier)
+        results = _results(dropped, outcomes)
         _details(cases[chosen], outcomes[chosen], classifier, results, chosen)
     network.show_about(classifier.card)
 
 
-def _uploaded(name: str, data: bytes) -> Case:
-    content = sha256(data).hexdigest()
-    return Case(name, content, partial(read_slice, data), partial(read_hounsfield, data), data)
+def _dropped(uploads: Sequence) -> Dropped:
+    """The slices in the uploads, sorted once."""
+    ids = tuple(upload.file_id for upload in uploads)
+    if st.session_state.get("dropped", ((), None))[0] != ids:
+        with st.spinner("Sorting the files…"):
+            found = sort_uploads((upload.name, upload.getvalue()) for upload in uploads)
+        st.session_state["dropped"] = ids, found
+        st.session_state.pop("series_slice", None)
+    return st.session_state["dropped"][1]
 
 
-def _judge_all(cases: list[Case], classifier: Classifier) -> list[Outcome]:
+def _choose(dropped: Dropped, outcomes: Sequence[Outcome], classifier: Classifier) -> int:
+    """Series and table; the position of the slice to show."""
+    cases = dropped.cases
+    if len(dropped.series) == 1 and len(dropped.series[0].cases) == len(cases):
+        chosen = series_view.show(dropped.series[0], cases, outcomes, classifier.card.calibration)
+        with st.expander("All slices"):
+            _table(cases, outcomes)
+        return chosen
+    return _summary(cases, outcomes) if len(cases) > 1 else 0
+
+
+def _judge_all(cases: Sequence[Case], classifier: Classifier) -> list[Outcome]:
     """The outcome of each case, asked of the network once a session and content."""
     keys = [_key(case, classifier) for case in cases]
     _keep_only("shown", keys)
     _keep_only("despite_gate", keys)
     outcomes = _keep_only("outcomes", keys)
-    progress = st.empty()
+    if st.session_state.get("cancelled") not in (None, keys):
+        st.session_state["cancelled"] = None
+    progress, cancel = st.empty(), st.empty()
+    left = sum(key not in outcomes for key in keys)
+    if left > 1 and not st.session_state.get("cancelled"):
+        cancel.button("Cancel", on_click=st.session_state.update, args=({"cancelled": keys},))
     for number, (key, case) in enumerate(zip(keys, cases, strict=True), 1):
-        if key not in outcomes:
+        if key not in outcomes and not st.session_state.get("cancelled"):
             progress.progress(number / len(cases), f"Reading slice {number} of {len(cases)}")
             outcomes[key] = examine.judge(case, classifier)
     progress.empty()
-    return [outcomes[key] for key in keys]
+    cancel.empty()
+    if any(key not in outcomes for key in keys):
+        st.button(
+            "Go on with the rest", on_click=st.session_state.update, args=({"cancelled": None},)
+        )
+    return [outcomes.get(key, examine.CANCELLED) for key in keys]
 
 
 def _view(case: Case, outcome: Outcome, classifier: Classifier) -> View:
@@ -80,21 +107,30 @@ def _keep_only(store: str, keys: list[tuple[str, str]]) -> dict:
     return st.session_state[store]
 
 
-def _summary(cases: list[Case], outcomes: list[Outcome]) -> int:
+def _summary(cases: Sequence[Case], outcomes: Sequence[Outcome]) -> int:
     """The table of all files; the position of the one to show."""
-    decisions = [_decision(outcome) for outcome in outcomes]
-    counts = ", ".join(f"{count} {decision}" for decision, count in Counter(decisions).items())
+    counts = Counter(map(_decision, outcomes))
+    counted = ", ".join(f"{count} {decision}" for decision, count in counts.items())
     st.subheader(f"{len(cases)} files", anchor=False)
-    st.html(f'<p class="cv-hint">{counts}. Select a row to see its slice below.</p>')
-    selection = st.dataframe(
+    st.html(f'<p class="cv-hint">{counted}. Select a row to see its slice below.</p>')
+    selection = _table(
+        cases, outcomes, key="summary", on_select="rerun", selection_mode="single-row-required"
+    )
+    rows = selection["selection"]["rows"]
+    return rows[0] if rows and rows[0] < len(cases) else 0
+
+
+def _table(cases: Sequence[Case], outcomes: Sequence[Outcome], **selection: str) -> dict:
+    """A row for each slice; what is selected, where that is asked for."""
+    return st.dataframe(
         {
             "File": [case.name for case in cases],
             "Verdict": [o.prediction.label if o.prediction else "" for o in outcomes],
             "Probability": [
                 100 * o.prediction.probability if o.prediction else None for o in outcomes
             ],
-            "Decision": decisions,
-            "Remarks": [_remark(outcome) for outcome in outcomes],
+            "Decision": list(map(_decision, outcomes)),
+            "Remarks": list(map(_remark, outcomes)),
         },
         column_config={
             "File": st.column_config.TextColumn(width="medium"),
@@ -105,12 +141,8 @@ def _summary(cases: list[Case], outcomes: list[Outcome]) -> int:
         },
         hide_index=True,
         placeholder="",
-        key="summary",
-        on_select="rerun",
-        selection_mode="single-row-required",
+        **selection,
     )
-    rows = selection["selection"]["rows"]
-    return rows[0] if rows and rows[0] < len(cases) else 0
 
 
 def _decision(outcome: Outcome) -> str:
@@ -126,20 +158,26 @@ def _remark(outcome: Outcome) -> str:
     return " ".join((*flag, *outcome.notes))
 
 
-def _results(cases: list[Case], outcomes: list[Outcome]) -> list[Result]:
-    """What became of each case, to be taken away."""
-    return [
-        Result(
-            number,
-            1,
-            case.name,
-            prediction=outcome.prediction,
-            lung_share=outcome.lung_share,
-            notes=outcome.notes,
-            error=outcome.error,
+def _results(dropped: Dropped, outcomes: Sequence[Outcome]) -> list[Result]:
+    """What became of each slice, to be taken away."""
+    first = {number: series.cases[0] for series in dropped.series for number in series.cases}
+    results, case_number = [], 0
+    for number, (case, outcome) in enumerate(zip(dropped.cases, outcomes, strict=True)):
+        start = first.get(number, number)
+        case_number += start == number
+        results.append(
+            Result(
+                case_number,
+                number - start + 1,
+                case.place.file if case.place else case.name,
+                *((case.place.frame, case.place.position_mm) if case.place else ()),
+                prediction=outcome.prediction,
+                lung_share=outcome.lung_share,
+                notes=outcome.notes,
+                error=outcome.error,
+            )
         )
-        for number, (case, outcome) in enumerate(zip(cases, outcomes, strict=True), 1)
-    ]
+    return results
 
 
 def _details(

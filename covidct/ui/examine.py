@@ -18,6 +18,7 @@ from covidct.imaging.gate import check_lung_slice
 from covidct.imaging.window import Window
 
 if TYPE_CHECKING:
+    from covidct.imaging.series import Place
     from covidct.inference.classifier import Classifier, Evidence, Prediction
     from covidct.inference.heatmap import HeatMap
 
@@ -31,14 +32,17 @@ class Case:
         content: identifies the content, whatever its name.
         read: gives the slice, or raises a CovidCTError.
         read_hounsfield: gives its Hounsfield units (H, W), or None where it has none.
-        file: the upload, for identifiers that the user asks to keep; empty where there is none.
+        file: gives the bytes of its file, for identifiers that the user asks to keep; empty where
+            there is none.
+        place: where in a series it lies; None of a single picture.
     """
 
     name: str
     content: str
     read: Callable[[], CTSlice]
     read_hounsfield: Callable[[], np.ndarray | None] = lambda: None
-    file: bytes = b""
+    file: Callable[[], bytes] = bytes
+    place: Place | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +64,9 @@ class Outcome:
     readable: bool = True
 
 
+CANCELLED = Outcome(error="Not looked at: this was cancelled.", readable=False)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class View:
     """A slice that is looked at closely, with the heat maps made for it so far.
@@ -68,14 +75,18 @@ class View:
         ct_slice: what the network was given.
         evidence: its verdict and what that rests on.
         hounsfield: int16 (H, W), to be viewed in any window; None where there are none.
+        content: as in the case.
         file: as in the case.
+        frame: its number in a file of several frames, from 1; else None.
         outside_use: why the slice lies outside the intended use, else empty.
     """
 
     ct_slice: CTSlice
     evidence: Evidence
     hounsfield: np.ndarray | None = None
-    file: bytes = b""
+    content: str = ""
+    file: Callable[[], bytes] = bytes
+    frame: int | None = None
     outside_use: str = ""
     _maps: dict[str, HeatMap] = field(default_factory=dict)
 
@@ -106,7 +117,8 @@ def look(case: Case, classifier: Classifier, outside_use: str = "") -> View:
     """
     ct_slice = case.read()
     evidence, hounsfield = classifier.look(ct_slice), case.read_hounsfield()
-    return View(ct_slice, evidence, hounsfield, case.file, outside_use)
+    frame = case.place.frame if case.place else None
+    return View(ct_slice, evidence, hounsfield, case.content, case.file, frame, outside_use)
 
 
 def judge(case: Case, classifier: Classifier) -> Outcome:

@@ -18,6 +18,7 @@ from covidct.ui import texts
 if TYPE_CHECKING:
     from covidct.inference.store import ModelCard
     from covidct.reports.pdf import SlicePage
+    from covidct.ui.examine import View
 
 KEEP = "keep_identifiers"
 
@@ -26,7 +27,7 @@ def show(
     results: Sequence[Result],
     card: ModelCard,
     page: SlicePage | None = None,
-    file: bytes = b"",
+    view: View | None = None,
 ) -> None:
     """Offer the files.
 
@@ -34,7 +35,7 @@ def show(
         results: of all slices on the page.
         card: of the model that judged them.
         page: the slice on show; None where it could not be read.
-        file: its upload, empty where there is none.
+        view: the same, with its file; given with ``page``.
     """
     st.html('<h3 class="cv-label">Take away</h3>')
     row = st.container(horizontal=True, vertical_alignment="center", key="take_away")
@@ -42,17 +43,20 @@ def show(
         _offer("Results, CSV", "covidct-results.csv", "text/csv", lambda: _csv(results, card))
         if page is None:
             return
-        _offer("Report, PDF", "covidct-slice.pdf", "application/pdf", lambda: _pdf(page, card))
-        is_dicom = page.ct_slice.source == "DICOM" and bool(file)
-        source = file if is_dicom and st.session_state.get(KEEP) else None
+        _offer(
+            "Report, PDF", "covidct-slice.pdf", "application/pdf", lambda: _pdf(page, card, results)
+        )
+        is_dicom = page.ct_slice.source == "DICOM"
+        kept = f"{KEEP} {view.content}"
+        source = view.file() if is_dicom and st.session_state.get(kept) else None
         _offer(
             "Overlay, DICOM",
             "covidct-overlay.dcm",
             "application/dicom",
-            lambda: _capture(page, card, source),
+            lambda: _capture(page, card, source, view.frame),
         )
         if is_dicom:
-            st.checkbox("With patient and study", key=KEEP, help=texts.IDENTIFIERS)
+            st.checkbox("With patient and study", key=kept, help=texts.IDENTIFIERS)
 
 
 def _offer(title: str, name: str, mime: str, make: Callable[[], bytes]) -> None:
@@ -73,17 +77,22 @@ def _csv(results: Sequence[Result], card: ModelCard) -> bytes:
     return results_csv(results, card).encode(errors="backslashreplace")
 
 
-def _pdf(page: SlicePage, card: ModelCard) -> bytes:
+def _pdf(page: SlicePage, card: ModelCard, results: Sequence[Result]) -> bytes:
     from covidct.reports.pdf import PDFReport
 
     report = PDFReport(card, datetime.now())
+    if len(results) > 1 and len({result.case for result in results}) == 1:
+        notes = dict.fromkeys(note for result in results for note in result.notes)
+        report.add_series("The series", results, list(notes))
     report.add_slice(page)
     return report.finish()
 
 
-def _capture(page: SlicePage, card: ModelCard, source: bytes | None) -> bytes:
+def _capture(page: SlicePage, card: ModelCard, source: bytes | None, frame: int | None) -> bytes:
     from covidct.inference.heatmap import overlay
     from covidct.reports.secondary_capture import CaptureSeries
 
     picture = overlay(page.ct_slice, page.heat, page.opacity, page.colormap)
-    return CaptureSeries(card, datetime.now()).capture(picture, 1, page.ct_slice.spacing_mm, source)
+    return CaptureSeries(card, datetime.now()).capture(
+        picture, 1, page.ct_slice.spacing_mm, source, frame
+    )

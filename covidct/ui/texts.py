@@ -14,8 +14,8 @@ LEAD = (
 )
 UPLOADER = "Axial chest CT slices: drop them here, or choose files"
 FORMATS = (
-    "PNG, JPEG, TIFF, BMP or single-slice DICOM, told by content and not by name. Files stay in "
-    "memory while this page is open; they are never stored."
+    "PNG, JPEG, TIFF, BMP, DICOM files of one slice or many, or a ZIP of them, told by content and "
+    "not by name. Files stay in memory while this page is open; they are never stored."
 )
 FIRST_LOOK = (
     "Take a synthetic one, drawn by the program. The network learnt from real slices, so its "

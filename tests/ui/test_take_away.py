@@ -79,7 +79,7 @@ def test_identifiers_are_asked_for_with_dicom_only_and_are_not_kept_unasked(
     assert not app.checkbox
     upload(app, ("scan", scan[1]))
     assert not dcmread(BytesIO(offered[NAMES[2]]())).PatientName
-    app.checkbox(key=take_away.KEEP).check().run()
+    app.checkbox[0].check().run()
     capture = dcmread(BytesIO(offered[NAMES[2]]()))
     assert capture.PatientName == "Secret^Patient"
     assert "Secret" not in PdfReader(BytesIO(offered[NAMES[1]]())).pages[0].extract_text()

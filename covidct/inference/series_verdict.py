@@ -1,0 +1,48 @@
+"""One verdict for a series of slices.
+
+A lesion seldom shows on one slice alone, an error of the network often does. So a series goes by
+the highest median of three neighbouring slices: two of them must agree, and one slice alone decides
+nothing.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from covidct.inference.calibration import Calibration
+from covidct.inference.classifier import Prediction
+
+NEIGHBOURS = 3
+RULE = (
+    "A series is given the highest median probability of three neighbouring slices with lungs, so "
+    "that one slice alone decides nothing."
+)
+
+
+def series_prediction(
+    slices: Sequence[Prediction], calibration: Calibration
+) -> tuple[Prediction, int]:
+    """The verdict on a series.
+
+    Args:
+        slices: verdicts on its slices with lungs, in the order of the body; one at least.
+        calibration: of the model that gave them.
+
+    Returns:
+        The verdict, and the position in ``slices`` of the slice that it rests on.
+    """
+    probabilities = np.array([prediction.probability for prediction in slices])
+    width = min(NEIGHBOURS, len(slices))
+    windows = np.lib.stride_tricks.sliding_window_view(probabilities, width)
+    middle = (width - 1) // 2  # of an even number the lower, so that two must agree here as well
+    first = int(np.sort(windows, axis=1)[:, middle].argmax())
+    position = first + int(np.argsort(windows[first], kind="stable")[middle])
+    probability = float(probabilities[position])
+    verdict = Prediction(
+        calibration.label(probability),
+        probability,
+        calibration.decision(probability),
+        calibration.operating_point,
+        slices[position].model_id,
+    )
+    return verdict, position
