@@ -42,7 +42,7 @@ def show(
     judged = [number for number, outcome in enumerate(outcomes) if outcome.prediction]
     if not judged:
         callout("No slice of this series was classified.", outcomes[0].error, tone="stop")
-        return _slider(len(cases), 0)
+        return _slider(len(cases), 0, _axis(cases))
     predictions = [outcomes[number].prediction for number in judged]
     verdict, position = series_prediction(predictions, calibration)
     title, chart = st.columns([5, 8], gap="large")
@@ -56,7 +56,8 @@ def show(
         st.html(f'<p class="cv-hint">{_counts(outcomes)}</p>')
         for note in series.notes:
             callout(note, tone="note")
-    chart.altair_chart(_chart(judged, outcomes, calibration), width="stretch")
+    axis = _axis(cases)
+    chart.altair_chart(_chart(judged, outcomes, calibration, axis), width="stretch")
     if series.set_aside:
         with st.expander(f"{len(series.set_aside)} pictures set aside", type="compact"):
             st.dataframe(
@@ -67,15 +68,21 @@ def show(
                 hide_index=True,
             )
     _suspicious(judged, cases, outcomes)
-    return _slider(len(cases), judged[position])
+    return _slider(len(cases), judged[position], axis)
 
 
-def _slider(count: int, first: int) -> int:
+def _axis(cases: Sequence[Case]) -> str:
+    """What the numbers of the slices mean; without positions nobody knows where the head is."""
+    known = all(case.place.position_mm is not None for case in cases)
+    return "Slice, from the feet to the head" if known else "Slice"
+
+
+def _slider(count: int, first: int, axis: str) -> int:
     if count == 1:
         return 0
     if not 1 <= st.session_state.get("series_slice", 0) <= count:
         st.session_state["series_slice"] = first + 1
-    return st.slider("Slice, from the feet to the head", 1, count, key="series_slice") - 1
+    return st.slider(axis, 1, count, key="series_slice") - 1
 
 
 def _counts(outcomes: Sequence[Outcome]) -> str:
@@ -107,7 +114,7 @@ def _suspicious(judged: Sequence[int], cases: Sequence[Case], outcomes: Sequence
 
 
 def _chart(
-    judged: Sequence[int], outcomes: Sequence[Outcome], calibration: Calibration
+    judged: Sequence[int], outcomes: Sequence[Outcome], calibration: Calibration, axis: str
 ) -> alt.LayerChart:
     """The probability of each slice, the operating point, the abstain band and what is missing."""
     rows = pd.DataFrame(
@@ -123,7 +130,7 @@ def _chart(
     )
     x = alt.X(
         "slice:Q",
-        title="Slice, from the feet to the head",
+        title=axis,
         scale=alt.Scale(domain=[0.5, len(outcomes) + 0.5], nice=False),
         axis=alt.Axis(tickMinStep=1, format="d", grid=False),
     )
