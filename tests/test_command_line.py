@@ -88,6 +88,9 @@ def test_what_is_no_lung_slice_is_refused_unless_wanted(run, no_lungs, tmp_path)
     assert wanted.returncode == 0, wanted.stderr
     assert "Outside the intended use." in wanted.stdout
     assert overlay.exists()
+    refused = run("report", file, "--csv", tmp_path / "table.csv")
+    assert refused.returncode == 1
+    assert line["error"] in (tmp_path / "table.csv").read_text(encoding="utf-8")
 
 
 def test_a_file_name_that_is_no_unicode_is_named_all_the_same(run, mixed_folder, tmp_path):

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from covidct.commands import DONE, FAILED, NOTICE
+from covidct.commands.classify import add_gate_option
 from covidct.errors import ArchiveError, UnreadableSlice
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ def add_command(commands: argparse._SubParsersAction) -> argparse.ArgumentParser
         action="store_true",
         help="put patient and study of DICOM slices into their overlays",
     )
+    add_gate_option(parser)
     parser.set_defaults(run=_report, usage_error=parser.error)
     return parser
 
@@ -72,10 +74,12 @@ class _Run:
     """One run of the command: what it was asked for, and what has come of it so far."""
 
     def __init__(self, options: argparse.Namespace) -> None:
+        from covidct.imaging.gate import check_lung_slice, past_gate
         from covidct.inference.classifier import Classifier
         from covidct.reports.pdf import PDFReport
 
         self.options = options
+        self.admit = past_gate if options.despite_gate else check_lung_slice
         self.classifier = Classifier.load(options.model)
         self.made = datetime.now()
         self.pdf = PDFReport(self.classifier.card, self.made) if options.pdf else None
@@ -182,7 +186,7 @@ class _Run:
         from covidct.reports.pdf import SlicePage
 
         try:
-            ct_slice = one.read()
+            ct_slice = self.admit(one.read())
         except UnreadableSlice as error:
             return replace(one.known, error=str(error)), None
         prediction, heat = explain(self.classifier, ct_slice)
