@@ -16,6 +16,7 @@ from covidct.imaging.preprocess import Chest, find_chest, network_pixels
 from covidct.imaging.readers import read_slice
 from covidct.inference import store
 from covidct.inference.calibration import POSITIVE
+from covidct.inference.fair_queue import FairQueue, Waiting
 from covidct.models.network import features_and_logit, head_kernel
 
 
@@ -74,6 +75,9 @@ class Evidence(NamedTuple):
 class Classifier:
     """A trained network, ready for slices; safe to share between threads.
 
+    Slices pass it one after another, in the order of asking: both processor cores are busy with
+    one already, and on a CPU a batch of waiting slices is no faster than each of them alone.
+
     Attributes:
         card: the model's card.
         model: the Keras network, (N, S, S, 3) -> logits (N, 1); for the gradient-based heat maps.
@@ -82,7 +86,7 @@ class Classifier:
     def __init__(self, model: keras.Model, card: store.ModelCard) -> None:
         self.card = card
         self.model = model
-        self._lock = threading.Lock()
+        self._queue = FairQueue()
         traced = features_and_logit(model)
         kernel = tf.constant(head_kernel(model))
 
@@ -113,16 +117,23 @@ class Classifier:
         """The verdict on one slice."""
         return self.look(ct_slice).prediction
 
-    def look(self, ct_slice: CTSlice) -> Evidence:
-        """The verdict on one slice together with what it rests on."""
-        return self.look_at_many([ct_slice])[0]
+    def look(self, ct_slice: CTSlice, waiting: Waiting | None = None) -> Evidence:
+        """The verdict on one slice together with what it rests on.
 
-    def look_at_many(self, ct_slices: Sequence[CTSlice]) -> list[Evidence]:
+        Args:
+            ct_slice: the slice.
+            waiting: told how many slices are ahead, while there are any.
+        """
+        return self.look_at_many([ct_slice], waiting)[0]
+
+    def look_at_many(
+        self, ct_slices: Sequence[CTSlice], waiting: Waiting | None = None
+    ) -> list[Evidence]:
         """The verdicts on a batch of slices, in order, from one forward pass."""
         if not ct_slices:
             return []
         chests = [find_chest(ct_slice, self.card.image_size) for ct_slice in ct_slices]
-        logits, activations = self.forward(self.network_input(chests))
+        logits, activations = self.forward(self.network_input(chests), waiting)
         return [
             Evidence(Prediction.of(self.card, logit), chest, activation)
             for logit, chest, activation in zip(logits, chests, activations, strict=True)
@@ -133,9 +144,11 @@ class Classifier:
         pixels = np.stack([chest.pixels for chest in chests]).astype(np.float32)
         return network_pixels(pixels, self.card.preprocess_input)
 
-    def forward(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def forward(
+        self, images: np.ndarray, waiting: Waiting | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Logits float32 (N,) and class activation maps float32 (N, h, w) of network pixels."""
-        with self._lock:
+        with self._queue.turn(waiting):
             logits, activations = self._forward(tf.convert_to_tensor(images))
         return logits.numpy(), activations.numpy()
 

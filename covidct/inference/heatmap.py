@@ -9,6 +9,7 @@ import numpy as np
 
 from covidct.imaging.ct_slice import CTSlice
 from covidct.inference.classifier import Classifier, Evidence, Prediction
+from covidct.inference.fair_queue import FairQueue
 from covidct.models.network import LOGIT_LAYER, POOLING_LAYER
 
 GRADCAM = "gradcam"
@@ -20,6 +21,7 @@ COLORMAPS = {
 }
 _SCORECAM_MAPS = 64
 _SMOOTHGRAD_SAMPLES = 20
+_costly_maps = FairQueue()  # many passes each, beside which verdicts go on
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -160,15 +162,16 @@ def _tf_keras_vis(method: str, **options: object) -> Callable[[Classifier, Evide
             "layercam": layercam.Layercam,
             "scorecam": scorecam.Scorecam,
         }[method](TwoClassModel.of(classifier.model), clone=False)
-        maps = visualiser(
-            CategoricalScore([int(evidence.prediction.is_positive)]),
-            classifier.network_input([evidence.chest]),
-            penultimate_layer=classifier.model.get_layer(POOLING_LAYER).input._keras_history[0],
-            seek_penultimate_conv_layer=False,
-            expand_cam=False,
-            normalize_cam=False,
-            **options,
-        )
+        with _costly_maps.turn():
+            maps = visualiser(
+                CategoricalScore([int(evidence.prediction.is_positive)]),
+                classifier.network_input([evidence.chest]),
+                penultimate_layer=classifier.model.get_layer(POOLING_LAYER).input._keras_history[0],
+                seek_penultimate_conv_layer=False,
+                expand_cam=False,
+                normalize_cam=False,
+                **options,
+            )
         return np.asarray(maps)[0]
 
     return compute
@@ -179,13 +182,14 @@ def _smoothgrad(classifier: Classifier, evidence: Evidence) -> np.ndarray:
     from tf_keras_vis.utils.scores import CategoricalScore
 
     saliency = Saliency(TwoClassModel.of(classifier.model), clone=False)
-    return saliency(
-        CategoricalScore([int(evidence.prediction.is_positive)]),
-        classifier.network_input([evidence.chest]),
-        smooth_samples=_SMOOTHGRAD_SAMPLES,
-        keepdims=True,  # the picture alone, not the covers
-        normalize_map=False,
-    )[0, ..., 0]
+    with _costly_maps.turn():
+        return saliency(
+            CategoricalScore([int(evidence.prediction.is_positive)]),
+            classifier.network_input([evidence.chest]),
+            smooth_samples=_SMOOTHGRAD_SAMPLES,
+            keepdims=True,  # the picture alone, not the covers
+            normalize_map=False,
+        )[0, ..., 0]
 
 
 METHODS = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -71,13 +72,18 @@ def _judge_all(cases: Sequence[Case], classifier: Classifier) -> list[Outcome]:
     if st.session_state.get("cancelled") not in (None, keys):
         st.session_state["cancelled"] = None
     progress, cancel = st.empty(), st.empty()
+
+    def say(number: int, ahead: int = 0) -> None:
+        waits = f": waiting, {ahead} before you" if ahead else ""
+        progress.progress(number / len(cases), f"Reading slice {number} of {len(cases)}{waits}")
+
     left = sum(key not in outcomes for key in keys)
     if left > 1 and not st.session_state.get("cancelled"):
         cancel.button("Cancel", on_click=st.session_state.update, args=({"cancelled": keys},))
     for number, (key, case) in enumerate(zip(keys, cases, strict=True), 1):
         if key not in outcomes and not st.session_state.get("cancelled"):
-            progress.progress(number / len(cases), f"Reading slice {number} of {len(cases)}")
-            outcomes[key] = examine.judge(case, classifier)
+            say(number)
+            outcomes[key] = examine.judge(case, classifier, partial(say, number))
     progress.empty()
     cancel.empty()
     if any(key not in outcomes for key in keys):

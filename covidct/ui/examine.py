@@ -20,6 +20,7 @@ from covidct.imaging.window import Window
 if TYPE_CHECKING:
     from covidct.imaging.series import Place
     from covidct.inference.classifier import Classifier, Evidence, Prediction
+    from covidct.inference.fair_queue import Waiting
     from covidct.inference.heatmap import HeatMap
 
 
@@ -121,13 +122,19 @@ def look(case: Case, classifier: Classifier, outside_use: str = "") -> View:
     return View(ct_slice, evidence, hounsfield, case.content, case.file, frame, outside_use)
 
 
-def judge(case: Case, classifier: Classifier) -> Outcome:
-    """The verdict on a case, or why there is none."""
+def judge(case: Case, classifier: Classifier, waiting: Waiting | None = None) -> Outcome:
+    """The verdict on a case, or why there is none.
+
+    Args:
+        case: the slice.
+        classifier: the network.
+        waiting: told how many slices of others are ahead, while there are any.
+    """
     from covidct.inference.heatmap import GRADCAM
 
     try:
         ct_slice = check_lung_slice(case.read())
-        view = View(ct_slice, classifier.look(ct_slice))
+        view = View(ct_slice, classifier.look(ct_slice, waiting))
     except NotALungSlice as refusal:
         return Outcome(error=str(refusal))
     except CovidCTError as error:
