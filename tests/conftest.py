@@ -20,6 +20,19 @@ ROOT = Path(__file__).parents[1]
 SHARED_DATA = ROOT.parent / "shared" / "data"
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print what tests measured, which they record as the property "figure"."""
+    reports = [
+        report for kind in ("passed", "failed") for report in terminalreporter.getreports(kind)
+    ]
+    figures = [
+        text for report in reports for key, text in report.user_properties if key == "figure"
+    ]
+    if figures:
+        terminalreporter.section("figures")
+        terminalreporter.write("".join(f"{text}\n" for text in figures))
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _no_ones_home(tmp_path_factory):
     """Runs and promoted models of whoever calls the tests are neither seen nor touched."""

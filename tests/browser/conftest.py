@@ -42,10 +42,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @dataclass(frozen=True)
 class Server:
-    """A running app: where it listens and where its output goes."""
+    """A running app: where it listens, where its output goes, its process."""
 
     url: str
     log: Path
+    process: subprocess.Popen
 
 
 @contextmanager
@@ -64,7 +65,7 @@ def serve(folder: Path) -> Iterator[Server]:
         )
         try:
             _wait_until_healthy(f"http://localhost:{port}/_stcore/health", process, log)
-            yield Server(f"http://localhost:{port}", log)
+            yield Server(f"http://localhost:{port}", log, process)
         finally:
             process.terminate()
             process.wait(10)

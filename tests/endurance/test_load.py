@@ -1,0 +1,164 @@
+"""Thirty people at once on one server, one more with a series of four hundred slices among them.
+
+COVIDCT_LOAD_SECONDS sets how long, five minutes by default.
+"""
+
+import csv
+import io
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+import zipfile
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from itertools import cycle
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from covidct.imaging.phantom import phantom_slice
+
+pytestmark = pytest.mark.endurance
+
+SESSIONS, SLICES_EACH, SERIES = 30, 3, 400
+SECONDS = float(os.environ.get("COVIDCT_LOAD_SECONDS", 300))
+NAME = re.compile(rb"session-(\d+)-")
+VERDICT = 'class="cv-decision"'
+REFUSAL = "This file was not classified."
+
+
+@dataclass
+class Account:
+    """What one session came to.
+
+    Attributes:
+        seconds: from the start of each upload to its verdict.
+        waited: whether it was ever told that others are before it.
+    """
+
+    seconds: list[float] = field(default_factory=list)
+    waited: bool = False
+
+
+@pytest.fixture(scope="module")
+def slices(tmp_path_factory) -> dict[int, list[Path]]:
+    """Synthetic slices of each session's own, marked in their pixels and names."""
+    folder = tmp_path_factory.mktemp("slices")
+    files = {}
+    for session in range(SESSIONS):
+        pixels = phantom_slice(session, session % 5, size=256).ct_slice.pixels
+        files[session] = [folder / f"session-{session}-{n}.png" for n in range(SLICES_EACH)]
+        for number, file in enumerate(files[session]):
+            cv2.imwrite(str(file), np.roll(pixels, 3 * number, axis=1))
+    return files
+
+
+@pytest.fixture(scope="module")
+def told_on_the_command_line(slices, root) -> dict[str, dict]:
+    """What ``classify --json`` says of each slice, by the name of its file."""
+    folder = next(iter(slices.values()))[0].parent
+    command = [sys.executable, "-m", "covidct", "classify", folder, "--json"]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+    lines = map(json.loads, done.stdout.splitlines())
+    return {Path(line["file"]).name: line for line in lines}
+
+
+@pytest.fixture
+def series() -> bytes:
+    """A ZIP of four hundred slices."""
+    archive = io.BytesIO()
+    pixels = [phantom_slice(100 + seed, seed, size=256).ct_slice.pixels for seed in range(8)]
+    with zipfile.ZipFile(archive, "w") as out:
+        for number in range(SERIES):
+            shifted = np.roll(pixels[number % 8], number // 8, axis=1)
+            out.writestr(f"{number:03d}.png", cv2.imencode(".png", shifted)[1].tobytes())
+    return archive.getvalue()
+
+
+def test_thirty_sessions_get_the_verdicts_of_the_command_line_and_never_anothers_slice(
+    serve, visit, slices, told_on_the_command_line, series, tmp_path, record_property
+):
+    with serve(tmp_path) as server, ThreadPoolExecutor(SESSIONS + 1) as pool:
+        tabs = list(pool.map(lambda _: visit(server.url), range(SESSIONS + 1)))
+        deadline = time.monotonic() + SECONDS
+        many = pool.submit(read_series, tabs.pop(), series, deadline)
+        accounts = list(
+            pool.map(
+                lambda session: use(
+                    tabs[session], session, slices, told_on_the_command_line, deadline
+                ),
+                range(SESSIONS),
+            )
+        )
+        memory = peak_memory(server.process.pid)
+        assert server.process.poll() is None
+    seconds = np.concatenate([account.seconds for account in accounts])
+    counts = [len(account.seconds) for account in accounts]
+    record_property(
+        "figure",
+        f"load held: {SESSIONS} sessions for {SECONDS:.0f} s, {len(seconds)} verdicts, "
+        f"{len(seconds) / SECONDS:.2f} a second, none wrong, none of another session; "
+        f"time to a verdict p50 {np.percentile(seconds, 50):.1f} s, "
+        f"p95 {np.percentile(seconds, 95):.1f} s; {min(counts)} to {max(counts)} verdicts a "
+        f"session; {many.result()} slices of the series of {SERIES} beside them; "
+        f"server at most {memory:.0f} MB",
+    )
+    assert min(counts) >= max(counts) / 2
+    assert any(account.waited for account in accounts)
+    log = server.log.read_text()
+    assert "Traceback" not in log, log
+    assert not NAME.search(log.encode())
+
+
+def use(tab, session, slices, told, deadline) -> Account:
+    """Drop slices and check all that comes back, until time is up."""
+    account = Account()
+    for file in cycle(slices[session]):
+        if time.monotonic() > deadline:
+            return account
+        started, seconds = time.monotonic(), None
+        for element in tab.drop(file.name, file.read_bytes()):
+            if seconds is None and (VERDICT in element.html.body or REFUSAL in element.html.body):
+                seconds = time.monotonic() - started
+            account.waited |= "before you" in element.progress.text
+        account.seconds.append(seconds)
+        assert set(NAME.findall(b"".join(tab.received))) == {str(session).encode()}
+        check(tab, file, told[file.name])
+
+
+def check(tab, file, told) -> None:
+    """Compare what stands on the page with the file and with the command line."""
+    assert f'<h2 class="cv-file">{file.name}</h2>' in tab.html()
+    (row,) = csv.DictReader(io.StringIO(tab.download("Results, CSV").decode()))
+    assert row["file"] == file.name
+    if "error" in told:
+        assert row["error"] == told["error"]
+        return
+    assert (row["label"], row["decision"]) == (told["label"], told["decision"])
+    assert float(row["probability"]) == pytest.approx(told["probability"], abs=1e-5)
+    assert f"{VERDICT}>{told['decision']}<" in tab.html()
+    shown = next(i for images in tab.elements("imgs") for i in images.imgs if "as it was" in i.alt)
+    pixels = cv2.imdecode(np.frombuffer(tab.fetch(shown.url), np.uint8), cv2.IMREAD_GRAYSCALE)
+    assert np.array_equal(pixels, cv2.imread(str(file), cv2.IMREAD_GRAYSCALE))
+
+
+def read_series(tab, series, deadline) -> int:
+    """Drop the series; how many of its slices have been looked at when time is up."""
+    reached = 0
+    for element in tab.drop("series.zip", series):
+        if said := re.match(r"Reading slice (\d+) of", element.progress.text):
+            reached = int(said[1])
+        if time.monotonic() > deadline:
+            return reached
+    return SERIES
+
+
+def peak_memory(pid: int) -> float:
+    """What a process has held in RAM at most, in MB."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(re.search(r"VmHWM:\s+(\d+) kB", status)[1]) / 1024
