@@ -14,6 +14,7 @@ import streamlit as st
 
 from covidct.reports.result import Result
 from covidct.ui import texts
+from covidct.ui.widgets import download
 
 if TYPE_CHECKING:
     from covidct.inference.store import ModelCard
@@ -60,15 +61,7 @@ def show(
 
 
 def _offer(title: str, name: str, mime: str, make: Callable[[], bytes]) -> None:
-    st.download_button(
-        title,
-        data=make,
-        file_name=name,
-        mime=mime,
-        icon=":material/download:",
-        key=name,
-        on_click="ignore",
-    )
+    download(title, name, mime, make, key=name)
 
 
 def _csv(results: Sequence[Result], card: ModelCard) -> bytes:

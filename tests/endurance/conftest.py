@@ -91,8 +91,8 @@ class Visitor:
         answer.raise_for_status()
         return answer.content
 
-    def download(self, label: str) -> bytes:
-        """What the download button of that name gives."""
+    def press_download(self, label: str) -> str:
+        """Press the download button of that name; where the file made for it lies."""
         (button,) = (b for b in self.elements("download_button") if b.label == label)
         message = BackMsg()
         message.backend_operation_request.request_id = str(uuid.uuid4())
@@ -100,7 +100,7 @@ class Visitor:
         message.backend_operation_request.deferred_file.file_id = button.deferred_file_id
         answer = self._ask(message, "backend_operation_response")
         assert not answer.error_msg, answer.error_msg
-        return self.fetch(answer.deferred_file.url)
+        return answer.deferred_file.url
 
     def elements(self, kind: str) -> list:
         """Those of a kind on the page."""

@@ -28,6 +28,7 @@ pytestmark = pytest.mark.endurance
 SESSIONS, SLICES_EACH, SERIES = 30, 3, 400
 SECONDS = float(os.environ.get("COVIDCT_LOAD_SECONDS", 300))
 NAME = re.compile(rb"session-(\d+)-")
+CSV = "Results, CSV"
 VERDICT = 'class="cv-decision"'
 REFUSAL = "This file was not classified."
 
@@ -80,23 +81,34 @@ def series() -> bytes:
     return archive.getvalue()
 
 
+@pytest.fixture(scope="module")
+def server(serve, tmp_path_factory):
+    with serve(tmp_path_factory.mktemp("server")) as server:
+        yield server
+
+
+def test_a_file_made_on_demand_waits_for_its_session_whatever_others_do(server, visit, slices):
+    mine, other = visit(server.url), visit(server.url)
+    file = slices[0][0]
+    drop(mine, file)
+    place = mine.press_download(CSV)
+    for _ in range(3):
+        other.run()
+    assert file.name in mine.fetch(place).decode()
+
+
 def test_thirty_sessions_get_the_verdicts_of_the_command_line_and_never_anothers_slice(
-    serve, visit, slices, told_on_the_command_line, series, tmp_path, record_property
+    server, visit, slices, told_on_the_command_line, series, record_property
 ):
-    with serve(tmp_path) as server, ThreadPoolExecutor(SESSIONS + 1) as pool:
+    with ThreadPoolExecutor(SESSIONS + 1) as pool:
         tabs = list(pool.map(lambda _: visit(server.url), range(SESSIONS + 1)))
         deadline = time.monotonic() + SECONDS
         many = pool.submit(read_series, tabs.pop(), series, deadline)
-        accounts = list(
-            pool.map(
-                lambda session: use(
-                    tabs[session], session, slices, told_on_the_command_line, deadline
-                ),
-                range(SESSIONS),
-            )
-        )
-        memory = peak_memory(server.process.pid)
-        assert server.process.poll() is None
+        users = [
+            pool.submit(use, tab, session, slices[session], told_on_the_command_line, deadline)
+            for session, tab in enumerate(tabs)
+        ]
+        accounts = [user.result() for user in users]
     seconds = np.concatenate([account.seconds for account in accounts])
     counts = [len(account.seconds) for account in accounts]
     record_property(
@@ -106,27 +118,35 @@ def test_thirty_sessions_get_the_verdicts_of_the_command_line_and_never_anothers
         f"time to a verdict p50 {np.percentile(seconds, 50):.1f} s, "
         f"p95 {np.percentile(seconds, 95):.1f} s; {min(counts)} to {max(counts)} verdicts a "
         f"session; {many.result()} slices of the series of {SERIES} beside them; "
-        f"server at most {memory:.0f} MB",
+        f"server at most {peak_memory(server.process.pid):.0f} MB",
     )
     assert min(counts) >= max(counts) / 2
     assert any(account.waited for account in accounts)
+    assert server.process.poll() is None
     log = server.log.read_text()
     assert "Traceback" not in log, log
     assert not NAME.search(log.encode())
 
 
-def use(tab, session, slices, told, deadline) -> Account:
+def drop(tab, file) -> Account:
+    """Drop a slice and wait for the whole page."""
+    account, started = Account(), time.monotonic()
+    for element in tab.drop(file.name, file.read_bytes()):
+        if not account.seconds and any(sign in element.html.body for sign in (VERDICT, REFUSAL)):
+            account.seconds.append(time.monotonic() - started)
+        account.waited |= "before you" in element.progress.text
+    return account
+
+
+def use(tab, session, files, told, deadline) -> Account:
     """Drop slices and check all that comes back, until time is up."""
     account = Account()
-    for file in cycle(slices[session]):
+    for file in cycle(files):
         if time.monotonic() > deadline:
             return account
-        started, seconds = time.monotonic(), None
-        for element in tab.drop(file.name, file.read_bytes()):
-            if seconds is None and (VERDICT in element.html.body or REFUSAL in element.html.body):
-                seconds = time.monotonic() - started
-            account.waited |= "before you" in element.progress.text
-        account.seconds.append(seconds)
+        one = drop(tab, file)
+        account.seconds += one.seconds
+        account.waited |= one.waited
         assert set(NAME.findall(b"".join(tab.received))) == {str(session).encode()}
         check(tab, file, told[file.name])
 
@@ -134,7 +154,7 @@ def use(tab, session, slices, told, deadline) -> Account:
 def check(tab, file, told) -> None:
     """Compare what stands on the page with the file and with the command line."""
     assert f'<h2 class="cv-file">{file.name}</h2>' in tab.html()
-    (row,) = csv.DictReader(io.StringIO(tab.download("Results, CSV").decode()))
+    (row,) = csv.DictReader(io.StringIO(tab.fetch(tab.press_download(CSV)).decode()))
     assert row["file"] == file.name
     if "error" in told:
         assert row["error"] == told["error"]

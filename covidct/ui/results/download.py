@@ -6,9 +6,8 @@ from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
 
-import streamlit as st
-
 from covidct.evaluation import jobs
+from covidct.ui.widgets import download
 
 
 def offer_csv(title: str, content: Callable[[], str]) -> None:
@@ -18,30 +17,26 @@ def offer_csv(title: str, content: Callable[[], str]) -> None:
         title: what it holds; also the file's name, and no two on a page alike.
         content: gives the comma-separated values.
     """
-    st.download_button(
+    download(
         f"{title[:1].upper()}{title[1:]} as CSV",
-        data=lambda: content().encode(),
-        file_name=f"{title.replace(' ', '-')}.csv",
-        mime="text/csv",
-        icon=":material/download:",
+        f"{title.replace(' ', '-')}.csv",
+        "text/csv",
+        lambda: content().encode(),
         type="tertiary",
         key=f"csv {title}",
-        on_click="ignore",
     )
 
 
 def offer_zip(folder: Path) -> None:
     """A button for all result files of an evaluation."""
     shipped = folder in jobs.shipped_evaluations()
-    st.download_button(
+    download(
         "All results",
-        data=lambda: _zipped(folder),
-        file_name=f"{folder.parent.name if shipped else folder.name}.zip",
-        mime="application/zip",
-        icon=":material/download:",
+        f"{folder.parent.name if shipped else folder.name}.zip",
+        "application/zip",
+        lambda: _zipped(folder),
         width="stretch",
         help="metrics.json, predictions.csv and audit.json in one ZIP.",
-        on_click="ignore",
     )
 
 

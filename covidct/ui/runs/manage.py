@@ -10,6 +10,7 @@ import streamlit as st
 from covidct.errors import CovidCTError
 from covidct.training import jobs
 from covidct.ui.runs.live import attempt
+from covidct.ui.widgets import download
 
 
 def show(run: Path, live: bool, chosen_run: str) -> None:
@@ -24,7 +25,7 @@ def show(run: Path, live: bool, chosen_run: str) -> None:
         if live:
             st.html('<p class="cv-hint">Possible once the run has ended.</p>')
             return
-        name, rename, download, delete = st.columns(
+        name, rename, take_away, delete = st.columns(
             [4, 2, 2, 2], gap="small", vertical_alignment="bottom"
         )
         name.text_input("Name", value=run.name, key=f"new name {run.name}", max_chars=60)
@@ -34,15 +35,14 @@ def show(run: Path, live: bool, chosen_run: str) -> None:
             on_click=_rename,
             args=(run, f"new name {run.name}", chosen_run),
         )
-        download.download_button(
-            "Download",
-            data=lambda: _zipped(run),
-            file_name=f"{run.name}.zip",
-            mime="application/zip",
-            icon=":material/download:",
-            width="stretch",
-            on_click="ignore",
-        )
+        with take_away:
+            download(
+                "Download",
+                f"{run.name}.zip",
+                "application/zip",
+                lambda: _zipped(run),
+                width="stretch",
+            )
         with delete.popover("Delete", icon=":material/delete:", width="stretch"):
             st.markdown("Settings, curves, log and weights of this run go for good.")
             st.button(
