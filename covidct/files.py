@@ -1,9 +1,11 @@
 """Files that appear whole or not at all, whatever kills the program or fills the disk."""
 
+import contextlib
 import hashlib
 import os
 import shutil
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
 PART = ".part"
@@ -29,6 +31,16 @@ def flush_to_disk(path: Path) -> None:
     """Wait until the content of a file has left the operating system's memory."""
     with path.open("rb") as file:
         os.fsync(file.fileno())
+
+
+@contextlib.contextmanager
+def nothing_left(folder: Path) -> Iterator[None]:
+    """Remove a folder that is made inside the block if making it fails, as on a full disk."""
+    try:
+        yield
+    except OSError:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
 
 
 def link_or_copy(source: Path, to: Path) -> None:

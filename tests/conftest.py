@@ -1,6 +1,7 @@
 """Data that several tests share: real slices where they are, small synthetic ones everywhere."""
 
 import os
+import subprocess
 from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
@@ -46,6 +47,25 @@ def own_home(tmp_path, monkeypatch) -> Path:
     """A COVIDCT_HOME for one test."""
     monkeypatch.setenv("COVIDCT_HOME", str(tmp_path / "home"))
     return tmp_path / "home"
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A disk of 24 MB, and a function that makes it larger."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", str(disk)]
+    try:
+        done = subprocess.run(mount, capture_output=True)
+    except OSError:
+        pytest.skip("no mount on this machine")
+    if done.returncode:
+        pytest.skip("mounting is not permitted here")
+    yield (
+        disk,
+        lambda: subprocess.run(["mount", "-o", "remount,size=200m", str(disk)], check=True),
+    )
+    subprocess.run(["umount", str(disk)], check=True)
 
 
 @pytest.fixture(scope="session")

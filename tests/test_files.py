@@ -1,7 +1,9 @@
 import subprocess
 import sys
 
-from covidct.files import link_or_copy, replace_text
+import pytest
+
+from covidct.files import link_or_copy, nothing_left, replace_text
 
 KILLED_IN_BETWEEN = """
 import os, signal, sys
@@ -24,6 +26,16 @@ def test_a_killed_writer_leaves_the_old_text_whole(tmp_path, root):
         killed = subprocess.run(code, cwd=root).returncode
         assert (tmp_path / "note.txt").read_text() == ("old" if killed else "new")
     assert not killed
+
+
+def test_a_folder_that_could_not_be_filled_is_gone_and_any_other_stays(tmp_path):
+    with nothing_left(tmp_path / "kept"):
+        (tmp_path / "kept").mkdir()
+    with pytest.raises(FileNotFoundError), nothing_left(tmp_path / "gone"):
+        (tmp_path / "gone").mkdir()
+        (tmp_path / "gone" / "text").write_text("half")
+        (tmp_path / "no such file").read_text()
+    assert [folder.name for folder in tmp_path.iterdir()] == ["kept"]
 
 
 def test_a_file_gets_a_second_name(tmp_path):

@@ -16,7 +16,7 @@ from typing import BinaryIO
 
 from covidct.errors import ConfigError, DatasetError
 from covidct.evaluation.review import AUDIT_FILE, METRICS_FILE, PREDICTIONS_FILE
-from covidct.files import replace_text
+from covidct.files import nothing_left, replace_text
 from covidct.home import data_dir, evaluations_dir
 from covidct.inference.promotion import SHIPPED_DIR
 from covidct.training.process import collect_children, launch, take_lock
@@ -75,11 +75,12 @@ def start(model: Path, data: Path, split: str) -> Path:
     try:
         request = Request(model.resolve(), data.resolve(), split)
         folder = _free_folder(f"{datetime.now(UTC):%Y-%m-%d %H.%M.%S} {model.name} {split}")
-        folder.mkdir()
-        values = {name: str(value) for name, value in asdict(request).items()}
-        replace_text(folder / _REQUEST_FILE, json.dumps(values, ensure_ascii=False) + "\n")
-        write_status(folder, RunStatus("queued"))
-        launch(["-m", "covidct.evaluation.work", str(folder)], folder / LOG_FILE, lock)
+        with nothing_left(folder):
+            folder.mkdir()
+            values = {name: str(value) for name, value in asdict(request).items()}
+            replace_text(folder / _REQUEST_FILE, json.dumps(values, ensure_ascii=False) + "\n")
+            write_status(folder, RunStatus("queued"))
+            launch(["-m", "covidct.evaluation.work", str(folder)], folder / LOG_FILE, lock)
     finally:
         os.close(lock)
     return folder

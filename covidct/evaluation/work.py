@@ -11,7 +11,7 @@ from pathlib import Path
 
 from covidct.errors import CovidCTError
 from covidct.evaluation.jobs import Request, read_request
-from covidct.training.progress import STOP_FILE, ProgressWriter, why_it_failed, withdraw_stop
+from covidct.training.progress import STOP_FILE, ProgressWriter, why_it_failed
 
 
 def main(folder: Path) -> int:
@@ -33,6 +33,7 @@ def main(folder: Path) -> int:
 
 def _work(folder: Path, request: Request, writer: ProgressWriter) -> None:
     writer.say(message="Loading the network")
+    writer.hold_reserve()
     from covidct.evaluation.audit import audit
     from covidct.evaluation.evaluate import evaluate
     from covidct.inference.classifier import Classifier
@@ -45,8 +46,7 @@ def _work(folder: Path, request: Request, writer: ProgressWriter) -> None:
 
 def _end(writer: ProgressWriter, state: str, message: str = "") -> int:
     """Say the last word; the exit status."""
-    withdraw_stop(writer.folder)
-    writer.say(state=state, message=message)
+    writer.end(state=state, message=message)
     return int(state != "finished")
 
 

@@ -49,6 +49,7 @@ __all__ = [
 ]
 
 _SHORT_HASH = 12
+_WAY_OUT = "Restore it from where it came, or roll back to the model that was in use before."
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,9 +100,11 @@ def read_card(folder: Path) -> ModelCard:
         values = json.loads((folder / CARD_FILE).read_text(encoding="utf-8"))
         return _card_of(values)
     except OSError as error:
-        raise ModelError(f"The model folder {folder} has no readable card.json.") from error
+        raise ModelError(
+            f"The model folder {folder} has no readable card.json. {_WAY_OUT}"
+        ) from error
     except (ValueError, TypeError, KeyError, AttributeError, ConfigError) as error:
-        raise ModelError(f"The card of the model in {folder} is malformed.") from error
+        raise ModelError(f"The card of the model in {folder} is malformed. {_WAY_OUT}") from error
 
 
 def _card_of(values: dict[str, Any]) -> ModelCard:
@@ -134,7 +137,8 @@ def find_model(name: str | PathLike | None = None) -> Path:
     Raises:
         ModelError: there is none.
     """
-    name = name or current_model()
+    if not name:
+        return current_model()
     for folder in (SHIPPED_DIR / name, models_dir() / name, runs_dir() / name, Path(name)):
         if (folder / CARD_FILE).is_file():
             return folder
@@ -154,11 +158,11 @@ def open_model(folder: Path) -> tuple[keras.Model, ModelCard]:
     try:
         intact = sha256_of(path) == card.sha256
     except OSError as error:
-        raise ModelIntegrityError(f"The model file {path} cannot be read.") from error
+        raise ModelIntegrityError(f"The model file {path} cannot be read. {_WAY_OUT}") from error
     if not intact:
         raise ModelIntegrityError(
             f"The model file {path} is not the one its card describes (SHA-256 differs). It was "
-            "not opened. Restore it from where it came."
+            f"not opened. {_WAY_OUT}"
         )
     try:
         return keras.saving.load_model(path, compile=False, safe_mode=True), card

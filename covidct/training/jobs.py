@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from covidct.errors import ConfigError
+from covidct.files import nothing_left
 from covidct.home import runs_dir
 from covidct.training.process import collect_children, launch, take_lock
 from covidct.training.progress import (
@@ -62,8 +63,9 @@ def start(
     lock = _take_turn()
     try:
         folder = _new_folder(name or f"{datetime.now(UTC):%Y-%m-%d %H.%M.%S} {config.backbone}")
-        start_run_folder(folder, Path(data).resolve(), config, exclude)
-        _launch(folder, lock)
+        with nothing_left(folder):
+            start_run_folder(folder, Path(data).resolve(), config, exclude)
+            _launch(folder, lock)
     finally:
         os.close(lock)
     return folder

@@ -142,6 +142,16 @@ class ProgressWriter:
             self._written = time.monotonic()
             write_status(self.folder, replace(self._status, memory_mb=round(memory_mb(), 1)))
 
+    def hold_reserve(self) -> None:
+        """Hold back room on the disk for the last word."""
+        (self.folder / _RESERVE_FILE).write_bytes(bytes(_RESERVE_BYTES))
+
+    def end(self, **changes: Any) -> None:  # noqa: ANN401
+        """Say the last word, into the room held back for it where the disk is full."""
+        (self.folder / _RESERVE_FILE).unlink(missing_ok=True)
+        withdraw_stop(self.folder)
+        self.say(**changes)
+
     def watch(self, items: Iterable, message: str) -> Iterator:
         """Hand the items on, say how many are done, and heed a request to stop.
 
@@ -180,27 +190,24 @@ def recorded_run(folder: Path) -> Iterator[None]:
         return
     read_settings(folder)
     _recorded.add(folder)
-    writer, reserve = ProgressWriter(folder), folder / _RESERVE_FILE
-    memory = bytearray(_RESERVE_MEMORY)
+    writer, memory = ProgressWriter(folder), bytearray(_RESERVE_MEMORY)
     try:
         writer.say(message="Starting.")
-        reserve.write_bytes(bytes(_RESERVE_BYTES))
+        writer.hold_reserve()
         with _stop_on_sigterm(folder):
             yield
     except (TrainingStopped, KeyboardInterrupt) as stop:
-        _say_the_last_word(
-            writer, reserve, "stopped", str(stop) or f"Interrupted. {_what_was_kept(folder)}"
-        )
+        _say_the_last_word(writer, "stopped", str(stop) or f"Interrupted. {_what_was_kept(folder)}")
         raise
     except BaseException as error:
         memory.clear()
         sentence = f"{why_it_failed(error)} {_what_was_kept(folder)}"
-        _say_the_last_word(writer, reserve, "failed", sentence)
+        _say_the_last_word(writer, "failed", sentence)
         raise
     else:
         finished = is_trained(folder)
         sentence = "" if finished else f"Stopped. {_what_was_kept(folder)}"
-        _say_the_last_word(writer, reserve, "finished" if finished else "stopped", sentence)
+        _say_the_last_word(writer, "finished" if finished else "stopped", sentence)
     finally:
         _recorded.discard(folder)
 
@@ -208,13 +215,9 @@ def recorded_run(folder: Path) -> Iterator[None]:
 _recorded: set[Path] = set()
 
 
-def _say_the_last_word(writer: ProgressWriter, reserve: Path, state: str, message: str) -> None:
-    """Write the end of a run, into the room held back for it where the disk is full."""
-    reserve.unlink(missing_ok=True)
-    withdraw_stop(writer.folder)
-    writer.say(
-        state=state, epoch=finished_epochs(writer.folder), seconds_left=None, message=message
-    )
+def _say_the_last_word(writer: ProgressWriter, state: str, message: str) -> None:
+    done = finished_epochs(writer.folder)
+    writer.end(state=state, epoch=done, seconds_left=None, message=message)
 
 
 @contextlib.contextmanager
@@ -236,7 +239,7 @@ def _stop_on_sigterm(folder: Path) -> Iterator[None]:
 def _process_is_there(status: RunStatus) -> bool:
     if status.pid is None:  # it is just being started
         age = datetime.now(UTC) - datetime.fromisoformat(status.updated)
-        return age.total_seconds() < _QUEUED_FOR
+        return abs(age.total_seconds()) < _QUEUED_FOR  # the clock may have been set back
     return process_identity(status.pid) == status.process_started
 
 

@@ -169,25 +169,6 @@ def test_a_run_does_not_go_on_with_other_data(phantom_dataset, quick, tmp_path):
     assert "began with" in read_status(tmp_path / "run").message
 
 
-@pytest.fixture
-def small_disk(tmp_path):
-    """A disk of 24 MB, and a function that makes it larger."""
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", str(disk)]
-    try:
-        done = subprocess.run(mount, capture_output=True)
-    except OSError:
-        pytest.skip("no mount on this machine")
-    if done.returncode:
-        pytest.skip("mounting is not permitted here")
-    yield (
-        disk,
-        lambda: subprocess.run(["mount", "-o", "remount,size=200m", str(disk)], check=True),
-    )
-    subprocess.run(["umount", str(disk)], check=True)
-
-
 def test_a_full_disk_is_named_and_the_run_goes_on_when_there_is_room(
     small_disk, phantom_dataset, quick, monkeypatch
 ):

@@ -55,6 +55,16 @@ def test_a_run_whose_process_is_gone_reads_as_failed(folder):
     assert "model in use is untouched" in status.message
 
 
+def test_a_run_that_never_started_reads_as_failed_although_the_clock_was_set_back(folder):
+    write_status(folder, RunStatus("queued"))
+    assert read_status(folder).is_live
+    said = json.loads((folder / "status.json").read_text())
+    for year in ("2001", "2999"):
+        moved = said | {"updated": year + said["updated"][4:]}
+        (folder / "status.json").write_text(json.dumps(moved))
+        assert read_status(folder).state == "failed"
+
+
 def test_a_later_process_with_the_same_number_is_not_the_run(folder, own_status):
     write_status(folder, replace(own_status, process_started="1@another boot"))
     assert read_status(folder).state == "failed"

@@ -234,6 +234,17 @@ def test_a_model_is_promoted_and_rolled_back_and_a_worse_one_is_asked_about_twic
     assert button(page, "Roll back").disabled
 
 
+def test_a_damaged_model_in_use_is_rolled_back_by_a_press(page, two_runs):
+    promotion.promote(two_runs[0])
+    (promotion.current_model() / "card.json").write_text("{")
+    show(page, "Model in use")
+    assert "The model in use cannot be read." in html(page)
+    button(page, "Roll back").click().run()
+    assert not page.exception
+    assert promotion.current_model().parent == promotion.SHIPPED_DIR
+    assert "judges every slice on the Diagnose page" in html(page)
+
+
 def test_runs_are_compared_by_what_differs(page, two_runs):
     show(page, "Compare")
     assert len(page.get("vega_lite_chart") or page.get("arrow_vega_lite_chart")) == 1

@@ -11,6 +11,7 @@ from covidct.errors import CovidCTError
 from covidct.evaluation import jobs
 from covidct.home import models_dir
 from covidct.inference import promotion
+from covidct.training.progress import why_it_failed
 from covidct.ui.runs import choose_data, words
 from covidct.ui.texts import literal
 from covidct.ui.widgets import callout
@@ -115,5 +116,5 @@ def _start(model: Path, data: Path | None, split: str | None) -> Path | None:
     try:
         return jobs.start(model, data, split)
     except (CovidCTError, OSError) as error:
-        callout("The evaluation was not started.", str(error), tone="stop")
+        callout("The evaluation was not started.", why_it_failed(error), tone="stop")
         return None

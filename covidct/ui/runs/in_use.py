@@ -15,13 +15,19 @@ from covidct.ui.widgets import callout
 def show() -> None:
     """Draw the view."""
     try:
+        history = promotion.history()
+    except ModelError as error:
+        callout("There is no model in use.", str(error), tone="stop")
+        return
+    try:
         with st.spinner("Reading the model…"):
             from covidct.inference.store import read_card  # TensorFlow: seconds
 
             card = read_card(promotion.current_model())
-        history = promotion.history()
     except ModelError as error:
-        callout("There is no model in use.", str(error), tone="stop")
+        callout("The model in use cannot be read.", str(error), tone="stop")
+        promote.roll_back()
+        live.show_refusal()
         return
     left, right = st.columns([3, 1], vertical_alignment="center")
     left.html(

@@ -10,7 +10,7 @@ import streamlit as st
 
 from covidct.errors import CovidCTError
 from covidct.training import jobs
-from covidct.training.progress import LOG_FILE, read_status
+from covidct.training.progress import LOG_FILE, read_status, why_it_failed
 from covidct.training.run_folder import read_metrics
 from covidct.ui.runs import charts, words
 from covidct.ui.texts import literal
@@ -88,7 +88,7 @@ def attempt(action: Callable, *arguments: object) -> None:
     try:
         action(*arguments)
     except (CovidCTError, OSError) as error:
-        st.session_state[_REFUSED] = str(error)
+        st.session_state[_REFUSED] = why_it_failed(error)
 
 
 def show_refusal() -> None:

@@ -11,6 +11,7 @@ import streamlit as st
 from covidct.errors import CovidCTError
 from covidct.training import jobs
 from covidct.training.config import TrainConfig
+from covidct.training.progress import why_it_failed
 from covidct.ui.runs import choose_data, data_report, fields, settings
 from covidct.ui.texts import literal
 from covidct.ui.widgets import callout
@@ -102,5 +103,5 @@ def _start(data: Path | None, exclude: tuple[str, ...] | None, hindrance: str) -
             config = TrainConfig.from_flat_dict(settings.current())  # TensorFlow: seconds
             return jobs.start(data, config, named.strip() or None, exclude)
     except (CovidCTError, OSError) as error:
-        callout("The run was not started.", str(error), tone="stop")
+        callout("The run was not started.", why_it_failed(error), tone="stop")
         return None

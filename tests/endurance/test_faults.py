@@ -1,0 +1,275 @@
+"""What is pulled from under a server or a training, and that nothing is lost by it."""
+
+import io
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import zipfile
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import cv2
+import pytest
+import requests
+from websockets.exceptions import ConnectionClosed
+
+from covidct.evaluation import jobs as evaluations
+from covidct.imaging.phantom import phantom_slice
+from covidct.inference.promotion import current_model, history, promote
+from covidct.inference.store import open_model, sha256_of
+from covidct.training import jobs
+from covidct.training.config import TrainConfig
+from covidct.training.progress import LOG_FILE, read_status, why_it_failed
+from covidct.training.run_folder import read_metrics
+
+pytestmark = pytest.mark.endurance
+
+CSV = "Results, CSV"
+QUICK = TrainConfig(
+    backbone="efficientnet_lite0",
+    image_size=64,
+    epochs=2,
+    batch_size=10,
+    trainable_share=0.0,
+    pretrained=False,
+    probe_views=1,
+)
+MOMENTS = {
+    "queued": lambda run, said: said.state == "queued",
+    "starting": lambda run, said: said.message == "Starting.",
+    "reading slices": lambda run, said: said.message == "Reading slices.",
+    "building the network": lambda run, said: said.message == "Building the network.",
+    "solving the head": lambda run, said: said.message == "Solving the head.",
+    "in an epoch": lambda run, said: said.state == "running" and said.batch > 0,
+    "between epochs": lambda run, said: said.epoch == 1,
+    "keeping the model": lambda run, said: said.message.startswith("Keeping"),
+    "before its card": lambda run, said: (run / "model.keras").exists(),
+}
+
+
+@pytest.fixture
+def png() -> bytes:
+    return cv2.imencode(".png", phantom_slice(1, 3, size=256).ct_slice.pixels)[1].tobytes()
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch) -> Path:
+    """The home of the servers that are started in ``tmp_path``."""
+    monkeypatch.setenv("COVIDCT_HOME", str(tmp_path / "home"))
+    return tmp_path / "home"
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_left_at_work():
+    yield
+    for read, live in (
+        (read_status, jobs.live_run),
+        (evaluations.read_status, evaluations.live_evaluation),
+    ):
+        while (folder := live()) and (pid := read(folder).pid):
+            os.kill(pid, signal.SIGKILL)
+
+
+def verdict(tab, data) -> str:
+    """The line of the table for one slice, told by the page."""
+    for _ in tab.drop("slice.png", data):
+        pass
+    assert 'class="cv-decision"' in tab.html()
+    return tab.fetch(tab.press_download(CSV)).decode().splitlines()[1]
+
+
+def contents(folder: Path) -> dict[str, str]:
+    """The files in a folder and their hashes."""
+    files = (file for file in sorted(folder.rglob("*")) if file.is_file())
+    return {str(file.relative_to(folder)): sha256_of(file) for file in files}
+
+
+def fill(disk: Path) -> Path:
+    """A file that leaves no room on a disk."""
+    ballast = disk / "ballast"
+    with ballast.open("wb", buffering=0) as file, suppress(OSError):
+        while file.write(bytes(4096)):
+            pass
+    return ballast
+
+
+def until_over(folder, read):
+    while (status := read(folder)).is_live:
+        time.sleep(0.1)
+    return status
+
+
+def series_of(count: int) -> bytes:
+    """A ZIP of small slices."""
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as out:
+        for seed in range(count):
+            pixels = phantom_slice(seed, 2, size=96).ct_slice.pixels
+            out.writestr(f"{seed}.png", cv2.imencode(".png", pixels)[1].tobytes())
+    return archive.getvalue()
+
+
+def begin_upload(tab, name, data) -> socket.socket:
+    """Send the first half of a file."""
+    place, address = tab.upload_place(name), urlsplit(tab.url)
+    request = requests.Request(
+        "PUT",
+        tab.url + place.upload_url,
+        files={"file": (name, data)},
+        headers={"X-Xsrftoken": tab.http.cookies["_streamlit_xsrf"]},
+    )
+    prepared = tab.http.prepare_request(request)
+    lines = [f"PUT {prepared.path_url} HTTP/1.1", f"Host: {address.netloc}"]
+    lines += [f"{header}: {value}" for header, value in prepared.headers.items()]
+    connection = socket.create_connection((address.hostname, address.port))
+    head = "\r\n".join([*lines, "", ""]).encode()
+    connection.sendall(head + prepared.body[: len(prepared.body) // 2])
+    return connection
+
+
+def test_a_server_killed_in_any_state_starts_again_with_the_same_verdict(
+    serve, visit, home, tiny_model, png, tmp_path, record_property
+):
+    promote(tiny_model)
+    kept = contents(home)
+
+    with serve(tmp_path) as server, ThreadPoolExecutor() as pool:
+        opening = pool.submit(visit, server.url)
+        while "tensorflow" not in Path(f"/proc/{server.process.pid}/maps").read_text():
+            time.sleep(0.05)
+        server.process.kill()
+        assert isinstance(opening.exception(), ConnectionClosed)
+
+    with serve(tmp_path) as server:
+        tab = visit(server.url)
+        first = verdict(tab, png)
+        drawn = tab.drop("series.zip", series_of(40))
+        next(element for element in drawn if element.progress.text.startswith("Reading slice 3 "))
+        server.process.kill()
+
+    with serve(tmp_path) as server:
+        tab = visit(server.url)
+        second = verdict(tab, png)
+        with begin_upload(tab, "slice.png", png):
+            server.process.kill()
+
+    with serve(tmp_path) as server:
+        third = verdict(visit(server.url), png)
+    assert first == second == third
+    assert contents(home) == kept
+    record_property("figure", "server killed while loading, judging, receiving: 3 faults survived")
+
+
+def test_an_upload_that_breaks_off_disturbs_nobody(
+    serve, visit, home, tiny_model, png, tmp_path, record_property
+):
+    promote(tiny_model)
+    with serve(tmp_path) as server:
+        tab = visit(server.url)
+        for size in (len(png), 3 * 2**20):
+            begin_upload(tab, "secret-patient.png", png.ljust(size, b"\0")).close()
+        assert verdict(tab, png) == verdict(visit(server.url), png)
+        log = server.log.read_text()
+        assert "secret-patient" not in log
+        assert "Traceback" not in log, log
+    record_property("figure", "uploads broken off: 2 faults survived")
+
+
+def test_a_training_killed_in_any_state_goes_on_and_the_model_in_use_is_untouched(
+    home, tiny_model, phantom_dataset, record_property
+):
+    promote(tiny_model)
+    in_use, kept = current_model(), contents(current_model())
+    run, rows = jobs.start(phantom_dataset, QUICK, "run"), []
+    for moment, reached in MOMENTS.items():
+        while not reached(run, said := read_status(run)):
+            assert said.is_live, f"{moment}: {said.message} {(run / LOG_FILE).read_text()}"
+            time.sleep(0.002)
+        kill_process_of(run)
+        assert "untouched" in read_status(run).message or moment == "queued"
+        now = read_metrics(run)
+        assert now[: len(rows)] == rows, moment
+        rows = now
+        jobs.resume(run)
+    assert until_over(run, read_status).state == "finished", (run / LOG_FILE).read_text()
+    assert [row["epoch"] for row in read_metrics(run)] == [0, 1]
+    open_model(run)
+    assert (current_model(), contents(current_model())) == (in_use, kept)
+    record_property("figure", f"training killed {', '.join(MOMENTS)}: {len(MOMENTS)} survived")
+
+
+def kill_process_of(run: Path) -> None:
+    """``kill -9``, also where it has not said its number yet."""
+    find = ["pgrep", "-f", f"covidct train --run {run} "]
+    while not (found := subprocess.run(find, capture_output=True, text=True).stdout.split()):
+        assert read_status(run).is_live
+    for pid in found:
+        os.kill(int(pid), signal.SIGKILL)
+    while subprocess.run(find, capture_output=True).returncode == 0:
+        time.sleep(0.01)
+
+
+def test_a_full_disk_is_named_and_takes_nothing_with_it(
+    small_disk, tiny_model, phantom_dataset, monkeypatch, record_property
+):
+    disk, _ = small_disk
+    monkeypatch.setenv("COVIDCT_HOME", str(disk))
+    promote(tiny_model)
+    in_use, kept = current_model(), contents(current_model())
+    other = other_model(tiny_model, disk.parent)
+
+    ballast = fill(disk)
+    for work in (
+        lambda: promote(other),
+        lambda: jobs.start(phantom_dataset, QUICK, "run"),
+        lambda: evaluations.start(in_use, phantom_dataset, "all"),
+    ):
+        with pytest.raises(OSError, match="No space left") as refused:
+            work()
+        assert why_it_failed(refused.value).startswith("The disk is full.")
+    assert (jobs.list_runs(), evaluations.list_evaluations()) == ((), ())
+    assert (current_model(), contents(current_model())) == (in_use, kept)
+
+    ballast.unlink()
+    folder = evaluations.start(in_use, phantom_dataset, "all")
+    while evaluations.read_status(folder).message != "Evaluating":
+        time.sleep(0.01)
+    fill(disk)
+    status = until_over(folder, evaluations.read_status)
+    assert (status.state, status.message) == ("failed", why_it_failed(refused.value))
+
+    ballast.unlink()
+    jobs.start(phantom_dataset, QUICK, "run")
+    promote(other)
+    assert len(history()) == 2
+    record_property("figure", "disk full at promotion, both starts, in an evaluation: 4 survived")
+
+
+def other_model(model: Path, to: Path) -> Path:
+    """The same network under another name and hash of its file."""
+    folder = shutil.copytree(model, to / "other")
+    card = json.loads((folder / "card.json").read_text())
+    (folder / "card.json").write_text(json.dumps(card | {"name": "other"}))
+    return folder
+
+
+def test_weights_that_are_read_only_serve_as_well(home, png, tmp_path, root, record_property):
+    (tmp_path / "slice.png").write_bytes(png)
+    script = (
+        "mount --bind weights weights && mount -o remount,bind,ro weights || exit 77; "
+        'touch weights/x && exit 78; exec "$0" -m covidct classify "$1" --json'
+    )
+    command = ["unshare", "--mount", "sh", "-c", script, sys.executable, tmp_path / "slice.png"]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True)
+    if done.returncode in (1, 77) and not done.stdout:
+        pytest.skip(f"mounting is not permitted here: {done.stderr}")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["label"] in ("Positive", "Negative")
+    record_property("figure", "weights read-only: 1 fault survived")
