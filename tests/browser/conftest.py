@@ -68,7 +68,7 @@ def serve(folder: Path) -> Iterator[Server]:
             yield Server(f"http://localhost:{port}", log, process)
         finally:
             process.terminate()
-            process.wait(10)
+            process.wait(READY_SECONDS)
 
 
 def _wait_until_healthy(url: str, process: subprocess.Popen, log: Path) -> None:

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 import zipfile
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -26,7 +27,8 @@ from covidct.inference.promotion import current_model, history, promote
 from covidct.inference.store import open_model, sha256_of
 from covidct.training import jobs
 from covidct.training.config import TrainConfig
-from covidct.training.progress import LOG_FILE, read_status, why_it_failed
+from covidct.training.process import process_identity
+from covidct.training.progress import LOG_FILE, last_word, read_status, why_it_failed
 from covidct.training.run_folder import read_metrics
 
 pytestmark = pytest.mark.endurance
@@ -60,21 +62,32 @@ def png() -> bytes:
 
 
 @pytest.fixture
-def home(tmp_path, monkeypatch) -> Path:
+def home(tmp_path, monkeypatch) -> Iterator[Path]:
     """The home of the servers that are started in ``tmp_path``."""
     monkeypatch.setenv("COVIDCT_HOME", str(tmp_path / "home"))
-    return tmp_path / "home"
+    yield tmp_path / "home"
+    end_all_work()
 
 
-@pytest.fixture(autouse=True)
-def _nothing_is_left_at_work():
-    yield
-    for read, live in (
-        (read_status, jobs.live_run),
-        (evaluations.read_status, evaluations.live_evaluation),
-    ):
-        while (folder := live()) and (pid := read(folder).pid):
+@pytest.fixture
+def small_home(small_disk, monkeypatch) -> Iterator[tuple[Path, Callable]]:
+    """A home on a small disk, and what makes that disk larger."""
+    monkeypatch.setenv("COVIDCT_HOME", str(small_disk[0]))
+    yield small_disk
+    end_all_work()
+
+
+def end_all_work() -> None:
+    for folder in (*jobs.list_runs(), *evaluations.list_evaluations()):
+        pid = last_word(folder).pid
+        if pid and process_identity(pid):
             os.kill(pid, signal.SIGKILL)
+            until_gone(pid)
+
+
+def until_gone(pid: int) -> None:
+    while process_identity(pid):
+        time.sleep(0.01)
 
 
 def verdict(tab, data) -> str:
@@ -176,9 +189,7 @@ def test_an_upload_that_breaks_off_disturbs_nobody(
         for size in (len(png), 3 * 2**20):
             begin_upload(tab, "secret-patient.png", png.ljust(size, b"\0")).close()
         assert verdict(tab, png) == verdict(visit(server.url), png)
-        log = server.log.read_text()
-        assert "secret-patient" not in log
-        assert "Traceback" not in log, log
+        assert "secret-patient" not in server.log.read_text()
     record_property("figure", "uploads broken off: 2 faults survived")
 
 
@@ -210,17 +221,15 @@ def kill_process_of(run: Path) -> None:
     find = ["pgrep", "-f", f"covidct train --run {run} "]
     while not (found := subprocess.run(find, capture_output=True, text=True).stdout.split()):
         assert read_status(run).is_live
-    for pid in found:
-        os.kill(int(pid), signal.SIGKILL)
-    while subprocess.run(find, capture_output=True).returncode == 0:
-        time.sleep(0.01)
+    for pid in map(int, found):
+        os.kill(pid, signal.SIGKILL)
+        until_gone(pid)
 
 
 def test_a_full_disk_is_named_and_takes_nothing_with_it(
-    small_disk, tiny_model, phantom_dataset, monkeypatch, record_property
+    small_home, tiny_model, phantom_dataset, record_property
 ):
-    disk, _ = small_disk
-    monkeypatch.setenv("COVIDCT_HOME", str(disk))
+    disk, enlarge = small_home
     promote(tiny_model)
     in_use, kept = current_model(), contents(current_model())
     other = other_model(tiny_model, disk.parent)
@@ -246,9 +255,11 @@ def test_a_full_disk_is_named_and_takes_nothing_with_it(
     assert (status.state, status.message) == ("failed", why_it_failed(refused.value))
 
     ballast.unlink()
-    jobs.start(phantom_dataset, QUICK, "run")
+    enlarge()
+    run = jobs.start(phantom_dataset, QUICK, "run")
     promote(other)
     assert len(history()) == 2
+    assert until_over(run, read_status).state == "finished", (run / LOG_FILE).read_text()
     record_property("figure", "disk full at promotion, both starts, in an evaluation: 4 survived")
 
 

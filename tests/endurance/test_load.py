@@ -120,7 +120,7 @@ def test_thirty_sessions_get_the_verdicts_of_the_command_line_and_never_anothers
         f"session; {many.result()} slices of the series of {SERIES} beside them; "
         f"server at most {peak_memory(server.process.pid):.0f} MB",
     )
-    assert min(counts) >= max(counts) / 2
+    assert min(counts) + 1 >= max(counts) / 2
     assert any(account.waited for account in accounts)
     assert server.process.poll() is None
     log = server.log.read_text()
