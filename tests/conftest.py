@@ -16,6 +16,7 @@ from pydicom.encaps import encapsulate
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian
 
 from covidct.imaging.phantom import phantom_slice
+from covidct.training.config import TrainConfig
 
 ROOT = Path(__file__).parents[1]
 SHARED_DATA = ROOT.parent / "shared" / "data"
@@ -65,7 +66,7 @@ def small_disk(tmp_path):
         disk,
         lambda: subprocess.run(["mount", "-o", "remount,size=200m", str(disk)], check=True),
     )
-    subprocess.run(["umount", str(disk)], check=True)
+    subprocess.run(["umount", "--lazy", str(disk)], check=True)  # threads may be ending yet
 
 
 @pytest.fixture(scope="session")
@@ -175,6 +176,20 @@ def ct_file() -> Callable[..., bytes]:
 def scan(volume, ct_header, ct_file) -> list[bytes]:
     """The phantoms as the files of one series, from the feet to the head."""
     return [ct_file(ct_header(number), values) for number, values in enumerate(volume)]
+
+
+@pytest.fixture(scope="session")
+def quick() -> TrainConfig:
+    """A run that trains only its head, to be quick."""
+    return TrainConfig(
+        backbone="efficientnet_lite0",
+        image_size=64,
+        epochs=3,
+        batch_size=10,
+        trainable_share=0.0,
+        pretrained=False,
+        probe_views=1,
+    )
 
 
 @pytest.fixture(scope="session")

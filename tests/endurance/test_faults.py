@@ -26,7 +26,6 @@ from covidct.imaging.phantom import phantom_slice
 from covidct.inference.promotion import current_model, history, promote
 from covidct.inference.store import open_model, sha256_of
 from covidct.training import jobs
-from covidct.training.config import TrainConfig
 from covidct.training.process import process_identity
 from covidct.training.progress import LOG_FILE, last_word, read_status, why_it_failed
 from covidct.training.run_folder import read_metrics
@@ -34,15 +33,6 @@ from covidct.training.run_folder import read_metrics
 pytestmark = pytest.mark.endurance
 
 CSV = "Results, CSV"
-QUICK = TrainConfig(
-    backbone="efficientnet_lite0",
-    image_size=64,
-    epochs=2,
-    batch_size=10,
-    trainable_share=0.0,
-    pretrained=False,
-    probe_views=1,
-)
 MOMENTS = {
     "queued": lambda run, said: said.state == "queued",
     "starting": lambda run, said: said.message == "Starting.",
@@ -194,11 +184,11 @@ def test_an_upload_that_breaks_off_disturbs_nobody(
 
 
 def test_a_training_killed_in_any_state_goes_on_and_the_model_in_use_is_untouched(
-    home, tiny_model, phantom_dataset, record_property
+    home, tiny_model, phantom_dataset, quick, record_property
 ):
     promote(tiny_model)
     in_use, kept = current_model(), contents(current_model())
-    run, rows = jobs.start(phantom_dataset, QUICK, "run"), []
+    run, rows = jobs.start(phantom_dataset, quick, "run"), []
     for moment, reached in MOMENTS.items():
         while not reached(run, said := read_status(run)):
             assert said.is_live, f"{moment}: {said.message} {(run / LOG_FILE).read_text()}"
@@ -210,7 +200,7 @@ def test_a_training_killed_in_any_state_goes_on_and_the_model_in_use_is_untouche
         rows = now
         jobs.resume(run)
     assert until_over(run, read_status).state == "finished", (run / LOG_FILE).read_text()
-    assert [row["epoch"] for row in read_metrics(run)] == [0, 1]
+    assert [row["epoch"] for row in read_metrics(run)] == [0, 1, 2]
     open_model(run)
     assert (current_model(), contents(current_model())) == (in_use, kept)
     record_property("figure", f"training killed {', '.join(MOMENTS)}: {len(MOMENTS)} survived")
@@ -227,7 +217,7 @@ def kill_process_of(run: Path) -> None:
 
 
 def test_a_full_disk_is_named_and_takes_nothing_with_it(
-    small_home, tiny_model, phantom_dataset, record_property
+    small_home, tiny_model, phantom_dataset, quick, record_property
 ):
     disk, enlarge = small_home
     promote(tiny_model)
@@ -237,7 +227,7 @@ def test_a_full_disk_is_named_and_takes_nothing_with_it(
     ballast = fill(disk)
     for work in (
         lambda: promote(other),
-        lambda: jobs.start(phantom_dataset, QUICK, "run"),
+        lambda: jobs.start(phantom_dataset, quick, "run"),
         lambda: evaluations.start(in_use, phantom_dataset, "all"),
     ):
         with pytest.raises(OSError, match="No space left") as refused:
@@ -256,7 +246,7 @@ def test_a_full_disk_is_named_and_takes_nothing_with_it(
 
     ballast.unlink()
     enlarge()
-    run = jobs.start(phantom_dataset, QUICK, "run")
+    run = jobs.start(phantom_dataset, quick, "run")
     promote(other)
     assert len(history()) == 2
     assert until_over(run, read_status).state == "finished", (run / LOG_FILE).read_text()

@@ -5,7 +5,6 @@ import time
 import pytest
 
 from covidct.training import jobs
-from covidct.training.config import TrainConfig
 from covidct.training.progress import read_status
 
 
@@ -15,20 +14,6 @@ def _no_run_is_left(own_home):
     yield
     while (folder := jobs.live_run()) and (pid := read_status(folder).pid):
         os.kill(pid, signal.SIGKILL)
-
-
-@pytest.fixture(scope="session")
-def quick() -> TrainConfig:
-    """A run that trains only its head, to be quick."""
-    return TrainConfig(
-        backbone="efficientnet_lite0",
-        image_size=64,
-        epochs=3,
-        batch_size=10,
-        trainable_share=0.0,
-        pretrained=False,
-        probe_views=1,
-    )
 
 
 @pytest.fixture(scope="session")
