@@ -118,4 +118,3 @@ def _blockiness(grey: np.ndarray) -> float:
     """Steps between columns where JPEG's blocks meet, beside the steps between all columns."""
     steps = np.abs(np.diff(grey, axis=1)).mean(axis=0)
     return float(steps[_BLOCK - 1 :: _BLOCK].mean() / max(steps.mean(), 1e-6))
-
