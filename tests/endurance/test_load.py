@@ -83,8 +83,12 @@ def series() -> bytes:
 
 @pytest.fixture(scope="module")
 def server(serve, tmp_path_factory):
-    with serve(tmp_path_factory.mktemp("server")) as server:
-        yield server
+    """With as many threads as it has outside of the tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        for threads in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS"):
+            patch.delenv(threads, raising=False)
+        with serve(tmp_path_factory.mktemp("server")) as server:
+            yield server
 
 
 def test_a_file_made_on_demand_waits_for_its_session_whatever_others_do(server, visit, slices):
