@@ -116,19 +116,6 @@ def test_a_bad_file_has_its_error_beside_its_name_and_the_others_their_verdicts(
     expect(decision(page)).to_have_text(DECISION)
 
 
-def test_nothing_leaves_the_machine_and_no_log_tells_names(diagnose, server, slices, tmp_path):
-    marked = shutil.copy(slices[0], tmp_path / "secret-patient.png")
-    page = diagnose()
-    requests: list[str] = []
-    page.on("request", lambda request: requests.append(request.url))
-    page.reload()
-    drop(page, marked, slices[-1])
-    expect(decision(page)).to_have_text(DECISION)
-    assert requests
-    assert [url for url in requests if not url.startswith((server.url, "data:", "blob:"))] == []
-    assert "secret-patient" not in server.log.read_text()
-
-
 @pytest.mark.parametrize("colour_scheme", ["light", "dark"])
 def test_a_narrow_screen_is_not_scrolled_sideways(diagnose, slices, text_file, colour_scheme):
     page = diagnose(width=400, colour_scheme=colour_scheme)
