@@ -78,7 +78,7 @@ def serve(folder: Path, largest_file: int | None = None) -> Iterator[Server]:
             yield Server(f"http://localhost:{port}", log)
         finally:
             process.terminate()
-            process.wait(10)
+            process.wait(60)
 
 
 def _wait_until_healthy(url: str, process: subprocess.Popen, log: Path) -> None:

@@ -18,7 +18,8 @@ pytestmark = pytest.mark.browser
 
 LARGEST_FILE = 1 << 16  # bytes; enough for a log
 ROW = 35  # height of a table row in pixels
-expect.set_options(timeout=30_000)
+LOADED = 240_000  # milliseconds that a busy machine may take to load the network
+expect.set_options(timeout=60_000)
 
 
 @pytest.mark.parametrize("path", ["", "/evaluation", "/training"])
@@ -94,17 +95,13 @@ def test_a_session_leaves_no_trace_on_disk_in_logs_or_on_the_network(
 
 def _go_through_a_session(page: Page, marks: dict[str, str], folder: Path) -> None:
     """Look at each file and take away what there is, the identifiers among it."""
-    expect(page.get_by_text("3 files")).to_be_visible(timeout=60_000)
+    expect(page.get_by_text("3 files")).to_be_visible(timeout=LOADED)
     expect(page.locator(".cv-decision")).to_have_text(re.compile("Positive|Negative|Uncertain"))
-    expect(page.get_by_role("checkbox", name="With patient and study")).to_be_attached()
-    page.get_by_role("combobox", name="Method").press("ArrowDown")
-    page.get_by_role("option", name="LayerCAM").click()
-    expect(page.get_by_text("of the LayerCAM heat")).to_be_visible()
+    expect(page.get_by_alt_text("under the heat map")).to_be_visible()
     assert marks["file"] in _taken_away(page, "Results, CSV", folder).read_text()
     assert _taken_away(page, "Report, PDF", folder).read_bytes().startswith(b"%PDF")
     page.get_by_text("With patient and study").click()
-    expect(page.get_by_role("checkbox", name="With patient and study")).to_be_checked()
-    capture = dcmread(_taken_away(page, "Overlay, DICOM", folder))
+    capture = dcmread(_taken_away(page, "Overlay with patient, DICOM", folder))
     assert capture.PatientName == marks["patient"]
     assert capture.StudyInstanceUID == marks["uid"]
     for row, button in enumerate((LOOK_ANYWAY, None), 1):
