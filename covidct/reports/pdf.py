@@ -42,7 +42,7 @@ from covidct.reports.words import (
 )
 
 MOST_SUSPICIOUS = 5
-TABLE_ROWS = 15
+TABLE_ROWS = 12
 _WIDTH, _HEIGHT = A4
 _MARGIN, _GAP = 48, 11
 _INNER = _WIDTH - 2 * _MARGIN
