@@ -31,7 +31,7 @@ CHROMIUM_OPTIONS = [
     "--disable-sync",
     "--no-first-run",
 ]
-READY_SECONDS = 40
+READY_SECONDS = 120  # for a busy machine
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
