@@ -16,9 +16,9 @@ ACCEPT = "I understand and accept"
 USE_NOTICE = f"""
 #### Before you begin
 - **{RESEARCH_USE}** {NO_DECISION}
-- **Slices to diagnose stay in memory** of the computer that runs this page, as long as the page is
-  open. Neither they nor their names or headers are stored or logged. Labelled slices on the other
-  pages are kept there until you delete them.
+- **Slices to diagnose stay in the memory** of the computer that runs this page. Neither they nor
+  their names and headers are stored or logged. Labelled slices on the other pages are kept there
+  until you delete them.
 - **Upload only what you may.** Letters in a picture, a patient’s name among them, are not removed.
 """
 UPLOADER = "Axial chest CT slices: drop them here, or choose files"
