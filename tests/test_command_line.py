@@ -24,6 +24,13 @@ def python_m_covidct(root, *arguments):
 
 
 @pytest.fixture(scope="module")
+def neck(volume):
+    """Stored values of a slice above the lungs."""
+    rows, columns = np.indices(volume[0].shape)
+    return np.where(np.hypot(rows - 80, columns - 88) < 60, 1390, 350).astype(np.uint16)
+
+
+@pytest.fixture(scope="module")
 def mixed_folder(tmp_path_factory, root):
     """40 files, every other one no slice."""
     folder = tmp_path_factory.mktemp("mixed")
@@ -99,7 +106,7 @@ def test_a_file_name_that_is_no_unicode_is_named_all_the_same(
 
 
 def test_series_are_walked_in_their_order_and_twins_have_the_same_verdicts(
-    run, scan, volume, ct_header, ct_file, tiny_model, tmp_path
+    run, scan, volume, neck, ct_header, ct_file, tiny_model, tmp_path
 ):
     folder, frames, archive = tmp_path / "CD", tmp_path / "enhanced", tmp_path / "scan.zip"
     folder.mkdir()
@@ -109,6 +116,7 @@ def test_series_are_walked_in_their_order_and_twins_have_the_same_verdicts(
     (folder / "again").write_bytes(scan[2])
     scout = ct_header(9, ImageType=["ORIGINAL", "PRIMARY", "LOCALIZER"])
     (folder / "a scout").write_bytes(ct_file(scout, volume[0]))
+    (folder / "neck").write_bytes(ct_file(ct_header(7), neck))
     lossless = [imagecodecs.jpeg8_encode(v, lossless=True, bitspersample=12) for v in volume]
     header = ct_header(0, NumberOfFrames="7", ImagePositionPatient=None)
     frames.write_bytes(ct_file(header, volume, JPEGLosslessSV1, lossless))
@@ -121,7 +129,10 @@ def test_series_are_walked_in_their_order_and_twins_have_the_same_verdicts(
     assert done.stderr.count("missing") == 1
     assert "2 slices seem to be missing" in done.stderr
     lines = [json.loads(line) for line in done.stdout.splitlines()]
-    walked, aside, multi, zipped = lines[:7], lines[7:9], lines[9:16], lines[16:]
+    walked, above, multi, zipped = lines[:7], lines[7], lines[10:17], lines[17:]
+    aside = lines[8:10]
+    assert (above["file"], above["position_mm"]) == (str(folder / "neck"), 47.5)
+    assert above["set_aside"].startswith("Above or below the lungs.")
     assert [line["file"] for line in walked] == [str(folder / name) for name in names]
     assert [line["position_mm"] for line in walked] == [30 + 2.5 * i for i in range(7)]
     assert [set(line) for line in aside] == [{"file", "set_aside"}] * 2
@@ -287,12 +298,13 @@ def test_the_card_of_the_shipped_model_is_reproduced(run, covid_ct, root, tmp_pa
 
 
 def test_a_report_tells_of_all_slices_and_of_no_patient(
-    run, scan, mixed_folder, tiny_model, tmp_path
+    run, scan, neck, ct_header, ct_file, mixed_folder, tiny_model, tmp_path
 ):
     folder = tmp_path / "Secret Patient"
     folder.mkdir()
     for number, data in enumerate(scan):
         (folder / f"{number}").write_bytes(data)
+    (folder / "7").write_bytes(ct_file(ct_header(7), neck))
     good, bad = (mixed_folder / f"0{i} 50% (a).png" for i in (0, 1))
     table, pdf, overlays = (tmp_path / "out" / name for name in ("r.csv", "r.pdf", "overlays"))
     asked = ("--csv", table, "--pdf", pdf, "--secondary-capture", overlays, "--model", tiny_model)
@@ -304,19 +316,20 @@ def test_a_report_tells_of_all_slices_and_of_no_patient(
     with table.open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     assert [(row["case"], row["slice"]) for row in rows] == [
-        *(("1", str(number)) for number in range(1, 8)),
+        *(("1", str(number)) for number in range(1, 9)),
         ("2", "1"),
         ("3", "1"),
     ]
-    assert [bool(row["error"]) for row in rows] == [False] * 8 + [True]
+    assert [bool(row["error"]) for row in rows] == [False] * 9 + [True]
+    assert [bool(row["set_aside"]) for row in rows] == [False] * 7 + [True] + [False] * 2
     lines = [
         json.loads(line)
         for line in run(
             "classify", folder, good, "--json", "--model", tiny_model
         ).stdout.splitlines()
     ]
-    assert [float(row["probability"]) for row in rows[:8]] == [
-        line["probability"] for line in lines
+    assert [row["probability"] and float(row["probability"]) for row in rows[:9]] == [
+        line.get("probability", "") for line in lines
     ]
 
     pages = [page.extract_text() for page in PdfReader(pdf).pages]

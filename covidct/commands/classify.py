@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from covidct.commands import DONE, FAILED, NOTICE
-from covidct.errors import ArchiveError, UnreadableSlice
+from covidct.errors import ArchiveError, NotALungSlice, UnreadableSlice
 
 if TYPE_CHECKING:
     from covidct.imaging import CTSlice
@@ -50,7 +50,8 @@ def _classify(options: argparse.Namespace) -> int:
         for line in _lines(path, classifier, admit):
             if "error" in line:
                 status = FAILED
-            print(json.dumps(line, ensure_ascii=False) if options.json else _text(line), flush=True)
+            as_json = json.dumps(line, ensure_ascii=False, default=str)
+            print(as_json if options.json else _text(line), flush=True)
     if not options.json:
         point = classifier.card.calibration.operating_point
         print(f"Positive from {point:.1%}. Model {classifier.card.model_id}. {NOTICE}")
@@ -60,8 +61,12 @@ def _classify(options: argparse.Namespace) -> int:
 def _lines(
     path: Path, classifier: Classifier, admit: Callable[[CTSlice], CTSlice]
 ) -> Iterator[dict[str, Any]]:
-    """One line for each slice at a path, series in their order; notes go to standard error."""
+    """One line for each slice at a path, series in their order; notes go to standard error.
+
+    Slices of a series that the gate refuses above or below its lungs are set aside, not refused.
+    """
     from covidct.imaging import read_slice
+    from covidct.imaging.extent import tell_ends
     from covidct.imaging.series import gather
     from covidct.imaging.sources import File, files_at
 
@@ -80,12 +85,15 @@ def _lines(
             continue
         for note in group.notes:
             print(f"covidct: {path}: {note}", file=sys.stderr)
-        for index, place in enumerate(group.places):
-            yield _line(
+        lines = (
+            _line(
                 _named(place),
                 lambda group=group, index=index: admit(group.read(index)),
                 classifier,
             )
+            for index, place in enumerate(group.places)
+        )
+        yield from tell_ends(lines, lambda line: "label" in line, _beyond_lungs)
         for left in group.set_aside:
             yield {**_named(left.place), "set_aside": left.reason}
 
@@ -102,7 +110,7 @@ def _line(
     try:
         ct_slice = read()
     except UnreadableSlice as error:
-        return {**name, "error": str(error)}
+        return {**name, "error": error}
     prediction = classifier.classify(ct_slice)
     return {
         **name,
@@ -112,6 +120,16 @@ def _line(
         "notes": list(ct_slice.notes),
         "model_id": prediction.model_id,
     }
+
+
+def _beyond_lungs(line: dict[str, Any]) -> dict[str, Any]:
+    """A line above or below the lungs: set aside if the gate refused it."""
+    from covidct.imaging.extent import BEYOND_LUNGS
+
+    if not isinstance(line["error"], NotALungSlice):
+        return line
+    name = {key: value for key, value in line.items() if key != "error"}
+    return {**name, "set_aside": f"{BEYOND_LUNGS} {line['error']}"}
 
 
 def _text(line: dict[str, Any]) -> str:

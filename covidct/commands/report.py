@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from covidct.commands import DONE, FAILED, NOTICE
 from covidct.commands.classify import add_gate_option
-from covidct.errors import ArchiveError, UnreadableSlice
+from covidct.errors import ArchiveError, NotALungSlice, UnreadableSlice
 
 if TYPE_CHECKING:
     from covidct.imaging import CTSlice
@@ -131,6 +131,7 @@ class _Run:
     def _add_case(self, group: Series | File) -> None:
         from covidct.imaging.sources import File
         from covidct.reports.pdf import most_suspicious
+        from covidct.reports.result import with_ends
         from covidct.reports.secondary_capture import CaptureSeries
 
         slices = self._one(group) if isinstance(group, File) else self._series(group)
@@ -145,6 +146,7 @@ class _Run:
             if page and self.pdf and alone:
                 self.pdf.add_slice(page)
         if not isinstance(group, File):
+            results = with_ends(results)
             results += [self._known(left.place, set_aside=left.reason) for left in group.set_aside]
         self._enter(results)
         if self.pdf and len(slices) > 1:
@@ -188,7 +190,8 @@ class _Run:
         try:
             ct_slice = self.admit(one.read())
         except UnreadableSlice as error:
-            return replace(one.known, error=str(error)), None
+            gated = isinstance(error, NotALungSlice)
+            return replace(one.known, error=str(error), gated=gated), None
         prediction, heat = explain(self.classifier, ct_slice)
         result = replace(
             one.known, prediction=prediction, lung_share=heat.lung_share, notes=ct_slice.notes

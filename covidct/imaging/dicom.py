@@ -12,6 +12,7 @@ from covidct.errors import UnreadableSlice, UnsupportedEncoding
 from covidct.imaging.compression import READ, decompress
 from covidct.imaging.ct_slice import CTSlice
 from covidct.imaging.dicom_header import Header, read_header
+from covidct.imaging.orientation import TURNED, Turn, upright
 from covidct.imaging.pixels import DECODING_ERRORS, check_size, check_values
 from covidct.imaging.window import is_hounsfield, look_up, show
 
@@ -43,24 +44,31 @@ def read_dicom_hounsfield(data: bytes, frame: int | None = None) -> np.ndarray |
 
 
 def frame_slice(header: Header, index: int) -> CTSlice:
-    """One frame, from 0, of an object whose header has been read.
+    """One frame, from 0, of an object whose header has been read, turned upright.
 
     Raises:
         UnreadableSlice: as for :func:`read_dicom`.
     """
     values, shown = _values(header, index)
     header = header.of_frame(index)
+    turn = upright(header)
     greys, notes = show(values, shown, header)
     greys[~shown] = 0
-    spacing = header.numbers("PixelSpacing")
+    spacing = header.numbers("PixelSpacing")[:: -1 if turn.transposed else 1]
     known = len(spacing) == 2 and min(spacing) > 0
-    return CTSlice(greys, (spacing[0], spacing[1]) if known else None, "DICOM", notes)
+    return CTSlice(
+        np.ascontiguousarray(turn.of(greys)),
+        (spacing[0], spacing[1]) if known else None,
+        "DICOM",
+        notes if turn == Turn() else (*notes, TURNED),
+    )
 
 
 def frame_hounsfield(header: Header, index: int) -> np.ndarray | None:
     """The Hounsfield units of one frame, int16 (H, W), for a person to view in any window.
 
-    Padding is `BELOW_ANY_WINDOW`. None where the values cannot be Hounsfield units.
+    Turned upright as :func:`frame_slice`. Padding is `BELOW_ANY_WINDOW`. None where the values
+    cannot be Hounsfield units.
 
     Raises:
         UnreadableSlice: as for :func:`read_dicom`.
@@ -70,7 +78,8 @@ def frame_hounsfield(header: Header, index: int) -> np.ndarray | None:
         return None
     limits = np.iinfo(np.int16)
     rounded = np.rint(np.clip(values, limits.min, limits.max)).astype(np.int16)
-    return np.where(shown, rounded, np.int16(BELOW_ANY_WINDOW))
+    stored = np.where(shown, rounded, np.int16(BELOW_ANY_WINDOW))
+    return np.ascontiguousarray(upright(header.of_frame(index)).of(stored))
 
 
 def frame_bytes(header: Header, index: int) -> bytes:

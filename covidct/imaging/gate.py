@@ -2,7 +2,7 @@
 
 A network gives every picture a verdict, a photograph too. Here a picture must look like what the
 network learnt from: two air-dark lungs with sharp borders, side by side in evenly bright tissue.
-Eight measures say how far it does, and a table says how far each may go. The limits were set by
+Nine measures say how far it does, and a table says how far each may go. The limits were set by
 hand, beyond nearly all slices of COVID-CT, and among what that leaves so that the photographs and
 X-rays at hand and crops of them fall outside; other pictures may still slip through.
 """
@@ -25,6 +25,7 @@ _ASIDE = 0.15  # of the picture's width; a mask whose middle lies further out is
 _GRID = 24, 32  # rows and columns on which the arrangement is compared
 _AIR_PERCENTILE = 25
 _MOST_COLOUR = 0.2
+_LEAST_NOISE = 0.005  # of the contrast; a third of what the smoothest published slice has
 _ANY = np.inf  # whatever the separation
 
 _NO_LUNGS = "No lungs were found in this picture. An axial CT slice of the chest is expected."
@@ -49,6 +50,8 @@ class Measures:
             between dark and bright.
         sharpness: slope of the grey levels at the lungs' border, a pixel, of the contrast.
         roughness: local deviation in tissue and in lung together, of the contrast.
+        evenness: share of the thorax that has one and the same grey, apart from its darkest and
+            its brightest, which a narrow window gives to much of a slice.
         likeness: correlation with a drawing of two lungs around a mediastinum.
         filling: how much lung there is midway between left and right; 0 for one lung alone.
         width: of the lungs, of the picture's.
@@ -59,6 +62,7 @@ class Measures:
     separation: float
     sharpness: float
     roughness: float
+    evenness: float
     likeness: float
     filling: float
     width: float
@@ -69,6 +73,11 @@ class Measures:
     def arrangement(self) -> float:
         """Likeness less filling: low for one dark thing where two should be."""
         return self.likeness - self.filling
+
+    @property
+    def flatness(self) -> float:
+        """Evenness where there is no noise either, as no scanner makes it; else 0."""
+        return self.evenness if self.roughness < _LEAST_NOISE else 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +115,7 @@ _LIMITS = (
     _Limit("separation", 0, 0.975, _ANY, _DRAWN),
     _Limit("sharpness", 0.22, _NO, 0.80, _BLURRED),
     _Limit("sharpness", 0.13, _NO, 0.86, _BLURRED),
+    _Limit("flatness", 0, 0.2, _ANY, _DRAWN),
     _Limit("roughness", 0, 0.21, _ANY, _ROUGH),
     _Limit("roughness", 0, 0.19, 0.80, _ROUGH),
     _Limit("likeness", 0.19, _NO, 0.82, _UNLIKE),
@@ -174,6 +184,7 @@ def measure(pixels: np.ndarray) -> Measures | None:
         separation=_separation(grey[thorax]),
         sharpness=_sharpness(grey, lungs) / contrast,
         roughness=_roughness(grey, lungs, inside & ~lungs, tissue) / contrast,
+        evenness=_evenness(grey[thorax]),
         likeness=_likeness(shown[top:bottom, left:right]),
         filling=_filling(lungs, inside, int(left), int(right)),
         width=(right - left) / grey.shape[1],
@@ -236,6 +247,13 @@ def _roughness(
         core = cv2.erode(region.astype(np.uint8), _ellipse(7)).astype(bool)
         rough += float(np.median(deviation[core if core.sum() > 30 else otherwise]))
     return rough
+
+
+def _evenness(values: np.ndarray) -> float:
+    """The largest share of one grey level between the lowest and the highest."""
+    counts = np.bincount(values.astype(np.uint8))
+    between = counts[np.flatnonzero(counts)[0] + 1 : -1]
+    return float(between.max(initial=0) / values.size)
 
 
 def _likeness(chest: np.ndarray) -> float:

@@ -13,6 +13,7 @@ from reportlab.pdfgen.canvas import Canvas
 from covidct.imaging.ct_slice import CTSlice
 from covidct.inference.classifier import Prediction
 from covidct.inference.heatmap import METHODS, HeatMap, overlay, paint
+from covidct.inference.series_verdict import series_prediction
 from covidct.inference.store import ModelCard
 from covidct.reports.drawing import (
     BODY,
@@ -36,11 +37,12 @@ from covidct.reports.words import (
     calibration_statement,
     is_mostly_outside,
     percent,
+    series_sentence,
     verdict_sentence,
 )
 
 MOST_SUSPICIOUS = 5
-TABLE_ROWS = 15
+TABLE_ROWS = 12
 _WIDTH, _HEIGHT = A4
 _MARGIN, _GAP = 48, 11
 _INNER = _WIDTH - 2 * _MARGIN
@@ -99,11 +101,8 @@ class PDFReport:
         top = self._head(page.title, about)
         top = self._pictures(page, top) - 18
         calibration = self.card.calibration
-        colour = COLOURS[page.prediction.decision]
-        self._sheet.line_of_text(page.prediction.decision, _MARGIN + 12, top - 21, 24, colour, BOLD)
         sentence = verdict_sentence(page.prediction, calibration.abstain_band)
-        lower = self._sheet.paragraph(sentence, _MARGIN + 12, top - 29, _SIDE - 12)
-        self._sheet.rectangle(_MARGIN, lower - 2, 4, top - lower + 2, colour)
+        lower = self._decision(page.prediction.decision, sentence, top, _SIDE)
         x = _MARGIN + _SIDE + _GAP
         self._sheet.line_of_text("Probability of COVID-19", x, top - 7, 7.5, QUIET)
         gauge = self._sheet.gauge(
@@ -117,7 +116,7 @@ class PDFReport:
         self._end_page()
 
     def add_series(self, title: str, results: Sequence[Result], notes: Sequence[str]) -> None:
-        """A page on a series: its probabilities, its most suspicious slices.
+        """A page on a series: its verdict, its probabilities, its most suspicious slices.
 
         Args:
             title: which series it is.
@@ -127,14 +126,13 @@ class PDFReport:
         judged = [result for result in results if result.prediction]
         slices = len({result.number for result in results} - {None})
         top = self._head(title, f"{slices} slices, in order{_direction(results)}")
-        top = self._sheet.paragraph(_counts(results), _MARGIN, top, _INNER, style(10)) - 6
-        top = self._sheet.paragraph(
-            "Each slice was judged by itself. These figures are no verdict on the patient.",
-            _MARGIN,
-            top,
-            _INNER,
-        )
         calibration = self.card.calibration
+        if judged:
+            predictions = [result.prediction for result in judged]
+            verdict, position = series_prediction(predictions, calibration)
+            sentence = series_sentence(verdict, judged[position].number)
+            top = self._decision(verdict.decision, sentence, top, _INNER) - 12
+        top = self._sheet.paragraph(_counts(results), _MARGIN, top, _INNER, style(10))
         if judged:
             self._sheet.line_of_text(
                 "Probability of COVID-19 of each slice", _MARGIN, top - 20, 9, INK, BOLD
@@ -177,6 +175,14 @@ class PDFReport:
         number = f"Page {self.pages}"
         sheet.line_of_text(number, _WIDTH - _MARGIN, _FOOT - 12, 7, QUIET, anchor=1)
         self._canvas.showPage()
+
+    def _decision(self, decision: str, sentence: str, top: float, width: float) -> float:
+        """A decision in one word and in a sentence; the lower edge."""
+        colour = COLOURS[decision]
+        self._sheet.line_of_text(decision, _MARGIN + 12, top - 21, 24, colour, BOLD)
+        lower = self._sheet.paragraph(sentence, _MARGIN + 12, top - 29, width - 12)
+        self._sheet.rectangle(_MARGIN, lower - 2, 4, top - lower + 2, colour)
+        return lower
 
     def _pictures(self, page: SlicePage, top: float) -> float:
         """Slice and overlay side by side with their captions; their lower edge."""
@@ -276,8 +282,11 @@ def _counts(results: Sequence[Result]) -> str:
     counts += [
         f"{count} {what}"
         for count, what in (
-            (sum(bool(r.error) for r in results), "could not be read"),
-            (sum(bool(r.set_aside) for r in results), "set aside (no axial slices, or duplicates)"),
+            (sum(bool(r.error) for r in results), "refused"),
+            (
+                sum(bool(r.set_aside) for r in results),
+                "set aside (beyond the lungs, not axial, or duplicates)",
+            ),
         )
         if count
     ]

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
+
+from covidct.imaging.extent import BEYOND_LUNGS, tell_ends
 
 if TYPE_CHECKING:
     from covidct.inference.classifier import Prediction
@@ -15,7 +18,7 @@ class Result:
 
     Attributes:
         case: number of the file or series in its report, from 1.
-        number: of the slice in its case, from 1; None where it was set aside.
+        number: of the slice in its case, from 1; None where it was set aside before it was read.
         file: what the user calls its file; in tables only.
         frame: its number in a file of several frames, from 1; else None.
         position_mm: along the normal of its series, rising towards the head; None where unknown.
@@ -24,6 +27,7 @@ class Result:
         notes: the reader's remarks.
         error: why the slice was refused, else empty.
         set_aside: why it was left out of its series, else empty.
+        gated: whether it can be read, and the gate refused it.
     """
 
     case: int
@@ -36,3 +40,15 @@ class Result:
     notes: tuple[str, ...] = ()
     error: str = ""
     set_aside: str = ""
+    gated: bool = False
+
+
+def with_ends(series: Iterable[Result]) -> list[Result]:
+    """The results of a series in its order, what the gate refused beyond the lungs set aside."""
+    return list(tell_ends(series, lambda result: result.prediction is not None, _beyond_lungs))
+
+
+def _beyond_lungs(result: Result) -> Result:
+    if not result.gated:
+        return result
+    return replace(result, error="", set_aside=f"{BEYOND_LUNGS} {result.error}")

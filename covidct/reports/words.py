@@ -47,6 +47,18 @@ def verdict_sentence(prediction: Prediction, abstain_band: tuple[float, float]) 
     return sentence if prediction.is_positive else f"{sentence} This does not exclude the disease."
 
 
+def series_sentence(verdict: Prediction, number: int) -> str:
+    """What the verdict on a series rests on.
+
+    Args:
+        verdict: on the series.
+        number: from 1, of the slice whose probability it is.
+    """
+    from covidct.inference.series_verdict import RULE
+
+    return f"The series, by the slices around {number} ({percent(verdict.probability)}). {RULE}"
+
+
 def calibration_statement(card: ModelCard) -> str:
     """Where a model's probabilities were calibrated and how far they were off, by its card."""
     for key, slices in (

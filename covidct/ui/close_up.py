@@ -39,7 +39,11 @@ def keep_controls() -> None:
 
 @st.fragment
 def show(
-    view: View, classifier: Classifier, results: Sequence[Result] = (), chosen: int = 0
+    view: View,
+    classifier: Classifier,
+    results: Sequence[Result] = (),
+    chosen: int = 0,
+    notes: Sequence[str] = (),
 ) -> None:
     """Draw everything; the controls redraw only this part and never ask for a new verdict.
 
@@ -48,6 +52,7 @@ def show(
         classifier: the network.
         results: of all slices on the page, to be taken away; nothing is offered where empty.
         chosen: which of them it is, from 0.
+        notes: on the series that it is of.
     """
     from covidct.inference.heatmap import COLORMAPS, METHODS
     from covidct.reports.pdf import SlicePage
@@ -82,7 +87,7 @@ def show(
         return
     title = f"Case {results[chosen].case}, slice {results[chosen].number}"
     page = SlicePage(title, seen, view.evidence.prediction, heat, opacity, colormap)
-    take_away.show(results, classifier.card, page, view)
+    take_away.show(results, classifier.card, page, view, notes)
 
 
 def _heat_map(view: View, classifier: Classifier, method: str) -> HeatMap:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from covidct.reports.result import Result
+from covidct.reports.result import Result, with_ends
 from covidct.reports.words import is_mostly_outside
 from covidct.ui import close_up, examine, first_look, network, series_view, take_away, texts
 from covidct.ui.examine import Case, Outcome, View
@@ -37,7 +37,8 @@ def page() -> None:
     if cases:
         chosen = _choose(dropped, outcomes, classifier)
         results = _results(dropped, outcomes)
-        _details(cases[chosen], outcomes[chosen], classifier, results, chosen)
+        notes = [note for series in dropped.series for note in series.notes]
+        _details(cases[chosen], outcomes[chosen], classifier, results, chosen, notes)
     network.show_about(classifier.card)
 
 
@@ -181,13 +182,22 @@ def _results(dropped: Dropped, outcomes: Sequence[Outcome]) -> list[Result]:
                 lung_share=outcome.lung_share,
                 notes=outcome.notes,
                 error=outcome.error,
+                gated=outcome.readable and bool(outcome.error),
             )
         )
+    for series in dropped.series:
+        of_series = slice(series.cases.start, series.cases.stop)
+        results[of_series] = with_ends(results[of_series])
     return results
 
 
 def _details(
-    case: Case, outcome: Outcome, classifier: Classifier, results: list[Result], chosen: int
+    case: Case,
+    outcome: Outcome,
+    classifier: Classifier,
+    results: list[Result],
+    chosen: int,
+    notes: list[str],
 ) -> None:
     """One file: its error, or its verdict and pictures."""
     st.html(f'<h2 class="cv-file">{texts.literal(case.name)}</h2>')
@@ -199,7 +209,7 @@ def _details(
             st.button(texts.LOOK_ANYWAY, key="look", on_click=despite.update, args=({key: True},))
         take_away.show(results, classifier.card)
     else:
-        close_up.show(_view(case, outcome, classifier), classifier, results, chosen)
+        close_up.show(_view(case, outcome, classifier), classifier, results, chosen, notes)
         with st.expander("How to read this"):
             st.markdown(texts.HOW_TO_READ)
 

@@ -9,8 +9,10 @@ import altair as alt
 import pandas as pd
 import streamlit as st
 
+from covidct.reports.words import series_sentence
 from covidct.ui import texts
 from covidct.ui.examine import Case, Outcome
+from covidct.ui.runs import words
 from covidct.ui.uploads import SeriesOnPage
 from covidct.ui.widgets import callout
 
@@ -37,7 +39,7 @@ def show(
         outcomes: theirs.
         calibration: of the model in use.
     """
-    from covidct.inference.series_verdict import RULE, series_prediction
+    from covidct.inference.series_verdict import series_prediction
 
     judged = [number for number, outcome in enumerate(outcomes) if outcome.prediction]
     if not judged:
@@ -50,8 +52,7 @@ def show(
         st.html(
             f'<div class="cv-verdict cv-{verdict.decision.lower()}">'
             f'<p class="cv-decision">{verdict.decision}</p>'
-            f"<p>The series, by the slices around {judged[position] + 1} "
-            f"({texts.percent(verdict.probability)}). {RULE}</p></div>"
+            f"<p>{series_sentence(verdict, judged[position] + 1)}</p></div>"
         )
         st.html(f'<p class="cv-hint">{_counts(outcomes)}</p>')
         for note in series.notes:
@@ -59,7 +60,8 @@ def show(
     axis = _axis(cases)
     chart.altair_chart(_chart(judged, outcomes, calibration, axis), width="stretch")
     if series.set_aside:
-        with st.expander(f"{len(series.set_aside)} pictures set aside", type="compact"):
+        pictures = words.count(len(series.set_aside), "picture")
+        with st.expander(f"{pictures} set aside", type="compact"):
             st.dataframe(
                 {
                     "File": [left.place.file for left in series.set_aside],

@@ -29,6 +29,7 @@ def show(
     card: ModelCard,
     page: SlicePage | None = None,
     view: View | None = None,
+    notes: Sequence[str] = (),
 ) -> None:
     """Offer the files.
 
@@ -37,6 +38,7 @@ def show(
         card: of the model that judged them.
         page: the slice on show; None where it could not be read.
         view: the same, with its file; given with ``page``.
+        notes: on the order and completeness of the series.
     """
     st.html('<h3 class="cv-label">Take away</h3>')
     row = st.container(horizontal=True, vertical_alignment="center", key="take_away")
@@ -45,13 +47,16 @@ def show(
         if page is None:
             return
         _offer(
-            "Report, PDF", "covidct-slice.pdf", "application/pdf", lambda: _pdf(page, card, results)
+            "Report, PDF",
+            "covidct-slice.pdf",
+            "application/pdf",
+            lambda: _pdf(page, card, results, notes),
         )
         is_dicom = page.ct_slice.source == "DICOM"
         kept = f"{KEEP} {view.content}"
         source = view.file() if is_dicom and st.session_state.get(kept) else None
         _offer(
-            "Overlay, DICOM",
+            "Overlay, DICOM" if source is None else "Overlay with patient, DICOM",
             "covidct-overlay.dcm",
             "application/dicom",
             lambda: _capture(page, card, source, view.frame),
@@ -70,13 +75,15 @@ def _csv(results: Sequence[Result], card: ModelCard) -> bytes:
     return results_csv(results, card).encode(errors="backslashreplace")
 
 
-def _pdf(page: SlicePage, card: ModelCard, results: Sequence[Result]) -> bytes:
+def _pdf(
+    page: SlicePage, card: ModelCard, results: Sequence[Result], notes: Sequence[str]
+) -> bytes:
     from covidct.reports.pdf import PDFReport
 
     report = PDFReport(card, datetime.now())
     if len(results) > 1 and len({result.case for result in results}) == 1:
-        notes = dict.fromkeys(note for result in results for note in result.notes)
-        report.add_series("The series", results, list(notes))
+        of_slices = dict.fromkeys(note for result in results for note in result.notes)
+        report.add_series("The series", results, [*notes, *of_slices])
     report.add_slice(page)
     return report.finish()
 

@@ -12,6 +12,15 @@ LEAD = (
     "Drop in one or many axial slices. Each is called Positive or Negative with a calibrated "
     "probability, beside a map of what moved the network’s score."
 )
+ACCEPT = "I understand and accept"
+USE_NOTICE = f"""
+#### Before you begin
+- **{RESEARCH_USE}** {NO_DECISION}
+- **Slices to diagnose stay in the memory** of the computer that runs this page. Neither they nor
+  their names and headers are stored or logged. Labelled slices on the other pages are kept there
+  until you delete them.
+- **Upload only what you may.** Letters in a picture, a patient’s name among them, are not removed.
+"""
 UPLOADER = "Axial chest CT slices: drop them here, or choose files"
 FORMATS = (
     "PNG, JPEG, TIFF, BMP, DICOM files of one slice or many, or a ZIP of them, told by content and "

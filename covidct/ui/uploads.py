@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
 from typing import NoReturn
+
+from starlette.formparsers import MultiPartParser
 
 from covidct.errors import ArchiveError, UnreadableSlice
 from covidct.imaging import read_hounsfield, read_slice
@@ -41,6 +44,15 @@ class Dropped:
 
     cases: tuple[Case, ...] = ()
     series: tuple[SeriesOnPage, ...] = ()
+
+
+def keep_in_memory() -> None:
+    """Let no upload touch the disk on its way in.
+
+    Starlette, which Streamlit serves by, writes what is longer than `spool_max_size`, a megabyte
+    unless told otherwise, to a temporary file before Streamlit takes it into memory.
+    """
+    MultiPartParser.spool_max_size = sys.maxsize
 
 
 def sort_uploads(uploads: Iterable[tuple[str, bytes]]) -> Dropped:

@@ -10,13 +10,15 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, sync_playwright
 
 from covidct.imaging.phantom import phantom_slice
+from covidct.ui.texts import ACCEPT
 
 REPOSITORY = Path(__file__).parents[2]
 COVID_CT = REPOSITORY.parent / "shared" / "data" / "COVID-CT" / "Images-processed"
@@ -29,7 +31,7 @@ CHROMIUM_OPTIONS = [
     "--disable-sync",
     "--no-first-run",
 ]
-READY_SECONDS = 40
+READY_SECONDS = 120  # for a busy machine
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -50,15 +52,24 @@ class Server:
 
 
 @contextmanager
-def serve(folder: Path) -> Iterator[Server]:
-    """The app in a process of its own."""
+def serve(folder: Path, largest_file: int | None = None) -> Iterator[Server]:
+    """The app in a process of its own, which keeps below `folder` whatever it writes.
+
+    Args:
+        folder: for its log, homes and temporary files.
+        largest_file: bytes that it may write to one file.
+    """
     with socket.socket() as free:
         free.bind(("localhost", 0))
         port = free.getsockname()[1]
     log = folder / "server.log"
-    command = [sys.executable, "-m", "streamlit", "run", "app.py"]
+    limit = ["prlimit", f"--fsize={largest_file}"] if largest_file else []
+    command = [*limit, sys.executable, "-m", "streamlit", "run", "app.py"]
     options = ["--server.port", str(port), "--server.headless", "true"]
     environment = {**os.environ, "COVIDCT_HOME": str(folder / "home")}
+    for variable, name in (("HOME", "user"), ("TMPDIR", "temporary")):
+        (folder / name).mkdir(exist_ok=True)
+        environment[variable] = str(folder / name)
     with log.open("w") as output:
         process = subprocess.Popen(
             [*command, *options], cwd=REPOSITORY, env=environment, stdout=output, stderr=output
@@ -83,9 +94,9 @@ def _wait_until_healthy(url: str, process: subprocess.Popen, log: Path) -> None:
 
 
 @pytest.fixture
-def start_server(tmp_path: Path) -> Callable[[], AbstractContextManager[Server]]:
+def start_server(tmp_path: Path) -> Callable[..., AbstractContextManager[Server]]:
     """Starts the app again and again, in the same home, which is ``tmp_path / "home"``."""
-    return lambda: serve(tmp_path)
+    return partial(serve, tmp_path)
 
 
 @pytest.fixture
@@ -116,16 +127,21 @@ def chromium() -> Iterator[Browser]:
 
 @pytest.fixture
 def new_page(chromium: Browser) -> Iterator[Callable[..., Page]]:
-    """Opens pages with cookies of their own: width and colour scheme as asked for."""
+    """Opens pages with cookies of their own, which accept the use notice wherever it shows."""
     contexts = []
 
-    def open_page(width: int = 1280, colour_scheme: str = "light") -> Page:
+    def open_page(
+        width: int = 1280, colour_scheme: str = "light", accepts_notice: bool = True
+    ) -> Page:
         context = chromium.new_context(
             viewport={"width": width, "height": 900}, color_scheme=colour_scheme
         )
         context.set_default_timeout(1000 * READY_SECONDS)
         contexts.append(context)
-        return context.new_page()
+        page = context.new_page()
+        if accepts_notice:
+            page.add_locator_handler(page.get_by_role("button", name=ACCEPT), Locator.click)
+        return page
 
     yield open_page
     for context in contexts:

@@ -66,6 +66,16 @@ def abdomen(window):
     return window.apply(values + 12 * clouds(np.random.default_rng(0), 3))
 
 
+def screenshot():
+    """Two dark even panes, side by side in a bright window beside a list and lines of text."""
+    canvas = np.full((400, 640), 245, np.uint8)
+    canvas[:, :150] = 215
+    for row in range(30, 390, 18):
+        cv2.putText(canvas, "a list of files and folders"[: 9 + row % 19], (170, row), 0, 0.45, 20)
+    canvas[100:250, 200:350], canvas[100:250, 400:560] = 128, 100
+    return canvas
+
+
 SOFT, LUNG, BRAIN = Window(40, 400), Window(-600, 1500), Window(40, 80)
 OTHERS = {
     "black but for a dot": np.where(np.hypot(X - 200, Y - 150) < 3, 255, 0),
@@ -75,6 +85,7 @@ OTHERS = {
     "clouds": noise(30),
     "a chessboard": 255 * ((X // 40 + Y // 40) % 2),
     "a page of text": page(),
+    "a screenshot": screenshot(),
     "a dark ball on a bright table": np.where(np.hypot(X - 200, Y - 150) < 90, 40, 200),
     "a loaf": np.where(np.hypot((X - 200) / 180, (Y - 150) / 55) < 1, 50, 190),
     "an X-ray": x_ray(),

@@ -121,7 +121,7 @@ def test_a_tilted_gantry_is_axial_and_the_head_comes_last(changed, expected, row
     tilt = np.radians(20)
     cosines = [*rows[:3], 0, float(np.cos(tilt)), float(np.sin(tilt))]
     series = only(gather(files(changed(ImageOrientationPatient=cosines)[::-1])))
-    assert np.array_equal(pixels(series), expected)
+    assert np.array_equal(pixels(series), [greys[:, :: rows[0]] for greys in expected])
     assert np.all(np.diff(heights(series)) == pytest.approx(2.5 * np.cos(tilt), abs=2e-3))
 
 

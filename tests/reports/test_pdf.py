@@ -80,10 +80,10 @@ def test_a_series_has_its_figures_and_its_most_suspicious_slices(write, series, 
     notes = ("One slice seems to be missing.",)
     pdf = write(lambda report: report.add_series("Case 2, a series", series, notes))
     text = words(pdf.pages[0])
-    for said in ("12 Positive, 11 Negative, 6 Uncertain", "1 could not be read", "1 set aside"):
+    for said in ("12 Positive, 11 Negative, 6 Uncertain", "1 refused", "1 set aside"):
         assert said in text
     assert f"The {TABLE_ROWS} most suspicious of 29 slices" in text
-    assert "no verdict on the patient" in text
+    assert "The series, by the slices around" in text
     assert notes[0] in text
     assert card.sha256 in text
     for result in most_suspicious(series):

@@ -13,9 +13,15 @@ APP = Path(__file__).parents[2] / "app.py"
 
 
 @pytest.fixture
-def app() -> AppTest:
-    """The app as a new visitor finds it, the network loaded."""
+def at_the_door() -> AppTest:
+    """The app as a new visitor finds it."""
     return AppTest.from_file(APP, default_timeout=60).run()
+
+
+@pytest.fixture
+def app(at_the_door) -> AppTest:
+    """The app once its use notice is accepted, the network loaded."""
+    return at_the_door.button(key="accept").click().run()
 
 
 @pytest.fixture(scope="session")

@@ -18,7 +18,7 @@ def python(code: str, folder: Path) -> subprocess.CompletedProcess:
 def test_the_pages_import_no_tensorflow():
     code = """
 import sys
-from covidct.ui import diagnose, training
+from covidct.ui import diagnose, training, use_notice
 print(sorted({"tensorflow", "keras", "scipy", "sklearn"} & set(sys.modules)))
 """
     result = python(code, REPOSITORY)
@@ -36,6 +36,7 @@ def test_a_damaged_model_is_said_on_a_page_that_still_stands(tmp_path):
     code = """
 from streamlit.testing.v1 import AppTest
 app = AppTest.from_file("app.py", default_timeout=60).run()
+app.button(key="accept").click().run()
 print(len(app.exception), len(app.file_uploader), len(app.title))
 print("\\n".join(element.value for element in app.get("html")))
 """

@@ -67,6 +67,15 @@ def test_report_and_overlay_are_of_the_slice_as_it_is_on_show(app, offered, png)
     assert any(np.array_equal(picture, on_page) for picture in pictures)
 
 
+def test_the_report_on_a_series_has_its_verdict_and_its_notes(app, offered, scan):
+    upload(app, *((str(number), scan[number]) for number in (0, 1, 3)))
+    page = PdfReader(BytesIO(offered[NAMES[1]]())).pages[0].extract_text()
+    shown = "".join(element.value for element in app.get("html"))
+    for said in ("The series, by the slices around", "One slice seems to be missing"):
+        assert said in shown
+        assert said in page
+
+
 def test_a_file_that_was_refused_leaves_only_the_table(app, offered):
     upload(app, ("bad.png", b"plain text"))
     assert set(offered) == {NAMES[0]}
