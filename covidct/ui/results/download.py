@@ -40,7 +40,7 @@ def offer_zip(folder: Path) -> None:
         mime="application/zip",
         icon=":material/download:",
         width="stretch",
-        help="metrics.json, predictions.csv and audit.json in one ZIP.",
+        help="The files of this evaluation, those that there are, in one ZIP.",
         on_click="ignore",
     )
 
