@@ -149,6 +149,7 @@ def _faithfulness(options: argparse.Namespace) -> int:
         options.series,
         options.data,
         options.split,
+        options.planted,
         _progress("Measuring heat maps"),
     )
     if options.json:
@@ -257,6 +258,9 @@ def _parser(train: bool) -> argparse.ArgumentParser:
     faithfulness = commands.add_parser("faithfulness", help="whether heat maps mean anything")
     faithfulness.add_argument(
         "--series", type=Path, metavar="DIR", help="with series, lesion-masks, lung-masks in it"
+    )
+    faithfulness.add_argument(
+        "--planted", type=int, default=24, metavar="N", help="synthetic slices with lesions"
     )
 
     for command in (evaluate, audit, faithfulness):

@@ -2,8 +2,9 @@
 
 A figure stands on the card only where a file holds it: ``cross_validation.json`` from
 ``cross-validate``, and in each further folder ``metrics.json``, ``audit.json`` and
-``faithfulness.json`` from ``evaluate``, ``audit`` and ``faithfulness``. Prose comes from ``claim.json``, under the headings of CLAIM, the Checklist for
-Artificial Intelligence in Medical Imaging (Mongan et al. 2020, doi:10.1148/ryai.2020200029).
+``faithfulness.json`` from ``evaluate``, ``audit`` and ``faithfulness``. Prose comes from
+``claim.json``, under the headings of CLAIM, the Checklist for Artificial Intelligence in Medical
+Imaging (Mongan et al. 2020, doi:10.1148/ryai.2020200029).
 """
 
 import json

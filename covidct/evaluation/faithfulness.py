@@ -44,9 +44,9 @@ from covidct.inference.heatmap import (
 SERIES, PLANTED, DATA = "series", "planted", "data"
 RANDOM, CENTRE = "random", "centre"
 
+PLANTED_SLICES = 24
 _SLOW = ("scorecam", "smoothgrad")  # seconds a slice
 _FEWER = 8  # slices of a set for those
-_PLANTED_SLICES = 24
 _MOST_OF_DATA = 24
 _PERTURBED_SLICES = 3  # of a set; each is asked for two dozen times
 _RANDOMISED_SLICES = {True: 1, False: 4}  # for slow methods and the others
@@ -76,6 +76,7 @@ def faithfulness(
     series: str | PathLike | None = None,
     data: str | PathLike | None = None,
     split: str = "all",
+    planted: int = PLANTED_SLICES,
     progress: Progress = iter,
 ) -> dict[str, Any]:
     """Measure every method and write ``faithfulness.json``.
@@ -85,14 +86,15 @@ def faithfulness(
         out: folder for the file, made if needed.
         series: folder of a series with drawn lesions
             (:func:`covidct.evaluation.marked_slices.read_marked_series`), or None.
-        data: a data set folder, of which at most twenty slices are taken, or None.
+        data: a data set folder, of which at most two dozen slices are taken, or None.
         split: of the data set.
+        planted: how many synthetic slices with lesions are drawn, one at least.
         progress: wraps the iteration over methods and slices, to show how far it is.
 
     Returns:
-        What the file holds: model_id, default, winner, titles of the methods; "sets", what was measured on; "rows", a
-        method on a set each, figures that are not known None; "randomisation"; "targets" with
-        whether they are met.
+        What the file holds: model_id; the default method and the one that wins; "methods", their
+        titles; "sets", what was measured on; "rows", a method on a set each, figures that are not
+        known None; "randomisation"; "targets" with whether they are met.
 
     Raises:
         DatasetError: the series, its masks or the data set cannot be used.
@@ -100,7 +102,7 @@ def faithfulness(
     sets, asked = {}, {}
     if series is not None:
         sets[SERIES], asked[SERIES] = _of_series(classifier, Path(series))
-    sets[PLANTED], asked[PLANTED] = _of_planted(classifier)
+    sets[PLANTED], asked[PLANTED] = _of_planted(classifier, planted)
     if data is not None:
         sets[DATA], asked[DATA] = _of_data(classifier, data, split)
     work = [(where, name) for where in asked if asked[where] for name in _EXPLAINERS]
@@ -143,9 +145,9 @@ def _of_series(classifier: Classifier, folder: Path) -> tuple[dict[str, Any], li
     return about, asked
 
 
-def _of_planted(classifier: Classifier) -> tuple[dict[str, Any], list[_Asked]]:
+def _of_planted(classifier: Classifier, count: int) -> tuple[dict[str, Any], list[_Asked]]:
     """All of them: where one is called Negative, the class Positive is explained all the same."""
-    every = _looked_at(classifier, planted_lesions(_PLANTED_SLICES))
+    every = _looked_at(classifier, planted_lesions(count))
     called = sum(one.evidence.prediction.is_positive for one in every)
     about = {"lesion_slices": len(every), "called_positive": called}
     return about, [replace(one, evidence=_as_positive(one.evidence)) for one in every]

@@ -135,20 +135,15 @@ def feature_origins(model: keras.Model) -> list[dict[str, str]]:
     ]
 
 
-def features_and_logit(model: keras.Model) -> keras.Model:
-    """The same network with two outputs: feature maps (N, h, w, C) and logits (N, 1)."""
-    return keras.Model(
-        model.inputs[0], [model.get_layer(POOLING_LAYER).input, model.get_layer(LOGIT_LAYER).output]
-    )
-
-
 def unpooled_maps(model: keras.Model) -> list[KerasTensor]:
     """The weighted maps, each (N, h, w, C) at the resolution at which its backbone made it.
 
     Of a mirrored network (2 N, h, w, C), the second half those of the mirror images. Together they
     have as many channels as there are pooled features, in the same order.
     """
-    return [_before_pooling(maps) for maps in model.get_layer(WEIGHTED_LAYER).input]
+    return [
+        _before_pooling(maps) for maps in keras.tree.flatten(model.get_layer(WEIGHTED_LAYER).input)
+    ]
 
 
 def _before_pooling(maps: KerasTensor) -> KerasTensor:

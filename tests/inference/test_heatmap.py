@@ -1,24 +1,35 @@
 import numpy as np
 import pytest
+import tensorflow as tf
 from tf_keras_vis.gradcam import Gradcam
 
 from covidct.errors import UnreadableSlice
 from covidct.imaging.readers import read_slice
 from covidct.inference.heatmap import COLORMAPS, METHODS, HeatMap, TwoClassModel, explain, overlay
+from covidct.models.network import unpooled_maps
 
 
 def _oracle(classifier, evidence):
-    """tf-keras-vis' Grad-CAM of the predicted class on the same layer, on the slice's grid."""
+    """tf-keras-vis' Grad-CAM of the predicted class on the same layers, on the slice's grid.
+
+    Of a mirrored network it gives a map for the slice and one for its mirror image.
+    """
     sign = 1 if evidence.prediction.is_positive else -1
-    cam = Gradcam(classifier.model, clone=False)(
-        lambda logits: sign * logits[:, 0],
-        classifier.network_input([evidence.chest]),
-        penultimate_layer=classifier.model.get_layer("pooling").input._keras_history[0],
-        seek_penultimate_conv_layer=False,
-        expand_cam=False,
-        normalize_cam=False,
-    )
-    return evidence.chest.to_slice_grid(np.asarray(cam)[0])
+    total = np.zeros((*evidence.activation.shape, 1))
+    for maps in unpooled_maps(classifier.model):
+        cams = Gradcam(classifier.model, clone=False)(
+            lambda logits: sign * logits[:, 0],
+            classifier.network_input([evidence.chest]),
+            penultimate_layer=maps._keras_history[0],
+            seek_penultimate_conv_layer=False,
+            activation_modifier=None,
+            expand_cam=False,
+            normalize_cam=False,
+        )
+        cam, *mirrored = (np.asarray(one)[..., None] for one in cams)
+        cam = np.sum([cam, *(one[:, ::-1] for one in mirrored)], axis=0)
+        total += tf.image.resize(cam, total.shape[:2]).numpy()
+    return evidence.chest.to_slice_grid(np.maximum(total[..., 0], 0).astype(np.float32))
 
 
 def _agreements(classifier, ct_slices):
@@ -38,13 +49,13 @@ def test_gradcam_agrees_with_tf_keras_vis(untrained, phantoms):
 
 def test_gradcam_agrees_with_tf_keras_vis_on_real_slices(shipped, real_files):
     ct_slices = []
-    for file in real_files[:14]:
+    for file in real_files[:6]:
         try:
             ct_slices.append(read_slice(file))
         except UnreadableSlice:
             continue
     agreements = list(_agreements(shipped, ct_slices))
-    assert len(agreements) >= 10
+    assert len(agreements) >= 4
     assert min(agreements) > 0.99
 
 
