@@ -1,4 +1,5 @@
 import json
+import shutil
 import subprocess
 import sys
 
@@ -14,15 +15,12 @@ from covidct.inference.heatmap import METHODS
 
 @pytest.fixture(scope="module")
 def measured(tiny_model, marked_series, phantom_dataset, tmp_path_factory):
-    out = tmp_path_factory.mktemp("faithfulness")
-    figures = faithfulness(
-        Classifier.load(tiny_model),
-        out,
-        series=marked_series(np.fliplr),
-        data=phantom_dataset,
-        planted=2,
-    )
-    return figures, out
+    out, data = tmp_path_factory.mktemp("faithfulness"), tmp_path_factory.mktemp("two slices")
+    for name in ("CT_COVID", "CT_NonCOVID"):
+        (data / name).mkdir()
+        shutil.copy(phantom_dataset / name / "a.png", data / name)
+    classifier, series = Classifier.load(tiny_model), marked_series(np.fliplr)
+    return faithfulness(classifier, out, series=series, data=data, planted=2), out
 
 
 def rows_of(figures, where):
