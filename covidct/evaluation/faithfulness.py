@@ -214,7 +214,12 @@ def _randomisation(classifier: Classifier, asked: Sequence[_Asked]) -> list[dict
         methods = {name: m for name, m in _EXPLAINERS.items() if (name in _SLOW) == slow}
         some = [one.evidence for one in asked[:slices]]
         rows += [
-            {"method": name, "randomised": what, "n": len(some), "correlation": alike}
+            {
+                "method": name,
+                "randomised": what,
+                "n": len(some),
+                "correlation": alike if np.isfinite(alike) else None,
+            }
             for (name, what), alike in correlations(classifier, some, methods).items()
         ]
     return rows
@@ -266,7 +271,7 @@ def _targets(
         if (row["method"], row["randomised"]) == (GRADCAM, EVERY)
     )
     what = f"rank correlation, {EVERY} randomised"
-    is_met = alike <= _UNLIKE
+    is_met = None if alike is None else alike <= _UNLIKE
     targets.append({"figure": what, "value": alike, "at_most": _UNLIKE, "met": is_met})
     targets.append({"figure": "method that wins", "value": winner, "met": winner == GRADCAM})
     return targets

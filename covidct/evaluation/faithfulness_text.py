@@ -45,7 +45,11 @@ def _rows(figures: Mapping[str, Any]) -> Iterable[str]:
 def _randomisation(rows: Iterable[Mapping[str, Any]]) -> Iterable[str]:
     yield "Rank correlation with the map of a network whose weights are shuffled"
     for row in rows:
-        yield f"  {row['method']:11s} {row['randomised']:12s} {row['correlation']:6.2f}"
+        yield f"  {row['method']:11s} {row['randomised']:12s} {_correlation(row):>6s}"
+
+
+def _correlation(row: Mapping[str, Any]) -> str:
+    return "–" if row["correlation"] is None else f"{row['correlation']:.2f}"
 
 
 def _target(target: Mapping[str, Any]) -> str:

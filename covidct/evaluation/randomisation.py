@@ -30,7 +30,7 @@ def correlations(
 
     Returns:
         Spearman's rank correlation inside the thorax, the mean over the slices; 1 where nothing
-        has changed at all.
+        has changed at all, NaN where a method gives no finite map of the randomised network.
     """
     before = {
         name: [coarse_map(method, classifier, one) for one in slices]
@@ -78,7 +78,7 @@ def _alike(before: np.ndarray, after: np.ndarray, evidence: Evidence) -> float:
         )
         > 0
     )
-    ranks = [rankdata(heat[thorax]) for heat in (before, after)]
+    ranks = [rankdata(heat[thorax], nan_policy="propagate") for heat in (before, after)]
     if any(np.ptp(one) == 0 for one in ranks):
         return 0.0
     return float(np.corrcoef(*ranks)[0, 1])

@@ -42,7 +42,7 @@ def shuffled(measured: Measured) -> str:
             literal(measured["methods"][row["method"]]),
             literal(row["randomised"]),
             str(row["n"]),
-            f"{row['correlation']:.2f}",
+            _figure(row["correlation"], ".2f"),
         )
         for row in measured["randomisation"]
     )
