@@ -43,6 +43,7 @@ def _explain(options: argparse.Namespace) -> int:
     from covidct.imaging.gate import check_lung_slice, past_gate
     from covidct.inference.classifier import Classifier
     from covidct.inference.heatmap import METHODS, explain, overlay
+    from covidct.reports.words import NO_LUNGS, OUTSIDE_LUNGS, is_mostly_outside
 
     ct_slice = read_slice(options.path, None if options.frame is None else options.frame - 1)
     ct_slice = (past_gate if options.despite_gate else check_lung_slice)(ct_slice)
@@ -57,8 +58,12 @@ def _explain(options: argparse.Namespace) -> int:
         print(note)
     if heat.is_empty:
         print(f"The map is empty: no region speaks for “{prediction.label}”.")
-    elif heat.lung_share is not None:
+    elif heat.lung_share is None:
+        print(NO_LUNGS)
+    else:
         print(f"{heat.lung_share:.0%} of the evidence lies inside the lungs.")
+        if is_mostly_outside(heat.lung_share):
+            print(OUTSIDE_LUNGS)
     print(f"{METHODS[options.method].title} written to {options.out}. {NOTICE}")
     return DONE
 
@@ -131,6 +136,28 @@ def _audit(options: argparse.Namespace) -> int:
         print(as_text(figures))
         print(f"Written to {options.out}: {AUDIT_FILE}. {NOTICE}")
     return FAILED if figures["skipped"] else DONE
+
+
+def _faithfulness(options: argparse.Namespace) -> int:
+    from covidct.evaluation.faithfulness import FAITHFULNESS_FILE, faithfulness
+    from covidct.evaluation.faithfulness_text import as_text
+    from covidct.inference.classifier import Classifier
+
+    figures = faithfulness(
+        Classifier.load(options.model),
+        options.out,
+        options.series,
+        options.data,
+        options.split,
+        options.planted,
+        _progress("Measuring heat maps"),
+    )
+    if options.json:
+        print(json.dumps(figures, ensure_ascii=False))
+    else:
+        print(as_text(figures))
+        print(f"Written to {options.out}: {FAITHFULNESS_FILE}. {NOTICE}")
+    return DONE
 
 
 def _fetch(options: argparse.Namespace) -> int:
@@ -228,13 +255,22 @@ def _parser(train: bool) -> argparse.ArgumentParser:
     evaluate = commands.add_parser("evaluate", help="figures of a model on a labelled data set")
     audit = commands.add_parser("audit", help="what a model goes by apart from anatomy")
 
-    for command in (evaluate, audit):
-        command.add_argument("--data", type=Path, required=True, metavar="DIR")
+    faithfulness = commands.add_parser("faithfulness", help="whether heat maps mean anything")
+    faithfulness.add_argument(
+        "--series", type=Path, metavar="DIR", help="with series, lesion-masks, lung-masks in it"
+    )
+    faithfulness.add_argument(
+        "--planted", type=int, default=24, metavar="N", help="synthetic slices with lesions"
+    )
+
+    for command in (evaluate, audit, faithfulness):
+        needed = command is not faithfulness
+        command.add_argument("--data", type=Path, required=needed, metavar="DIR")
         command.add_argument("--split", choices=DATA_SPLITS, default="all")
         command.add_argument("--out", type=Path, required=True, metavar="OUTDIR")
         command.add_argument("--json", action="store_true", help="print the figures as JSON")
 
-    for command in (classifying, reporting, explain, evaluate, audit):
+    for command in (classifying, reporting, explain, evaluate, audit, faithfulness):
         command.add_argument("--model", metavar="NAME", help="a shipped model or a run's folder")
 
     training = commands.add_parser("train", help="train a network on a data set")
@@ -272,6 +308,7 @@ def _parser(train: bool) -> argparse.ArgumentParser:
         (fetch, _fetch),
         (check, _check),
         (evaluate, _evaluate),
+        (faithfulness, _faithfulness),
         (training, _train),
     ):
         command.set_defaults(run=run, usage_error=command.error)

@@ -1,6 +1,7 @@
 import csv
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from pydicom.uid import JPEGLosslessSV1
 from pypdf import PdfReader
 
 from covidct.imaging.phantom import phantom_slice
+from covidct.reports.words import OUTSIDE_LUNGS
 
 
 def python_m_covidct(root, *arguments):
@@ -172,6 +174,8 @@ def test_explain_writes_overlay_and_heat_map_on_the_slices_grid(run, mixed_folde
     done = run("explain", mixed_folder / "02 50% (a).png", "--out", overlay, "--heatmap", heat)
     assert done.returncode == 0, done.stderr
     assert cv2.imread(str(overlay)).shape == (160, 160, 3)
+    share = int(re.search(r"(\d+)% of the evidence lies inside the lungs", done.stdout)[1])
+    assert (OUTSIDE_LUNGS in done.stdout) == (share < 50)
     values = np.load(heat, allow_pickle=False)
     assert (values.shape, values.dtype) == ((160, 160), np.float32)
     assert 0 <= values.min() <= values.max() <= 1

@@ -18,6 +18,19 @@ def test_figures_are_those_of_the_card(readme, root):
         assert f"| {name} | {figures[key]:.3f} | {low:.3f} to {high:.3f} |" in readme
 
 
+def test_heat_maps_are_told_of_as_measured(readme, root):
+    card = json.loads((root / "weights" / "covidct-astra" / "card.json").read_text())
+    measured = card["about"]["heat maps of evaluation"]
+    rows = {(row["set"], row["method"]): row for row in measured["rows"]}
+    for method, title in measured["methods"].items():
+        cells = [
+            f"{rows[where, method][figure]:.0%}"
+            for figure in ("pointing", "energy", "lung_share")
+            for where in ("series", "planted")
+        ]
+        assert f"| {title} | {' | '.join(cells)} |" in readme
+
+
 def test_there_are_exactly_two_commands_for_a_fresh_machine(readme):
     start = readme.split("## Start")[1].split("\n## ")[0]
     blocks = re.findall(r"```sh\n(.*?)```", start, re.S)

@@ -107,17 +107,21 @@ def _line(
     name: dict[str, Any], read: Callable[[], CTSlice], classifier: Classifier
 ) -> dict[str, Any]:
     """The verdict on a slice, or why there is none."""
+    from covidct.inference.heatmap import explain
+    from covidct.reports.words import OUTSIDE_LUNGS, is_mostly_outside
+
     try:
         ct_slice = read()
     except UnreadableSlice as error:
         return {**name, "error": error}
-    prediction = classifier.classify(ct_slice)
+    prediction, heat = explain(classifier, ct_slice)
+    flag = [OUTSIDE_LUNGS] if is_mostly_outside(heat.lung_share) else []
     return {
         **name,
         "label": prediction.label,
         "probability": round(prediction.probability, 6),
         "decision": prediction.decision,
-        "notes": list(ct_slice.notes),
+        "notes": [*ct_slice.notes, *flag],
         "model_id": prediction.model_id,
     }
 

@@ -1,9 +1,10 @@
 """A model's card, put together from the files that commands wrote beside the model.
 
 A figure stands on the card only where a file holds it: ``cross_validation.json`` from
-``cross-validate``, and in each further folder ``metrics.json`` and ``audit.json`` from ``evaluate``
-and ``audit``. Prose comes from ``claim.json``, under the headings of CLAIM, the Checklist for
-Artificial Intelligence in Medical Imaging (Mongan et al. 2020, doi:10.1148/ryai.2020200029).
+``cross-validate``, and in each further folder ``metrics.json``, ``audit.json`` and
+``faithfulness.json`` from ``evaluate``, ``audit`` and ``faithfulness``. Prose comes from
+``claim.json``, under the headings of CLAIM, the Checklist for Artificial Intelligence in Medical
+Imaging (Mongan et al. 2020, doi:10.1148/ryai.2020200029).
 """
 
 import json
@@ -13,7 +14,7 @@ from typing import Any
 
 from covidct.errors import ModelError
 from covidct.evaluation.audit import AUDIT_FILE
-from covidct.evaluation.review import METRICS_FILE
+from covidct.evaluation.review import FAITHFULNESS_FILE, METRICS_FILE
 from covidct.evaluation.search import TABLE_FILE
 from covidct.inference.store import ModelCard, read_card
 
@@ -48,7 +49,8 @@ def assemble(model: Path) -> ModelCard:
         about["out_of_fold"] = {n: v for n, v in searched.items() if n != "calibration"}
     for folder in sorted(path for path in model.iterdir() if path.is_dir()):
         metrics, audited = _read(folder / METRICS_FILE), _read(folder / AUDIT_FILE)
-        for figures in (metrics, audited):
+        heat_maps = _read(folder / FAITHFULNESS_FILE)
+        for figures in (metrics, audited, heat_maps):
             if figures and figures["model_id"] != card.model_id:
                 raise ModelError(f"{folder.name} was measured with {figures['model_id']}.")
         about[folder.name] = {n: metrics[n] for n in _HEADLINES if n in metrics}
@@ -56,6 +58,9 @@ def assemble(model: Path) -> ModelCard:
             about[f"audit of {folder.name}"] = {
                 part: [_row(row) for row in audited[part]] for part in _AUDITED
             }
+        if heat_maps:
+            del heat_maps["model_id"]
+            about[f"heat maps of {folder.name}"] = heat_maps
     return replace(card, about=about)
 
 

@@ -15,7 +15,12 @@ from pathlib import Path
 from typing import BinaryIO
 
 from covidct.errors import ConfigError, DatasetError
-from covidct.evaluation.review import AUDIT_FILE, METRICS_FILE, PREDICTIONS_FILE
+from covidct.evaluation.review import (
+    AUDIT_FILE,
+    FAITHFULNESS_FILE,
+    METRICS_FILE,
+    PREDICTIONS_FILE,
+)
 from covidct.files import nothing_left, replace_text
 from covidct.home import data_dir, evaluations_dir
 from covidct.inference.promotion import SHIPPED_DIR
@@ -31,7 +36,7 @@ from covidct.training.progress import (
 )
 
 INTERRUPTED = "interrupted"
-RESULT_FILES = (METRICS_FILE, PREDICTIONS_FILE, AUDIT_FILE)
+RESULT_FILES = (METRICS_FILE, PREDICTIONS_FILE, AUDIT_FILE, FAITHFULNESS_FILE)
 
 _REQUEST_FILE, _LOCK_FILE = "request.json", ".evaluation.lock"
 

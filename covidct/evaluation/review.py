@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 VALIDATION_FOLDER = "validation"
 METRICS_FILE, PREDICTIONS_FILE, AUDIT_FILE = "metrics.json", "predictions.csv", "audit.json"
+FAITHFULNESS_FILE = "faithfulness.json"
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from covidct.imaging.readers import read_slice
 from covidct.inference import store
 from covidct.inference.calibration import POSITIVE
 from covidct.inference.fair_queue import FairQueue, Waiting
-from covidct.models.network import features_and_logit, head_kernel
+from covidct.models.network import activation_and_logit
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,16 +87,13 @@ class Classifier:
         self.card = card
         self.model = model
         self._queue = FairQueue()
-        traced = features_and_logit(model)
-        kernel = tf.constant(head_kernel(model))
-
+        look = activation_and_logit(model)
         images = tf.TensorSpec((None, *card.image_size, 3), tf.float32)
 
         @tf.function(input_signature=[images])
         def forward(images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-            features, logits = traced(images, training=False)
-            places = tf.cast(tf.shape(features)[1] * tf.shape(features)[2], tf.float32)
-            return logits[:, 0], tf.tensordot(features, kernel, 1) / places
+            activation, logits = look(images)
+            return logits[:, 0], activation
 
         self._forward = forward
 

@@ -89,7 +89,16 @@ def explain(
 
 def heat_map(classifier: Classifier, evidence: Evidence, method: str = GRADCAM) -> HeatMap:
     """The heat map of a slice that has been looked at."""
-    coarse = np.maximum(METHODS[method].compute(classifier, evidence), 0).astype(np.float32)
+    return on_slice_grid(coarse_map(METHODS[method], classifier, evidence), evidence, method)
+
+
+def coarse_map(method: Method, classifier: Classifier, evidence: Evidence) -> np.ndarray:
+    """Evidence for the predicted class on the network's grid, float32 (h, w), not negative."""
+    return np.maximum(method.compute(classifier, evidence), 0).astype(np.float32)
+
+
+def on_slice_grid(coarse: np.ndarray, evidence: Evidence, method: str) -> HeatMap:
+    """A coarse map as the heat map of its slice."""
     values = evidence.chest.to_slice_grid(coarse)
     total = float(values.sum())
     lungs = evidence.chest.lungs

@@ -5,7 +5,8 @@ dropout -> one logit. Each map is weighted by the two covers that the input carr
 lungs, relative to their mean) before global average pooling, so only places inside them count, and
 how much of the picture they fill does not. With this head the gradient of the logit is the same at
 every place of a weighted map, so Grad-CAM equals the class activation map (Selvaraju et al. 2017,
-arXiv:1610.02391, section 3) and needs no backward pass.
+arXiv:1610.02391, section 3) and needs no backward pass. That holds for each map at the resolution
+that it has before it is brought to the common grid, so the class activation map is had there.
 
 Where a backbone's table entry says so, each feature map is pooled twice: its mean, and its mean
 absolute deviation, which tells how uneven the map is, as texture recognition has long done
@@ -18,7 +19,7 @@ average is again a stack of feature maps, and all of the above holds.
 """
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import keras
 import numpy as np
@@ -28,6 +29,7 @@ from covidct.models.backbones import get_backbone
 
 COVERS, STATISTICS = ("thorax", "lungs"), ("mean", "deviation")
 WEIGHTED_LAYER = "weighted_maps"
+BOTH_WAYS_LAYER = "both_ways"
 POOLING_LAYER, STANDARDISE_LAYER = "pooling", "standardise"
 DROPOUT_LAYER, LOGIT_LAYER = "dropout", "logit"
 _STANDARDISE_EPSILON, _COVER_EPSILON = 1e-8, 1e-6
@@ -70,7 +72,7 @@ def build_network(
     x = _weighted_maps(table_entry.features(channels), covers, table_entry.pools_deviation)
     if mirrored:
         straight, turned = ops.split(x, 2)
-        x = layers.Average(name="both_ways")([straight, _flip(turned)])
+        x = layers.Average(name=BOTH_WAYS_LAYER)([straight, _flip(turned)])
     x = layers.GlobalAveragePooling2D(name=POOLING_LAYER)(x)
     x = layers.BatchNormalization(
         center=False, scale=False, epsilon=_STANDARDISE_EPSILON, name=STANDARDISE_LAYER
@@ -133,11 +135,50 @@ def feature_origins(model: keras.Model) -> list[dict[str, str]]:
     ]
 
 
-def features_and_logit(model: keras.Model) -> keras.Model:
-    """The same network with two outputs: feature maps (N, h, w, C) and logits (N, 1)."""
-    return keras.Model(
-        model.inputs[0], [model.get_layer(POOLING_LAYER).input, model.get_layer(LOGIT_LAYER).output]
-    )
+def unpooled_maps(model: keras.Model) -> list[KerasTensor]:
+    """The weighted maps, each (N, h, w, C) at the resolution at which its backbone made it.
+
+    Of a mirrored network (2 N, h, w, C), the second half those of the mirror images. Together they
+    have as many channels as there are pooled features, in the same order.
+    """
+    return [
+        _before_pooling(maps) for maps in keras.tree.flatten(model.get_layer(WEIGHTED_LAYER).input)
+    ]
+
+
+def _before_pooling(maps: KerasTensor) -> KerasTensor:
+    made_by, *_ = maps._keras_history
+    return made_by.input if isinstance(made_by, layers.AveragePooling2D) else maps
+
+
+def activation_and_logit(
+    model: keras.Model,
+) -> Callable[[KerasTensor], tuple[KerasTensor, KerasTensor]]:
+    """What gives a network's class activation map (N, h, w) and logits (N, 1) in one forward pass.
+
+    The map is each place's share in the logit, on the grid of the finest maps: coarser ones are
+    interpolated. The shares add up to the logit without its bias; nearly so where a grid has an odd
+    side, at whose edge pooling takes fewer places together.
+    """
+    maps = unpooled_maps(model)
+    traced = keras.Model(model.inputs[0], [*maps, model.get_layer(LOGIT_LAYER).output])
+    ends = np.cumsum([one.shape[-1] for one in maps])
+    kernels = np.split(head_kernel(model)[:, None], ends[:-1])
+    grid = max(one.shape[1:3] for one in maps)
+    is_mirrored = BOTH_WAYS_LAYER in {layer.name for layer in model.layers}
+
+    def look(images: KerasTensor) -> tuple[KerasTensor, KerasTensor]:
+        *seen, logits = traced(images, training=False)
+        shares = sum(
+            ops.image.resize(ops.tensordot(one, kernel, 1), grid, "bilinear")
+            for one, kernel in zip(seen, kernels, strict=True)
+        )
+        if is_mirrored:
+            straight, turned = ops.split(shares, 2)
+            shares = (straight + _flip(turned)) / 2
+        return shares[..., 0] / (grid[0] * grid[1]), logits
+
+    return look
 
 
 def standardise_features(model: keras.Model, mean: np.ndarray, variance: np.ndarray) -> None:

@@ -1,13 +1,20 @@
+import cv2
 import keras
 import numpy as np
 import pytest
 from keras import layers
 
 from covidct.evaluation.review import Reviewed
+from covidct.imaging.phantom import phantom_slice
 from covidct.inference.calibration import Calibration
 from covidct.inference.classifier import Classifier
 from covidct.inference.store import MODEL_FILE, ModelCard, sha256_of
-from covidct.models.network import LOGIT_LAYER, POOLING_LAYER, STANDARDISE_LAYER
+from covidct.models.network import (
+    LOGIT_LAYER,
+    POOLING_LAYER,
+    STANDARDISE_LAYER,
+    WEIGHTED_LAYER,
+)
 
 
 @pytest.fixture(scope="session")
@@ -44,6 +51,7 @@ def linear_network(weights):
     """A network whose logit is the sum of its input (rows, columns) times these weights."""
     images = keras.Input((*weights.shape, 3))
     maps = layers.Conv2D(1, weights.shape, name="all_pixels")(images)
+    maps = layers.Concatenate(name=WEIGHTED_LAYER)([maps])
     pooled = layers.GlobalAveragePooling2D(name=POOLING_LAYER)(maps)
     scaled = layers.BatchNormalization(
         center=False, scale=False, epsilon=1e-8, name=STANDARDISE_LAYER
@@ -54,6 +62,25 @@ def linear_network(weights):
     model.get_layer("all_pixels").set_weights([kernel, np.zeros(1)])
     model.get_layer(LOGIT_LAYER).set_weights([np.ones((1, 1)), np.zeros(1)])
     return model
+
+
+@pytest.fixture(scope="session")
+def marked_series(tmp_path_factory, volume, ct_header, ct_file):
+    """Makes the folder of a series of phantoms, its masks turned over as a function turns them."""
+
+    def make(turned):
+        folder = tmp_path_factory.mktemp("marked")
+        for kind in ("series", "lesion-masks", "lung-masks"):
+            (folder / kind).mkdir()
+        for number, values in enumerate(volume):
+            phantom = phantom_slice(number, number % 3, values.shape)
+            (folder / "series" / f"{number}.dcm").write_bytes(ct_file(ct_header(number), values))
+            for kind, mask in (("lesion", phantom.lesion_mask), ("lung", phantom.lung_mask)):
+                drawn = np.ascontiguousarray(turned(mask)).astype(np.uint8) * 255
+                cv2.imwrite(str(folder / f"{kind}-masks" / f"{number}.png"), drawn)
+        return folder
+
+    return make
 
 
 def card_of(model, sha256="0" * 64):

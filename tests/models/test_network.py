@@ -5,11 +5,16 @@ import pytest
 from covidct.errors import ConfigError
 from covidct.models.backbones import BACKBONES
 from covidct.models.network import (
+    activation_and_logit,
     build_network,
     feature_origins,
-    features_and_logit,
     freeze_for_finetuning,
 )
+
+
+def maps_and_logit(network):
+    """The same network with what is pooled, (N, h, w, C), as another output."""
+    return keras.Model(network.input, [network.get_layer("pooling").input, network.output])
 
 
 @pytest.fixture(scope="module")
@@ -28,10 +33,10 @@ def test_every_backbone_makes_a_network(name):
     assert network(np.zeros((1, 64, 64, 3), np.float32)).shape == (1, 1)
 
 
-def test_features_and_logit_share_the_networks_weights(network):
+def test_the_class_activation_map_and_the_logit_come_from_one_pass(network):
     pixels = np.random.default_rng(0).normal(size=(2, 64, 96, 3)).astype(np.float32)
-    features, logit = features_and_logit(network)(pixels)
-    assert features.shape == (2, 2, 3, 2 * 1280)
+    activation, logit = activation_and_logit(network)(pixels)
+    assert activation.shape == (2, 2, 3)
     assert np.allclose(logit, network(pixels), atol=1e-5)
 
 
@@ -40,7 +45,7 @@ def test_only_what_lies_inside_the_covers_counts():
     pixels = np.random.default_rng(0).random((1, 64, 64, 3)).astype(np.float32)
     pixels[..., 1:] = 0
     pixels[:, 8:56, 8:56, 1] = pixels[:, 16:32, 16:48, 2] = 1
-    maps, logit = features_and_logit(network)(pixels)
+    maps, logit = maps_and_logit(network)(pixels)
     origins = feature_origins(network)
     assert len(origins) == maps.shape[-1] == 2 * 2 * (512 + 1024)
     of_lungs = np.array([origin["cover"] == "lungs" for origin in origins])
@@ -57,9 +62,16 @@ def test_a_mirrored_network_says_the_mean_of_both_ways_and_its_map_is_mirrored_w
     slices = np.random.default_rng(0).random((3, 64, 96, 3)).astype(np.float32)
     turned = slices[:, :, ::-1]
     assert np.allclose(both(slices), (plain(slices) + plain(turned)) / 2, atol=1e-4)
-    maps, _ = features_and_logit(both)(slices)
-    maps_of_turned, _ = features_and_logit(both)(turned)
+    maps, _ = maps_and_logit(both)(slices)
+    maps_of_turned, _ = maps_and_logit(both)(turned)
     assert np.allclose(maps_of_turned, maps[:, :, ::-1], atol=1e-3)
+    look = activation_and_logit(both)
+    activation, logits = (one.numpy() for one in look(slices))
+    assert activation.shape == (3, 8, 12)
+    assert np.allclose(logits, both(slices), atol=1e-4)
+    (bias,) = both.get_layer("logit").bias.numpy()
+    assert np.allclose(activation.sum(axis=(1, 2)) + bias, logits[:, 0], atol=1e-3)
+    assert np.allclose(look(turned)[0], activation[:, :, ::-1], atol=1e-3)
 
 
 def test_each_trunk_has_its_own_features():

@@ -87,6 +87,35 @@ def write_results(folder: Path, model: Path, data: Path, rows: int = 60) -> Path
         ],
     }
     (folder / "audit.json").write_text(json.dumps(audit))
+    heat_maps = {
+        "model_id": "some@0123",
+        "default": "gradcam",
+        "winner": "random",
+        "methods": {"gradcam": "Grad-CAM", "random": "<b>Random"},
+        "sets": {"planted": {"lesion_slices": 24, "called_positive": 23}},
+        "rows": [
+            {
+                "set": "planted",
+                "method": method,
+                "n": 24,
+                "pointing": pointing,
+                "energy": 0.1,
+                "lung_share": 0.7,
+                "deletion": 0.6,
+                "insertion": None,
+            }
+            for method, pointing in (("gradcam", 0.25), ("random", 0.33))
+        ],
+        "randomisation": [
+            {"method": "gradcam", "randomised": "every layer", "n": 4, "correlation": 0.12}
+        ],
+        "targets": [
+            {"figure": "pointing, series", "value": None, "at_least": 0.6, "met": None},
+            {"figure": "pointing, planted", "value": 0.25, "at_least": 0.8, "met": False},
+            {"figure": "method that wins", "value": "random", "met": False},
+        ],
+    }
+    (folder / "faithfulness.json").write_text(json.dumps(heat_maps))
     request = {"model": str(model), "data": str(data), "split": "val"}
     (folder / "request.json").write_text(json.dumps(request))
     write_status(folder, RunStatus("finished"))
@@ -217,6 +246,19 @@ def test_results_without_an_audit_and_of_older_making_are_shown_as_far_as_they_g
     assert text.count("Evaluate again") == 2
     (results / "predictions.csv").write_text("file\nx\n")
     assert "These results cannot be shown." in html(run(page))
+
+
+def test_heat_maps_are_shown_as_measured_with_what_was_missed(page, results):
+    text = html(run(page))
+    assert "23 are called so" in text
+    assert "missed: at least 0.80" in text
+    assert "not measured" in text
+    assert "&lt;b&gt;Random points best" in text
+    measured = json.loads((results / "faithfulness.json").read_text())
+    (results / "faithfulness.json").write_text(json.dumps(measured | {"model_id": "other@1"}))
+    assert "missed: at least 0.80" not in html(run(page))
+    (results / "faithfulness.json").write_text("{")
+    assert "heat maps cannot be read" in html(run(page))
 
 
 def test_start_hands_model_data_and_split_to_an_evaluation_and_shows_it(

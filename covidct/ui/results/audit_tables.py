@@ -13,7 +13,6 @@ _SHOWN = {
     "all but the lungs": "The slice without its lungs",
     "only the lungs": "Its lungs alone",
 }
-_MET = {True: ("good", "✓", "met"), False: ("bad", "!", "missed")}
 _NAMES = ("features", "shown", "change", "on")
 _PARTS = {"forests": "roc_auc", "anatomy": "roc_auc", "flips": "share"}
 
@@ -93,14 +92,7 @@ def _target(row: Audit, form: str) -> str:
     """A greatest value and whether it is kept, told by sign and word."""
     if row["target"] is None:
         return "<small>none</small>"
-    said = f"at most {row['target']:{form}}"
-    if row["met"] is None:
-        return said
-    tone, sign, word = _MET[row["met"]]
-    return (
-        f'<span class="cv-met cv-{tone}"><span class="cv-mark" aria-hidden="true">{sign}</span>'
-        f"{word}: {said}</span>"
-    )
+    return tables.met(row["met"], f"at most {row['target']:{form}}")
 
 
 def _sentence(text: str) -> str:

@@ -36,7 +36,7 @@ def offer_zip(folder: Path) -> None:
         "application/zip",
         lambda: _zipped(folder),
         width="stretch",
-        help="metrics.json, predictions.csv and audit.json in one ZIP.",
+        help="The files of this evaluation, those that there are, in one ZIP.",
     )
 
 

@@ -16,6 +16,7 @@ from covidct.ui.results import (
     coverage,
     curves,
     groups,
+    heat_maps,
     mistakes,
     operating,
     recipes,
@@ -146,6 +147,8 @@ def _judgement(measured: _Measured, folder: Path, request: Request) -> None:
     groups.show(review.slices, sample, threshold)
     _heading("What it goes by")
     audit.show(folder)
+    _heading("Can the heat maps be trusted?")
+    heat_maps.show(folder, request.model, review.figures["model_id"])
     if compared := cross_validation(request.model):
         _heading("Recipes compared by cross-validation")
         recipes.show(compared)

@@ -21,6 +21,7 @@ RATES = {
     "npv": ("NPV", "of the slices called Negative are not"),
     "accuracy": ("Accuracy", "of all slices are called as they are labelled"),
 }
+_MET = {True: ("good", "✓", "met"), False: ("bad", "!", "missed")}
 _STAY = "\N{NO-BREAK SPACE}"
 _RATE_COLUMNS = ("value", "low", "high", "hits", "n", "patients")
 
@@ -40,6 +41,23 @@ def html(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return (
         f'<div class="cv-scroll"><table class="cv-table"><thead><tr>{titles}</tr></thead>'
         f"<tbody>{body}</tbody></table></div>"
+    )
+
+
+def met(is_met: bool | None, target: str) -> str:
+    """A target and whether it is met, told by sign and word, as HTML.
+
+    Args:
+        is_met: None where the figure is not known.
+        target: plain text, or empty where the row says it.
+    """
+    if is_met is None:
+        return literal(target)
+    tone, sign, word = _MET[is_met]
+    said = f"{word}: {literal(target)}" if target else word
+    return (
+        f'<span class="cv-met cv-{tone}"><span class="cv-mark" aria-hidden="true">{sign}</span>'
+        f"{said}</span>"
     )
 
 
