@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from covidct.errors import CovidCTError, ModelError
+from covidct.files import MALFORMED
 from covidct.inference import promotion
 from covidct.ui import frame
 from covidct.ui.runs import words
@@ -66,7 +67,7 @@ def _hash(folder: Path) -> str:
     try:
         card = json.loads((folder / promotion.CARD_FILE).read_text(encoding="utf-8"))
         return str(card["sha256"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, *MALFORMED) as error:
         raise ModelError(f"The card of the model in {folder.name} cannot be read.") from error
 
 
