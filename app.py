@@ -7,12 +7,13 @@ from pathlib import Path
 
 import streamlit as st
 
-from covidct.ui import diagnose, evaluation, frame, training
+from covidct.ui import access, diagnose, evaluation, frame, training
 
 ICON = Path(__file__).parent / "covidct" / "ui" / "assets" / "icon.png"
 
 st.set_page_config(page_title="covidct", page_icon=str(ICON), layout="wide")
 frame.show()
+access.require_login()
 st.navigation(
     [
         st.Page(diagnose.page, title="Diagnose", url_path="diagnose", default=True),
