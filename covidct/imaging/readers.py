@@ -128,14 +128,16 @@ def _decode(image: ImageFile, data: bytes) -> tuple[np.ndarray, float, tuple[str
     """Grey values (H, W) of the whole picture, upright and as deep as stored; share of colour."""
     image.info.pop("transparency", None)
     tags = dict(image.tag_v2) if isinstance(image, TiffImageFile) else {}
+    deep = image.mode not in _NUMERIC_MODES and _bits(image, tags, data) == 16
+    if deep:
+        check_size(image.height, image.width, MAX_CT_PIXELS)
     image.load()
     colour_share, notes = 0.0, ()
     if image.mode in _NUMERIC_MODES:
-        values, deep = np.asarray(image), False
+        values = np.asarray(image)
         if image.mode.startswith("I;16") and tags.get(PHOTOMETRIC_INTERPRETATION) == 0:
             values = 65535 - values  # white is zero, which Pillow minds in 8 bits only
     else:
-        deep = _bits(image, tags, data) == 16
         if image.mode not in _GREY_MODES:
             image = image if image.mode == "RGB" else image.convert("RGB")
             coloured = _coloured(image)
@@ -158,7 +160,6 @@ def _bits(image: ImageFile, tags: dict[int, Any], data: bytes) -> int:
 
 def _deep_grey(data: bytes, size: tuple[int, int]) -> np.ndarray:
     """The 16-bit colours of a PNG or TIFF picture as grey, uint16 (H, W), not yet upright."""
-    check_size(*size, MAX_CT_PIXELS)
     colours = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     if colours is None or colours.dtype != np.uint16 or sorted(colours.shape[:2]) != sorted(size):
         raise ValueError("16-bit colours cannot be decoded")

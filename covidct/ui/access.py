@@ -1,8 +1,8 @@
 """Who may see the pages, and who may change what the server keeps.
 
-Without a section ``[auth]`` in Streamlit's secrets whoever reaches the server may do both. With one,
-nobody sees anything before signing in at the OpenID Connect provider that it names, and only those
-whose identity token names the role of the section ``[access]`` may train, promote, delete, or
+Without a section ``[auth]`` in Streamlit's secrets whoever reaches the server may do both. With
+one, nobody sees anything before signing in at the OpenID Connect provider that it names, and only
+those whose identity token names the role of the section ``[access]`` may train, promote, delete, or
 change anything else that outlasts their visit:
 
     [access]

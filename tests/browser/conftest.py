@@ -49,15 +49,27 @@ class Server:
 
 
 @contextmanager
-def serve(folder: Path) -> Iterator[Server]:
-    """The app in a process of its own."""
+def serve(folder: Path, secrets: Callable[[str], str] | None = None) -> Iterator[Server]:
+    """The app in a process of its own.
+
+    Args:
+        folder: for its home and its log.
+        secrets: gives the text of Streamlit's secrets for a server at an address.
+    """
     with socket.socket() as free:
         free.bind(("localhost", 0))
         port = free.getsockname()[1]
     log = folder / "server.log"
     command = [sys.executable, "-m", "streamlit", "run", "app.py"]
     options = ["--server.port", str(port), "--server.headless", "true"]
-    environment = {**os.environ, "COVIDCT_HOME": str(folder / "home")}
+    if secrets:
+        (folder / "secrets.toml").write_text(secrets(f"http://localhost:{port}"))
+        options += ["--secrets.files", str(folder / "secrets.toml")]
+    environment = {
+        **os.environ,
+        "COVIDCT_HOME": str(folder / "home"),
+        "COVIDCT_DATA_FOLDERS": str(folder.parent),
+    }
     with log.open("w") as output:
         process = subprocess.Popen(
             [*command, *options], cwd=REPOSITORY, env=environment, stdout=output, stderr=output
@@ -85,6 +97,18 @@ def _wait_until_healthy(url: str, process: subprocess.Popen, log: Path) -> None:
 def start_server(tmp_path: Path) -> Callable[[], AbstractContextManager[Server]]:
     """Starts the app again and again, in the same home, which is ``tmp_path / "home"``."""
     return lambda: serve(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def run_app() -> Callable[..., AbstractContextManager[Server]]:
+    """Starts the app in a folder, with Streamlit's secrets if they are given."""
+    return serve
+
+
+@pytest.fixture(scope="session")
+def wait_for() -> Callable[..., None]:
+    """Waits until a process answers at an address."""
+    return _wait_until_healthy
 
 
 @pytest.fixture
