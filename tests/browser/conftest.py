@@ -79,7 +79,7 @@ def serve(folder: Path, secrets: Callable[[str], str] | None = None) -> Iterator
             yield Server(f"http://localhost:{port}", log)
         finally:
             process.terminate()
-            process.wait(10)
+            process.wait(60)
 
 
 def _wait_until_healthy(url: str, process: subprocess.Popen, log: Path) -> None:
