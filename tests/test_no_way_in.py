@@ -5,16 +5,7 @@ import tomllib
 
 import pytest
 
-UNPICKLING = {
-    "pickle",
-    "cPickle",
-    "dill",
-    "cloudpickle",
-    "joblib",
-    "shelve",
-    "marshal",
-    "torch",
-}
+UNPICKLING = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}
 CODE_FROM_TEXT = {"eval", "exec", "compile", "__import__"}
 
 
@@ -39,12 +30,14 @@ def keywords(call):
 def test_nothing_is_unpickled_and_no_text_becomes_code(trees):
     for file, tree in trees.items():
         for node in ast.walk(tree):
-            names = [alias.name for alias in getattr(node, "names", [])]
-            names.append(getattr(node, "module", None) or "")
-            if isinstance(node, ast.Import | ast.ImportFrom) and file.name != "convert.py":
+            if isinstance(node, ast.Import | ast.ImportFrom):
+                names = [alias.name for alias in node.names]
+                names.append(getattr(node, "module", None) or "")
                 assert not {name.split(".")[0] for name in names} & UNPICKLING, file
         for call in calls(tree, "load"):
             assert not keywords(call).get("allow_pickle"), file
+            from_torch = getattr(getattr(call.func, "value", None), "id", "") == "torch"
+            assert not from_torch or keywords(call).get("weights_only") is True, file
         built_in = [c for c in calls(tree, *CODE_FROM_TEXT) if isinstance(c.func, ast.Name)]
         assert built_in == [], file
 
