@@ -119,7 +119,7 @@ def test_a_folder_that_is_not_allowed_is_refused_whether_it_exists_or_not(
     (tmp_path / "allowed" / "link").symlink_to(clean_dataset.parent)
     before = {
         "as it is": clean_dataset.parent,
-        "with dots": tmp_path / "allowed" / ".." / ".." / clean_dataset.parent.name,
+        "with dots": tmp_path / "allowed" / ".." / "..",
         "through a link": tmp_path / "allowed" / "link",
     }[written]
     answers = []
