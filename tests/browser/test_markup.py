@@ -9,7 +9,7 @@ from playwright.sync_api import Page, expect
 
 pytestmark = pytest.mark.browser
 
-HOSTILE = '<img src=x onerror="window.taken=1"> [x](javascript:window.taken=1) :red[y] $x^2$'
+HOSTILE = "<img src=x onerror=window.taken=1> [x](javascript:window.taken=1) :red[y] $x^2$"
 INTERPRETED = """() => Boolean(window.taken) || document.querySelector(
     "img[src=x], a[href^='javascript:'], .katex, [class*=ColoredText]") !== null"""
 expect.set_options(timeout=30_000)
