@@ -16,7 +16,7 @@ from covidct.errors import CovidCTError
 from covidct.evaluation.jobs import live_evaluation
 from covidct.home import data_dir, data_folders
 from covidct.training import jobs
-from covidct.ui import texts
+from covidct.ui import access, texts
 from covidct.ui.runs import words
 from covidct.ui.widgets import callout
 
@@ -208,7 +208,7 @@ def _offer_to_delete(folder: Path) -> None:
 
 
 def _delete(folder: Path) -> None:
-    if not jobs.live_run() and not live_evaluation():
+    if access.may_change() and not jobs.live_run() and not live_evaluation():
         shutil.rmtree(folder)
 
 
