@@ -7,13 +7,14 @@ from pathlib import Path
 
 import streamlit as st
 
-from covidct.ui import diagnose, evaluation, frame, training, uploads, use_notice
+from covidct.ui import access, diagnose, evaluation, frame, training, uploads, use_notice
 
 ICON = Path(__file__).parent / "covidct" / "ui" / "assets" / "icon.png"
 
 st.set_page_config(page_title="covidct", page_icon=str(ICON), layout="wide")
 uploads.keep_in_memory()
 frame.show()
+access.require_login()
 page = st.navigation(
     [
         st.Page(diagnose.page, title="Diagnose", url_path="diagnose", default=True),

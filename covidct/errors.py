@@ -8,6 +8,7 @@
     │   └── ArchiveError         a ZIP archive is damaged, or must not be unpacked
     ├── FetchError               a data set could not be fetched whole and as it was before
     ├── ConfigError              a training setting is out of its range
+    ├── AccessDenied             a visitor of the pages may not do what was asked for
     ├── TrainingStopped          a training run was stopped on request before it had a model
     └── ModelError               a model folder cannot be used
         └── ModelIntegrityError  the model file is not the one its card describes
@@ -48,6 +49,10 @@ class FetchError(CovidCTError):
 
 class ConfigError(CovidCTError):
     """A training setting is out of its range."""
+
+
+class AccessDenied(CovidCTError):
+    """A visitor of the pages may not do what was asked for."""
 
 
 class TrainingStopped(CovidCTError):

@@ -10,6 +10,9 @@ from pathlib import Path
 
 PART = ".part"
 
+# What a JSON file raises that is not what it should be, when it is parsed and taken apart
+MALFORMED = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
+
 
 def replace_text(path: Path, text: str) -> None:
     """Write a small text file at once: readers see the old one or the new one."""

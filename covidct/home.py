@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 HOME_VARIABLE = "COVIDCT_HOME"
+FOLDERS_VARIABLE = "COVIDCT_DATA_FOLDERS"
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 
@@ -16,6 +17,13 @@ def home() -> Path:
 def data_dir() -> Path:
     """Return the folder of data sets that were fetched or uploaded; not created."""
     return home() / "data"
+
+
+def data_folders() -> tuple[Path, ...]:
+    """Return the folders in which the pages may read data sets: the home, and what
+    COVIDCT_DATA_FOLDERS names, separated as in PATH."""
+    named = os.environ.get(FOLDERS_VARIABLE, "").split(os.pathsep)
+    return (home(), *(Path(folder).expanduser().resolve() for folder in named if folder))
 
 
 def runs_dir() -> Path:

@@ -25,7 +25,15 @@ MAX_RATIO = 100  # PNG and JPEG do not shrink; DICOM shrinks to a quarter, a bla
 
 _MANY_TIMES = 1024**2  # an archive that unpacks to less than this may be packed at any ratio
 _METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}  # what others unpack costs unbounded memory
-_DAMAGE = (zipfile.BadZipFile, EOFError, NotImplementedError, ValueError, struct.error, zlib.error)
+_DAMAGE = (
+    zipfile.BadZipFile,
+    EOFError,
+    IndexError,  # of a name that is empty
+    NotImplementedError,
+    ValueError,
+    struct.error,
+    zlib.error,
+)
 _ENCRYPTED = 0x1
 _JUNK_FOLDERS = {"__MACOSX"}
 _JUNK_FILES = {"thumbs.db", "desktop.ini"}

@@ -17,7 +17,7 @@ from covidct.evaluation.evaluate import (
     verdicts_of,
 )
 from covidct.evaluation.metrics import Verdicts, roc_auc, summarise
-from covidct.files import replace_text
+from covidct.files import MALFORMED, replace_text
 from covidct.inference.classifier import Classifier
 from covidct.inference.store import current_model, open_model, read_card
 
@@ -198,5 +198,5 @@ def _read(file: Path) -> Comparison | None:
         slices = tuple(ComparedSlice(**row) for row in values.pop("slices"))
         low, high = values.pop("auc_difference_ci95")
         return Comparison(**values, slices=slices, auc_difference_ci95=(low, high))
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, *MALFORMED):
         return None

@@ -4,6 +4,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from covidct.files import MALFORMED
 from covidct.inference.promotion import CARD_FILE
 
 
@@ -35,7 +36,7 @@ def cross_validation(model: Path) -> tuple[Recipe, ...]:
     try:
         card = json.loads((model / CARD_FILE).read_text(encoding="utf-8"))
         return tuple(map(_recipe, card["about"]["cross_validation"]))
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, *MALFORMED):
         return ()
 
 

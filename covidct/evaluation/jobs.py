@@ -21,7 +21,7 @@ from covidct.evaluation.review import (
     METRICS_FILE,
     PREDICTIONS_FILE,
 )
-from covidct.files import nothing_left, replace_text
+from covidct.files import MALFORMED, nothing_left, replace_text
 from covidct.home import data_dir, evaluations_dir
 from covidct.inference.promotion import SHIPPED_DIR
 from covidct.training.process import collect_children, launch, take_lock
@@ -129,7 +129,7 @@ def read_request(folder: Path) -> Request:
             return Request(folder.parent, data_dir() / figures["data"], str(figures["split"]))
         values = json.loads((folder / _REQUEST_FILE).read_text(encoding="utf-8"))
         return Request(Path(values["model"]), Path(values["data"]), str(values["split"]))
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, *MALFORMED) as error:
         raise DatasetError("What this evaluation was asked for cannot be read.") from error
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from covidct.data.index import CLASS_FOLDERS, images_folder
 from covidct.errors import DatasetError
+from covidct.files import MALFORMED
 
 if TYPE_CHECKING:
     from covidct.evaluation.compare import ComparedSlice, Comparison
@@ -151,7 +152,7 @@ def read_evaluation(folder: Path) -> Review:
         with (folder / PREDICTIONS_FILE).open(newline="", encoding="utf-8") as rows:
             slices = tuple(_reviewed(row) for row in csv.DictReader(rows))
         float(figures["operating_point"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, *MALFORMED) as error:
         raise DatasetError("The results are missing or cannot be read.") from error
     return Review(slices, figures)
 

@@ -29,6 +29,8 @@ _CODESTREAM = b"\xff\x4f\xff\x51"  # how JPEG 2000 begins inside of its wrapper
 _END = b"\xff\xd9"  # how every frame of the JPEG family ends
 _PADDING = 10  # bytes after it, as pydicom allows
 _START_OF_FRAME = {*range(0xFFC0, 0xFFD0), 0xFFF7} - {0xFFC4, 0xFFC8, 0xFFCC}
+_SEQUENTIAL = {0xFFC0, 0xFFC1, 0xFFC3, 0xFFF7}  # each pass over a progressive frame costs time
+_MIN_TILE = 64  # pixels a side in JPEG 2000, where each tile costs memory
 
 
 def decompress(frame: bytes, syntax: uid.UID, shape: tuple[int, int], bits: int) -> np.ndarray:
@@ -67,15 +69,29 @@ def decompress(frame: bytes, syntax: uid.UID, shape: tuple[int, int], bits: int)
 
 
 def _declared_shape(frame: bytes) -> tuple[int, int]:
-    """Rows and columns that a frame of the JPEG family declares itself."""
+    """Rows and columns that a frame of the JPEG family declares itself.
+
+    Raises:
+        ValueError: it is not one grey picture, or in a variant that costs too much.
+    """
     if frame.startswith(_CODESTREAM):
-        right, bottom, left, top = struct.unpack(">4I", frame[8:24])
-        return bottom - top, right - left
+        return _declared_by_jpeg_2000(frame)
     at = 2
     while True:
-        marker, length, rows, columns = struct.unpack(">HHxHH", frame[at : at + 9])
+        marker, length, rows, columns, channels = struct.unpack(">HHxHHB", frame[at : at + 10])
         if marker in _START_OF_FRAME:
+            if channels != 1 or marker not in _SEQUENTIAL:
+                raise ValueError("coloured or progressive")
             return rows, columns
         if marker < 0xFF01:
             raise ValueError("no marker where one must be")
         at += 1 if marker == 0xFFFF else 2 + length
+
+
+def _declared_by_jpeg_2000(frame: bytes) -> tuple[int, int]:
+    """The same of the SIZ segment (ISO/IEC 15444-1, section A.5.1)."""
+    right, bottom, left, top, width, height, _, _, channels = struct.unpack(">8IH", frame[8:42])
+    rows, columns = bottom - top, right - left
+    if channels != 1 or width < min(_MIN_TILE, columns) or height < min(_MIN_TILE, rows):
+        raise ValueError("coloured, or in tiny tiles")
+    return rows, columns

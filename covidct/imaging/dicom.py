@@ -13,7 +13,7 @@ from covidct.imaging.compression import READ, decompress
 from covidct.imaging.ct_slice import CTSlice
 from covidct.imaging.dicom_header import Header, read_header
 from covidct.imaging.orientation import TURNED, Turn, upright
-from covidct.imaging.pixels import DECODING_ERRORS, check_size, check_values
+from covidct.imaging.pixels import DECODING_ERRORS, MAX_CT_PIXELS, check_size, check_values
 from covidct.imaging.window import is_hounsfield, look_up, show
 
 MAX_FRAMES = 5000
@@ -131,7 +131,7 @@ def _refuse_unsupported(header: Header) -> None:
         raise UnsupportedEncoding(
             "This DICOM file holds a colour image; upload the original grey CT slice."
         )
-    check_size(header.integer("Rows"), header.integer("Columns"))
+    check_size(header.integer("Rows"), header.integer("Columns"), MAX_CT_PIXELS)
     if header.frames > MAX_FRAMES:
         raise UnreadableSlice(
             f"This DICOM file claims {header.frames:,} frames; at most {MAX_FRAMES:,} are read."

@@ -21,6 +21,7 @@ from pydicom.sequence import Sequence
 
 from covidct.errors import UnreadableSlice
 from covidct.imaging.pixels import DECODING_ERRORS, MAX_BYTES
+from covidct.zip_archive import MAX_RATIO
 
 TAGS = {
     0x00080008: "ImageType",
@@ -222,11 +223,12 @@ def _items(element: RawDataElement | DataElement, syntax: uid.UID) -> Iterator[H
 
 
 def _inflate(body: bytes) -> bytes:
-    """Undo the raw deflate of PS3.5 section A.5, up to `MAX_BYTES`."""
+    """Undo the raw deflate of PS3.5 section A.5, up to `MAX_BYTES` and to `MAX_RATIO` times."""
     inflater = zlib.decompressobj(-zlib.MAX_WBITS)
-    inflated = inflater.decompress(body, MAX_BYTES)
+    inflated = inflater.decompress(body, min(MAX_BYTES, MAX_RATIO * len(body)))
     if inflater.unconsumed_tail:
         raise UnreadableSlice(
-            f"The DICOM file unpacks to more than {MAX_BYTES // 1024**2} MB; upload a single slice."
+            f"The DICOM file unpacks to more than {MAX_BYTES // 1024**2} MB or {MAX_RATIO} times "
+            "its size, which slices never do. Export it uncompressed."
         )
     return inflated

@@ -10,6 +10,7 @@ from covidct.errors import UnreadableSlice
 
 MAX_BYTES = 500 * 1024**2  # nearly a thousand 16-bit frames of an enhanced CT
 MAX_PIXELS = 50_000_000
+MAX_CT_PIXELS = 4096**2  # of a DICOM frame, whose values take far more memory; scanners give 2048²
 MIN_SIDE = 64
 
 # What Pillow, pydicom and OpenCV raise on damaged bytes, by their documentation and by fuzzing.
@@ -33,20 +34,25 @@ DECODING_ERRORS = (
 )
 
 
-def check_size(rows: int, columns: int) -> None:
+def check_size(rows: int, columns: int, at_most: int = MAX_PIXELS) -> None:
     """Refuse a picture by its declared size, before a pixel of it is decoded.
 
+    Args:
+        rows: its height.
+        columns: its width.
+        at_most: so many pixels.
+
     Raises:
-        UnreadableSlice: a side is below `MIN_SIDE`, or there are more than `MAX_PIXELS` pixels.
+        UnreadableSlice: a side is below `MIN_SIDE`, or there are too many pixels.
     """
     size = f"{columns} × {rows} pixels"
     if min(rows, columns) < MIN_SIDE:
         raise UnreadableSlice(
             f"The image is too small: {size}. A slice needs at least {MIN_SIDE} pixels a side."
         )
-    if rows * columns > MAX_PIXELS:
+    if rows * columns > at_most:
         raise UnreadableSlice(
-            f"The image is too large: {size}. At most {MAX_PIXELS // 10**6} megapixels are read; "
+            f"The image is too large: {size}. At most {at_most // 10**6} megapixels are read; "
             "export the slice at its original size."
         )
 
@@ -69,5 +75,7 @@ def check_values(values: np.ndarray) -> None:
 def ramp(values: np.ndarray, low: float, high: float) -> np.ndarray:
     """Grey levels that rise linearly from 0 at `low` to 255 at `high`: uint8, shape of `values`."""
     with np.errstate(over="ignore"):
-        greys = (values - np.float64(low)) * (255.0 / (high - low))
-    return np.rint(np.clip(greys, 0, 255)).astype(np.uint8)
+        greys = values - np.float64(low)
+        greys *= 255.0 / (high - low)
+    np.clip(greys, 0, 255, out=greys)
+    return np.rint(greys, out=greys).astype(np.uint8)

@@ -17,9 +17,17 @@ from PIL.TiffImagePlugin import BITSPERSAMPLE, PHOTOMETRIC_INTERPRETATION, TiffI
 
 from covidct.errors import UnreadableSlice, UnsupportedEncoding
 from covidct.imaging.ct_slice import CTSlice
+from covidct.imaging.demands import check_demands
 from covidct.imaging.dicom import read_dicom, read_dicom_hounsfield
 from covidct.imaging.formats import sniff
-from covidct.imaging.pixels import DECODING_ERRORS, MAX_BYTES, check_size, check_values, ramp
+from covidct.imaging.pixels import (
+    DECODING_ERRORS,
+    MAX_BYTES,
+    MAX_CT_PIXELS,
+    check_size,
+    check_values,
+    ramp,
+)
 from covidct.imaging.sources import load
 
 # Opened directly: Image.open measures by a limit of its own, which is global. An MPO file (two
@@ -33,6 +41,7 @@ _PLUGINS: dict[str, type[Any]] = {
 _END_MARKS = {"PNG": b"IEND", "JPEG": b"\xff\xd9"}
 _COLOURED = 40  # difference between channels that no grey JPEG's rounding reaches
 _FEWEST_COLOURED = 16  # pixels that make a mark
+_GREY_MODES = ("1", "L", "LA")
 _NUMERIC_MODES = ("I", "F", "I;16", "I;16B", "I;16L", "I;16N")
 _UPRIGHT: dict[int, Callable[[np.ndarray], np.ndarray]] = {  # by EXIF orientation
     2: np.fliplr,
@@ -104,6 +113,7 @@ def _read_picture(data: bytes, kind: str) -> CTSlice:
             raise UnsupportedEncoding(
                 f"This {kind} file holds several pictures; save the slice of interest on its own."
             )
+        check_demands(image, data)
         values, colour_share, notes = _decode(image, data)
     except DECODING_ERRORS as error:
         raise UnreadableSlice(_damage(data, kind, error)) from error
@@ -118,20 +128,23 @@ def _decode(image: ImageFile, data: bytes) -> tuple[np.ndarray, float, tuple[str
     """Grey values (H, W) of the whole picture, upright and as deep as stored; share of colour."""
     image.info.pop("transparency", None)
     tags = dict(image.tag_v2) if isinstance(image, TiffImageFile) else {}
+    deep = image.mode not in _NUMERIC_MODES and _bits(image, tags, data) == 16
+    if deep:
+        check_size(image.height, image.width, MAX_CT_PIXELS)
     image.load()
     colour_share, notes = 0.0, ()
     if image.mode in _NUMERIC_MODES:
-        values, deep = np.asarray(image), False
+        values = np.asarray(image)
         if image.mode.startswith("I;16") and tags.get(PHOTOMETRIC_INTERPRETATION) == 0:
             values = 65535 - values  # white is zero, which Pillow minds in 8 bits only
     else:
-        colours = image.convert("RGB")
-        deep = _bits(image, tags, data) == 16
-        values = _deep_grey(data, image.size) if deep else np.asarray(colours.convert("L"))
-        coloured = _coloured(colours)
-        colour_share = float(coloured.mean())
-        if np.count_nonzero(coloured) >= _FEWEST_COLOURED:
-            notes = ("Colours, such as marks, were turned to grey.",)
+        if image.mode not in _GREY_MODES:
+            image = image if image.mode == "RGB" else image.convert("RGB")
+            coloured = _coloured(image)
+            colour_share = float(coloured.mean())
+            if np.count_nonzero(coloured) >= _FEWEST_COLOURED:
+                notes = ("Colours, such as marks, were turned to grey.",)
+        values = _deep_grey(data, image.size) if deep else np.asarray(image.convert("L"))
     orientation = tags.get(ExifTags.Base.Orientation, 1) if tags else _exif_orientation(image)
     already_upright = tags and not deep  # Pillow turns a TIFF picture as it loads
     turn = None if already_upright else _UPRIGHT.get(orientation)
@@ -150,7 +163,10 @@ def _deep_grey(data: bytes, size: tuple[int, int]) -> np.ndarray:
     colours = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     if colours is None or colours.dtype != np.uint16 or sorted(colours.shape[:2]) != sorted(size):
         raise ValueError("16-bit colours cannot be decoded")
-    return cv2.cvtColor(colours[..., :3], cv2.COLOR_BGR2GRAY)
+    if colours.ndim == 2:
+        raise ValueError("16-bit colours are none")
+    alpha = colours.shape[2] == 4
+    return cv2.cvtColor(colours, cv2.COLOR_BGRA2GRAY if alpha else cv2.COLOR_BGR2GRAY)
 
 
 def _exif_orientation(image: ImageFile) -> int:
@@ -163,11 +179,15 @@ def _exif_orientation(image: ImageFile) -> int:
 
 def _coloured(picture: Image.Image) -> np.ndarray:
     """Where an RGB picture has visible colour, beyond what JPEG makes of greys: bool (H, W)."""
-    return np.ptp(np.asarray(picture), axis=2) > _COLOURED
+    red, green, blue = map(np.asarray, picture.split())
+    brightest = cv2.max(cv2.max(red, green), blue)
+    return brightest - cv2.min(cv2.min(red, green), blue) > _COLOURED
 
 
 def _to_eight_bits(values: np.ndarray) -> tuple[np.ndarray, tuple[str, ...]]:
     """Numbers of any depth as uint8: those that were 8-bit once as they were, others stretched."""
+    if values.dtype == np.uint8:
+        return values, ()
     low, high = values.min(), values.max()
     for step in (1, 257, 256):
         if low >= 0 and high <= 255 * step and not (values % step).any():

@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from covidct.errors import ModelError, ModelIntegrityError
-from covidct.files import flush_to_disk, replace_text, sha256_of
+from covidct.files import MALFORMED, flush_to_disk, replace_text, sha256_of
 from covidct.home import models_dir, runs_dir
 
 MODEL_FILE, CARD_FILE = "model.keras", "card.json"
@@ -164,7 +164,7 @@ def _read_record() -> _Record:
         return _Record(tuple(map(str, values["stack"])), history)
     except FileNotFoundError:
         return _Record()
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, *MALFORMED) as error:
         raise ModelError(
             f"{models_dir() / _RECORD_FILE}, which says what model is in use, cannot be read. "
             "Remove it to go back to the shipped model."
@@ -208,7 +208,7 @@ def _is_intact(folder: Path) -> bool:
     try:
         card = json.loads((folder / CARD_FILE).read_text(encoding="utf-8"))
         return sha256_of(folder / MODEL_FILE) == card["sha256"]
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, *MALFORMED):
         return False
 
 
@@ -217,7 +217,7 @@ def _model_id(folder: Path) -> str:
     try:
         card = json.loads((folder / CARD_FILE).read_text(encoding="utf-8"))
         return f"{card['name']}@{card['sha256'][:_SHORT_HASH]}"
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, *MALFORMED) as error:
         raise ModelError(f"The card of the model in {folder} cannot be read.") from error
 
 

@@ -5,6 +5,7 @@ card, and Keras opens it in safe mode.
 """
 
 import json
+import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from os import PathLike
@@ -15,7 +16,7 @@ import keras
 import numpy as np
 
 from covidct.errors import ConfigError, ModelError, ModelIntegrityError
-from covidct.files import replace_text, sha256_of
+from covidct.files import MALFORMED, replace_text, sha256_of
 from covidct.home import models_dir, runs_dir
 from covidct.inference.calibration import Calibration
 from covidct.inference.promotion import (
@@ -50,6 +51,7 @@ __all__ = [
 
 _SHORT_HASH = 12
 _WAY_OUT = "Restore it from where it came, or roll back to the model that was in use before."
+_LONGEST_SIDE = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,28 +105,35 @@ def read_card(folder: Path) -> ModelCard:
         raise ModelError(
             f"The model folder {folder} has no readable card.json. {_WAY_OUT}"
         ) from error
-    except (ValueError, TypeError, KeyError, AttributeError, ConfigError) as error:
+    except (ConfigError, *MALFORMED) as error:
         raise ModelError(f"The card of the model in {folder} is malformed. {_WAY_OUT}") from error
 
 
 def _card_of(values: dict[str, Any]) -> ModelCard:
     rows, columns = map(int, values["image_size"])
-    low, high = map(float, values["calibration"]["abstain_band"])
-    sensitive = values["calibration"].get("sensitive_point")
     get_preprocess_input(values["backbone"], values["pixel_scaling"])
+    if not (1 <= rows <= _LONGEST_SIDE and 1 <= columns <= _LONGEST_SIDE):
+        raise ValueError("no size of a picture")
     return ModelCard(
         name=str(values["name"]),
         sha256=str(values["sha256"]),
         backbone=values["backbone"],
         image_size=(rows, columns),
         pixel_scaling=values["pixel_scaling"],
-        calibration=Calibration(
-            float(values["calibration"]["temperature"]),
-            float(values["calibration"]["operating_point"]),
-            (low, high),
-            None if sensitive is None else float(sensitive),
-        ),
+        calibration=_calibration_of(values["calibration"]),
         about=dict(values["about"]),
+    )
+
+
+def _calibration_of(values: dict[str, Any]) -> Calibration:
+    temperature, operating_point = float(values["temperature"]), float(values["operating_point"])
+    low, high = map(float, values["abstain_band"])
+    sensitive = values.get("sensitive_point")
+    points = [operating_point, low, high, *([] if sensitive is None else [float(sensitive)])]
+    if not (0 < temperature < math.inf and low <= high and all(0 <= at <= 1 for at in points)):
+        raise ValueError("no calibration")
+    return Calibration(
+        temperature, operating_point, (low, high), None if sensitive is None else float(sensitive)
     )
 
 

@@ -14,7 +14,7 @@ from types import FrameType
 from typing import Any
 
 from covidct.errors import CovidCTError, TrainingStopped
-from covidct.files import replace_text
+from covidct.files import MALFORMED, replace_text
 from covidct.training.process import memory_mb, process_identity
 from covidct.training.run_folder import finished_epochs, is_trained, planned_epochs, read_settings
 
@@ -94,7 +94,7 @@ def last_word(folder: Path) -> RunStatus:
         status = RunStatus(**{field.name: values[field.name] for field in fields(RunStatus)})
     except OSError:
         return RunStatus("failed", message="This run was never started.")
-    except (ValueError, KeyError, TypeError):
+    except MALFORMED:
         return RunStatus("failed", message="The status of this run cannot be read.")
     stopping = status.is_live and (folder / STOP_FILE).exists()
     return replace(status, state="stopping") if stopping else status

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from covidct.errors import ConfigError
-from covidct.files import replace_text
+from covidct.files import MALFORMED, replace_text
 from covidct.training.config import TrainConfig
 
 CONFIG_FILE, METRICS_FILE, SKIPPED_FILE = "config.json", "metrics.csv", "skipped.csv"
@@ -60,7 +60,7 @@ def read_settings(run: Path) -> dict[str, Any]:
         return {"exclude": [], **settings, "data": str(settings["data"])}
     except OSError as error:
         raise ConfigError(f"There is no run to resume in {run}.") from error
-    except (ValueError, KeyError, TypeError) as error:
+    except MALFORMED as error:
         raise ConfigError(f"The settings of the run in {run} cannot be read.") from error
 
 

@@ -6,7 +6,7 @@ import streamlit as st
 
 from covidct.errors import CovidCTError
 from covidct.evaluation import jobs
-from covidct.ui import close_up, texts
+from covidct.ui import access, close_up, texts
 from covidct.ui.results import choose, new_evaluation
 from covidct.ui.widgets import callout
 
@@ -31,9 +31,11 @@ def page() -> None:
     try:
         if view == "Results":
             choose.show(_CHOSEN)
-        elif started := new_evaluation.show():
-            st.session_state[_STARTED] = str(started)
-            st.rerun()
+        else:
+            access.require_role()
+            if started := new_evaluation.show():
+                st.session_state[_STARTED] = str(started)
+                st.rerun()
     except CovidCTError as error:
         callout("This cannot be shown.", str(error), tone="stop")
 

@@ -42,6 +42,20 @@ IDENTIFIERS = (
 )
 NO_MEANING = "The network gives every picture a verdict; on this one it means nothing."
 LOOK_ANYWAY = "Look at the result all the same"
+SIGN_IN = "Sign in to covidct"
+CLOSED = "These pages are closed."
+BAD_SECRETS = (
+    "The server’s secrets cannot be read, so it is not known who may see them. Whoever runs the "
+    "server should look into .streamlit/secrets.toml."
+)
+NO_ROLE = (
+    "Your account may look at everything here, but not train, promote, delete or otherwise change "
+    "what the server keeps. Whoever runs the server can give it the role for that."
+)
+NOT_FROM_HERE = (
+    "It may not be read from here: folders lie in COVIDCT_HOME, or in one that whoever runs the "
+    "server names in COVIDCT_DATA_FOLDERS."
+)
 TRAINING_TITLE = "Train on your own slices"
 TRAINING_LEAD = (
     "Fit a network to labelled slices, watch it learn, look at its mistakes beside those of the "

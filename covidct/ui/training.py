@@ -6,7 +6,7 @@ import streamlit as st
 
 from covidct.errors import CovidCTError
 from covidct.training import jobs
-from covidct.ui import close_up, texts
+from covidct.ui import access, close_up, texts
 from covidct.ui.runs import compare, in_use, new_run, one_run
 from covidct.ui.widgets import callout
 
@@ -38,6 +38,7 @@ def page() -> None:
 def _show(view: str) -> None:
     match view:
         case "New run":
+            access.require_role()
             if run := new_run.show():
                 st.session_state[_STARTED] = run.name
                 st.rerun()

@@ -52,11 +52,16 @@ class Server:
 
 
 @contextmanager
-def serve(folder: Path, largest_file: int | None = None) -> Iterator[Server]:
+def serve(
+    folder: Path,
+    secrets: Callable[[str], str] | None = None,
+    largest_file: int | None = None,
+) -> Iterator[Server]:
     """The app in a process of its own, which keeps below `folder` whatever it writes.
 
     Args:
         folder: for its log, homes and temporary files.
+        secrets: gives the text of Streamlit's secrets for a server at an address.
         largest_file: bytes that it may write to one file.
     """
     with socket.socket() as free:
@@ -66,7 +71,14 @@ def serve(folder: Path, largest_file: int | None = None) -> Iterator[Server]:
     limit = ["prlimit", f"--fsize={largest_file}"] if largest_file else []
     command = [*limit, sys.executable, "-m", "streamlit", "run", "app.py"]
     options = ["--server.port", str(port), "--server.headless", "true"]
-    environment = {**os.environ, "COVIDCT_HOME": str(folder / "home")}
+    if secrets:
+        (folder / "secrets.toml").write_text(secrets(f"http://localhost:{port}"))
+        options += ["--secrets.files", str(folder / "secrets.toml")]
+    environment = {
+        **os.environ,
+        "COVIDCT_HOME": str(folder / "home"),
+        "COVIDCT_DATA_FOLDERS": str(folder.parent),
+    }
     for variable, name in (("HOME", "user"), ("TMPDIR", "temporary")):
         (folder / name).mkdir(exist_ok=True)
         environment[variable] = str(folder / name)
@@ -97,6 +109,18 @@ def _wait_until_healthy(url: str, process: subprocess.Popen, log: Path) -> None:
 def start_server(tmp_path: Path) -> Callable[..., AbstractContextManager[Server]]:
     """Starts the app again and again, in the same home, which is ``tmp_path / "home"``."""
     return partial(serve, tmp_path)
+
+
+@pytest.fixture(scope="session")
+def run_app() -> Callable[..., AbstractContextManager[Server]]:
+    """Starts the app in a folder, with Streamlit's secrets if they are given."""
+    return serve
+
+
+@pytest.fixture(scope="session")
+def wait_for() -> Callable[..., None]:
+    """Waits until a process answers at an address."""
+    return _wait_until_healthy
 
 
 @pytest.fixture

@@ -12,6 +12,12 @@ from covidct.imaging.phantom import phantom_slice
 APP = Path(__file__).parents[2] / "app.py"
 
 
+@pytest.fixture(autouse=True)
+def _folders_of_the_tests(tmp_path_factory, monkeypatch):
+    """The pages may read what the tests make, as if whoever runs the server had named it."""
+    monkeypatch.setenv("COVIDCT_DATA_FOLDERS", str(tmp_path_factory.getbasetemp()))
+
+
 @pytest.fixture
 def at_the_door() -> AppTest:
     """The app as a new visitor finds it."""

@@ -110,6 +110,35 @@ def test_a_folder_that_is_no_data_set_is_said(page, tmp_path):
     assert "<b>nowhere" not in html(page)
 
 
+@pytest.mark.parametrize("written", ["as it is", "with dots", "through a link"])
+def test_a_folder_that_is_not_allowed_is_refused_whether_it_exists_or_not(
+    page, own_home, clean_dataset, tmp_path, monkeypatch, written
+):
+    monkeypatch.setenv("COVIDCT_DATA_FOLDERS", str(tmp_path / "allowed"))
+    (tmp_path / "allowed").mkdir()
+    (tmp_path / "allowed" / "link").symlink_to(clean_dataset.parent)
+    before = {
+        "as it is": clean_dataset.parent,
+        "with dots": tmp_path / "allowed" / ".." / "..",
+        "through a link": tmp_path / "allowed" / "link",
+    }[written]
+    answers = []
+    for name in (clean_dataset.name, "absent", "a\0b", "~nobody"):
+        answers.append(html(choose_folder(page, before / name)))
+        assert button(page, "Start").disabled
+    assert "It may not be read from here" in answers[0]
+    assert len(set(answers)) == 1
+
+
+@pytest.mark.parametrize("place", ["home", "allowed"])
+def test_a_folder_below_an_allowed_one_can_be_chosen(
+    page, own_home, clean_dataset, tmp_path, monkeypatch, place
+):
+    monkeypatch.setenv("COVIDCT_DATA_FOLDERS", f"{tmp_path / 'other'}:{tmp_path / 'allowed'}")
+    folder = shutil.copytree(clean_dataset, tmp_path / place / "some" / "slices")
+    assert not button(choose_folder(page, folder), "Start").disabled
+
+
 def test_a_contradiction_holds_the_start_up_until_it_is_settled(page, leaky):
     choose_folder(page, leaky)
     assert "under both labels" in html(page)

@@ -8,6 +8,7 @@ from pathlib import Path
 import streamlit as st
 
 from covidct.evaluation.review import AUDIT_FILE
+from covidct.files import MALFORMED
 from covidct.ui.results import audit_tables
 from covidct.ui.results.download import offer_csv
 from covidct.ui.widgets import callout, caption
@@ -38,7 +39,7 @@ def show(folder: Path) -> None:
     except FileNotFoundError:
         st.html('<p class="cv-hint">There is no audit of this model on these slices.</p>')
         return
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, *MALFORMED):
         callout("The audit cannot be read.", tone="caution")
         return
     with st.container(key="audit"):

@@ -8,6 +8,7 @@ import streamlit as st
 
 from covidct.errors import DatasetError
 from covidct.evaluation import jobs
+from covidct.ui import access
 from covidct.ui.results import live, one_result
 from covidct.ui.results.download import offer_zip
 from covidct.ui.runs.live import attempt, show_refusal
@@ -39,7 +40,8 @@ def show(chosen: str) -> None:
     if jobs.has_results(folder):
         with download:
             offer_zip(folder)
-    if folder in jobs.list_evaluations() and not jobs.read_status(folder).is_live:
+    deletable = folder in jobs.list_evaluations() and not jobs.read_status(folder).is_live
+    if deletable and access.may_change():
         with remove:
             _offer_to_delete(folder)
     live.show(folder)

@@ -8,6 +8,7 @@ import streamlit as st
 
 from covidct.evaluation import jobs
 from covidct.training.progress import LOG_FILE, RunStatus
+from covidct.ui import access
 from covidct.ui.runs import words
 from covidct.ui.runs.live import attempt, log_tail, show_refusal
 from covidct.ui.texts import literal
@@ -53,7 +54,7 @@ def _head(folder: Path, status: RunStatus) -> None:
         f'<p class="cv-state cv-is-{tone}{live}"><strong>{STATES[status.state]}</strong>'
         f"{message}</p>"
     )
-    if status.is_live:
+    if status.is_live and access.may_change():
         action.button(
             "Cancel",
             icon=":material/stop:",

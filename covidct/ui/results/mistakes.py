@@ -89,7 +89,7 @@ def _one(one: Reviewed, request: Request, classifier: Classifier, number: int) -
     picture(covered, f"{CLASSES[one.class_name]}, called {one.label}, under its heat map")
     st.html(
         f'<p class="cv-card-line"><strong>{percent(one.probability)}</strong><br>'
-        f"{CLASSES[one.class_name]}, called {one.label}<br>"
+        f"{CLASSES[one.class_name]}, called {literal(one.label)}<br>"
         f"<span>{literal(one.file)}</span></p>"
     )
     if st.button("Open", key=f"open mistake {number}", width="stretch"):

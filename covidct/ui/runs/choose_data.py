@@ -14,8 +14,9 @@ from covidct.data.archive import ClassFolder, guess_classes, list_class_folders,
 from covidct.data.fetch import Download, fetch
 from covidct.errors import CovidCTError
 from covidct.evaluation.jobs import live_evaluation
-from covidct.home import data_dir
+from covidct.home import data_dir, data_folders
 from covidct.training import jobs
+from covidct.ui import access, texts
 from covidct.ui.runs import words
 from covidct.ui.widgets import callout
 
@@ -179,11 +180,22 @@ def _folder() -> Path | None:
             _offer_to_delete(chosen)
     if not path:
         return chosen
-    folder = Path(path).expanduser()
-    if not folder.is_dir():
+    folder = _allowed(path)
+    if folder is None:
+        callout("This folder cannot be used.", texts.NOT_FROM_HERE, tone="stop")
+    elif not folder.is_dir():
         callout("There is no such folder on this server.", tone="stop")
         return None
     return folder
+
+
+def _allowed(path: str) -> Path | None:
+    """What a path means, links followed; None where it may not even be looked at."""
+    try:
+        folder = Path(path).resolve()
+    except (OSError, RuntimeError, ValueError):
+        return None
+    return folder if any(folder.is_relative_to(root) for root in data_folders()) else None
 
 
 def _offer_to_delete(folder: Path) -> None:
@@ -196,7 +208,7 @@ def _offer_to_delete(folder: Path) -> None:
 
 
 def _delete(folder: Path) -> None:
-    if not jobs.live_run() and not live_evaluation():
+    if access.may_change() and not jobs.live_run() and not live_evaluation():
         shutil.rmtree(folder)
 
 

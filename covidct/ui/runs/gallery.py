@@ -68,12 +68,14 @@ def show(
 
 def _verdict(reviewed: Reviewed, other: ComparedSlice | None) -> str:
     theirs = (
-        f"<br>Model in use: {other.incumbent_label}, {percent(other.incumbent_probability)}"
+        f"<br>Model in use: {literal(other.incumbent_label)}, "
+        f"{percent(other.incumbent_probability)}"
         if other
         else ""
     )
     return (
-        f'<p class="cv-card-line">{CLASSES[reviewed.class_name]}, called {reviewed.label}<br>'
+        f'<p class="cv-card-line">{CLASSES[reviewed.class_name]}, '
+        f"called {literal(reviewed.label)}<br>"
         f"<strong>{percent(reviewed.probability)}</strong>{theirs}</p>"
     )
 

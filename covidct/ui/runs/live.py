@@ -12,6 +12,7 @@ from covidct.errors import CovidCTError
 from covidct.training import jobs
 from covidct.training.progress import LOG_FILE, read_status, why_it_failed
 from covidct.training.run_folder import read_metrics
+from covidct.ui import access
 from covidct.ui.runs import charts, words
 from covidct.ui.texts import literal
 from covidct.ui.widgets import callout
@@ -59,6 +60,8 @@ def _head(run: Path, status: RunStatus) -> None:
         f'<p class="cv-state cv-is-{status.state}{live}">'
         f"<strong>{words.STATES[status.state]}</strong>{message}</p>"
     )
+    if not access.may_change():
+        return
     if status.is_live:
         action.button(
             "Stop the run",
@@ -86,6 +89,7 @@ def _head(run: Path, status: RunStatus) -> None:
 def attempt(action: Callable, *arguments: object) -> None:
     """Do something to a run; what was refused is said by :func:`show_refusal`."""
     try:
+        access.require_role()
         action(*arguments)
     except (CovidCTError, OSError) as error:
         st.session_state[_REFUSED] = why_it_failed(error)

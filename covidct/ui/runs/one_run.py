@@ -9,6 +9,7 @@ import streamlit as st
 from covidct.evaluation.review import is_judged
 from covidct.training import jobs
 from covidct.training.progress import read_status
+from covidct.ui import access
 from covidct.ui.runs import judge, live, manage, words
 
 
@@ -45,7 +46,8 @@ def _one(run: Path, chosen_run: str) -> None:
     is_live = read_status(run).is_live
     live.show(run)
     judgement = st.container()
-    manage.show(run, is_live, chosen_run)
+    if access.may_change():
+        manage.show(run, is_live, chosen_run)
     if not is_live and is_judged(run):
         with judgement:
             judge.show(run)

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from covidct.errors import CovidCTError, ModelError
+from covidct.files import MALFORMED
 from covidct.inference import promotion
-from covidct.ui import frame
+from covidct.ui import access, frame
 from covidct.ui.runs import words
 from covidct.ui.runs.live import attempt, show_refusal
 from covidct.ui.texts import literal
@@ -66,7 +67,7 @@ def _hash(folder: Path) -> str:
     try:
         card = json.loads((folder / promotion.CARD_FILE).read_text(encoding="utf-8"))
         return str(card["sha256"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, *MALFORMED) as error:
         raise ModelError(f"The card of the model in {folder.name} cannot be read.") from error
 
 
@@ -105,7 +106,8 @@ def roll_back() -> None:
         "Roll back",
         icon=":material/undo:",
         width="stretch",
-        disabled=not promotion.history()
+        disabled=not access.may_change()
+        or not promotion.history()
         or promotion.current_model().parent == promotion.SHIPPED_DIR,
         help="Puts the model back that was in use before.",
         on_click=attempt,
@@ -120,6 +122,7 @@ def _promote_button(**options: object) -> bool:
         icon=":material/check_circle:",
         width="stretch",
         help="It judges on the Diagnose page from the next slice on. One press rolls back.",
+        disabled=not access.may_change(),
         **options,
     )
 

@@ -1,0 +1,74 @@
+"""Who may see the pages, and who may change what the server keeps.
+
+Without a section ``[auth]`` in Streamlit's secrets whoever reaches the server may do both. With
+one, nobody sees anything before signing in at the OpenID Connect provider that it names, and only
+those whose identity token names the role of the section ``[access]`` may train, promote, delete, or
+change anything else that outlasts their visit:
+
+    [access]
+    role = "covidct-trainer"
+    claim = "roles"  # of the identity token, where its holder's roles stand; this is the default
+
+Where something is missing or cannot be read, the answer is no.
+"""
+
+from pathlib import Path
+
+import streamlit as st
+from streamlit.errors import StreamlitSecretNotFoundError
+
+from covidct.errors import AccessDenied
+from covidct.ui import texts
+from covidct.ui.widgets import callout
+
+_CLAIM = "roles"
+
+
+def require_login() -> None:
+    """Where there is a provider, end the page here for who has not signed in."""
+    if not _secrets_can_be_read():
+        callout(texts.CLOSED, texts.BAD_SECRETS, tone="stop")
+        st.stop()
+    if not _asks_for_login():
+        return
+    if not _is_logged_in():
+        st.title(texts.SIGN_IN, anchor=False)
+        st.button("Sign in", type="primary", on_click=st.login)
+        st.stop()
+    st.button("Sign out", type="tertiary", icon=":material/logout:", on_click=st.logout)
+
+
+def may_change() -> bool:
+    """Whether this visitor may change what the server keeps."""
+    if not _asks_for_login():
+        return True
+    access = st.secrets.get("access", {})
+    role, held = access.get("role"), st.user.get(access.get("claim", _CLAIM))
+    return _is_logged_in() and bool(role) and role in (held if isinstance(held, list) else [held])
+
+
+def require_role() -> None:
+    """Called by whatever changes what the server keeps, before it does.
+
+    Raises:
+        AccessDenied: this visitor may not.
+    """
+    if not may_change():
+        raise AccessDenied(texts.NO_ROLE)
+
+
+def _asks_for_login() -> bool:
+    return "is_logged_in" in st.user  # only where there is a section [auth]
+
+
+def _is_logged_in() -> bool:
+    return st.user.get("is_logged_in") is True
+
+
+def _secrets_can_be_read() -> bool:
+    """False where there are secrets that cannot be read, in which case Streamlit sees none."""
+    try:
+        st.secrets.to_dict()
+    except StreamlitSecretNotFoundError:
+        return not any(Path(file).exists() for file in st.get_option("secrets.files"))
+    return True

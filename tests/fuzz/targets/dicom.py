@@ -1,0 +1,21 @@
+"""A DICOM file, as a slice, for viewing, and as a series."""
+
+from contextlib import suppress
+
+from covidct.errors import CovidCTError
+from covidct.imaging import read_hounsfield, read_slice
+from covidct.imaging.series import gather
+from covidct.imaging.sources import File
+
+FEW = 3  # slices of a series that are looked at
+
+
+def target(data: bytes) -> None:
+    for read in (read_slice, read_hounsfield):
+        with suppress(CovidCTError):
+            read(data)
+    for group in gather([File("fuzzed", lambda: data)]):
+        if not isinstance(group, File):
+            for index in range(min(FEW, len(group))):
+                with suppress(CovidCTError):
+                    group.read(index)

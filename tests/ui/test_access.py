@@ -1,0 +1,91 @@
+"""Who may change what the server keeps; that nothing is served before login is for a browser."""
+
+import shutil
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from covidct.inference import promotion
+
+ROLE = "covidct-trainer"
+TRAINER = {"is_logged_in": True, "sub": "ann", "roles": ["reader", ROLE]}
+READER = {"is_logged_in": True, "sub": "ben", "roles": ["reader"]}
+
+
+def training_page() -> None:
+    from covidct.ui import access, training
+
+    access.require_login()
+    training.page()
+
+
+def html(app: AppTest) -> str:
+    return "\n".join(element.value for element in app.get("html"))
+
+
+def labels(app: AppTest) -> set[str]:
+    return {button.label for button in app.button}
+
+
+def visit(user: dict, access: dict | None = None, view: str = "New run") -> AppTest:
+    app = AppTest.from_function(training_page, default_timeout=120)
+    app.user = user
+    app.secrets["access"] = {"role": ROLE} if access is None else access
+    app.session_state["view"] = view
+    app.run()
+    assert not app.exception
+    return app
+
+
+@pytest.fixture
+def finished_run(own_home, trained_run):
+    return shutil.copytree(trained_run, own_home / "runs" / "first")
+
+
+def test_who_has_not_signed_in_sees_a_button_and_nothing_else(own_home):
+    app = visit({"is_logged_in": False})
+    assert labels(app) == {"Sign in"}
+    assert not html(app)
+    assert not app.get("file_uploader")
+
+
+@pytest.mark.parametrize(
+    ("user", "access", "may"),
+    [
+        ({}, {}, True),  # no [auth]: as it always was
+        (TRAINER, None, True),
+        (TRAINER | {"roles": ROLE}, None, True),
+        (READER, None, False),
+        (TRAINER, {}, False),
+        (TRAINER, {"role": ""}, False),
+        (TRAINER | {"roles": None}, {"role": None}, False),
+        (TRAINER, {"role": ROLE, "claim": "groups"}, False),
+        (READER | {"groups": [ROLE]}, {"role": ROLE, "claim": "groups"}, True),
+        (READER | {"roles": [ROLE + "s"]}, None, False),
+    ],
+)
+def test_runs_are_started_by_those_with_the_role_alone(own_home, user, access, may):
+    app = visit(user, access)
+    assert ("Start" in labels(app)) == may
+    assert ("Your account may look" in html(app)) != may
+
+
+def test_without_the_role_a_run_can_be_looked_at_and_nothing_be_done_to_it(finished_run):
+    reader, trainer = visit(READER, view="Runs"), visit(TRAINER, view="Runs")
+    assert "Judge it" in {heading.value for heading in reader.subheader}
+    assert {"Rename", "Delete this run"} <= labels(trainer)
+    assert not {"Rename", "Delete this run", "Stop the run", "Resume"} & labels(reader)
+    (use,) = (button for button in reader.button if button.label == "Use this model")
+    assert use.disabled
+
+
+@pytest.mark.parametrize("label", ["Use this model", "Delete this run"])
+def test_a_role_withdrawn_on_an_open_page_counts_at_the_next_press(finished_run, label):
+    app = visit(TRAINER, view="Runs")
+    app.user = READER
+    next(button for button in app.button if button.label == label).click().run()
+    confirm = [button for button in app.button if button.label == "Use it nevertheless"]
+    for button in confirm:
+        button.click().run()
+    assert finished_run.is_dir()
+    assert promotion.current_model().parent == promotion.SHIPPED_DIR
