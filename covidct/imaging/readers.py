@@ -163,7 +163,9 @@ def _exif_orientation(image: ImageFile) -> int:
 
 def _coloured(picture: Image.Image) -> np.ndarray:
     """Where an RGB picture has visible colour, beyond what JPEG makes of greys: bool (H, W)."""
-    return np.ptp(np.asarray(picture), axis=2) > _COLOURED
+    red, green, blue = cv2.split(np.asarray(picture))
+    brightest, darkest = cv2.max(cv2.max(red, green), blue), cv2.min(cv2.min(red, green), blue)
+    return cv2.subtract(brightest, darkest) > _COLOURED
 
 
 def _to_eight_bits(values: np.ndarray) -> tuple[np.ndarray, tuple[str, ...]]:
