@@ -6,16 +6,18 @@ import argparse
 import json
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from covidct.commands import DONE, FAILED, NOTICE
-from covidct.errors import ArchiveError, UnreadableSlice
+from covidct.errors import ArchiveError
 
 if TYPE_CHECKING:
     from covidct.imaging import CTSlice
     from covidct.imaging.series import Place
     from covidct.inference.classifier import Classifier
+    from covidct.inference.pipeline import Judged
 
 
 def add_command(commands: argparse._SubParsersAction) -> argparse.ArgumentParser:
@@ -47,7 +49,7 @@ def _classify(options: argparse.Namespace) -> int:
     admit = past_gate if options.despite_gate else check_lung_slice
     status = DONE
     for path in options.paths:
-        for line in _lines(path, classifier, admit):
+        for line in lines(path, classifier, admit):
             if "error" in line:
                 status = FAILED
             print(json.dumps(line, ensure_ascii=False) if options.json else _text(line), flush=True)
@@ -57,10 +59,27 @@ def _classify(options: argparse.Namespace) -> int:
     return status
 
 
-def _lines(
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """A line to print: what is known before the network is asked, and how to read the slice."""
+
+    known: dict[str, Any]
+    read: Callable[[], CTSlice] | None = None
+
+
+def lines(
     path: Path, classifier: Classifier, admit: Callable[[CTSlice], CTSlice]
 ) -> Iterator[dict[str, Any]]:
     """One line for each slice at a path, series in their order; notes go to standard error."""
+    from covidct.inference.pipeline import judge_many
+
+    entries = _entries(path, admit)
+    judged = judge_many(classifier, (entry.read for entry in entries if entry.read))
+    for entry in entries:
+        yield entry.known | (_said(next(judged)) if entry.read else {})
+
+
+def _entries(path: Path, admit: Callable[[CTSlice], CTSlice]) -> list[_Entry]:
     from covidct.imaging import read_slice
     from covidct.imaging.series import gather
     from covidct.imaging.sources import File, files_at
@@ -68,26 +87,24 @@ def _lines(
     try:
         files = files_at(path)
     except ArchiveError as error:
-        yield {"file": str(path), "error": str(error)}
-        return
+        return [_Entry({"file": str(path), "error": str(error)})]
+    entries = []
     for group in gather(files):
         if isinstance(group, File):
-            yield _line(
-                {"file": group.name},
-                lambda group=group: admit(read_slice(group.read())),
-                classifier,
+            entries.append(
+                _Entry({"file": group.name}, lambda group=group: admit(read_slice(group.read())))
             )
             continue
         for note in group.notes:
             print(f"covidct: {path}: {note}", file=sys.stderr)
-        for index, place in enumerate(group.places):
-            yield _line(
-                _named(place),
-                lambda group=group, index=index: admit(group.read(index)),
-                classifier,
-            )
-        for left in group.set_aside:
-            yield {**_named(left.place), "set_aside": left.reason}
+        entries += [
+            _Entry(_named(place), lambda group=group, index=index: admit(group.read(index)))
+            for index, place in enumerate(group.places)
+        ]
+        entries += [
+            _Entry({**_named(left.place), "set_aside": left.reason}) for left in group.set_aside
+        ]
+    return entries
 
 
 def _named(place: Place) -> dict[str, Any]:
@@ -95,22 +112,16 @@ def _named(place: Place) -> dict[str, Any]:
     return {key: value for key, value in found.items() if value is not None}
 
 
-def _line(
-    name: dict[str, Any], read: Callable[[], CTSlice], classifier: Classifier
-) -> dict[str, Any]:
+def _said(judged: Judged) -> dict[str, Any]:
     """The verdict on a slice, or why there is none."""
-    try:
-        ct_slice = read()
-    except UnreadableSlice as error:
-        return {**name, "error": str(error)}
-    prediction = classifier.classify(ct_slice)
+    if judged.prediction is None:
+        return {"error": judged.error}
     return {
-        **name,
-        "label": prediction.label,
-        "probability": round(prediction.probability, 6),
-        "decision": prediction.decision,
-        "notes": list(ct_slice.notes),
-        "model_id": prediction.model_id,
+        "label": judged.prediction.label,
+        "probability": round(judged.prediction.probability, 6),
+        "decision": judged.prediction.decision,
+        "notes": list(judged.notes),
+        "model_id": judged.prediction.model_id,
     }
 
 

@@ -149,9 +149,7 @@ def convex_hull(mask: np.ndarray) -> np.ndarray:
     """
     filled = mask.astype(np.uint8)
     outlines, _ = cv2.findContours(filled, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
-    return cv2.fillConvexPoly(
-        np.zeros_like(filled), cv2.convexHull(np.concatenate(outlines)), 1
-    )
+    return cv2.fillConvexPoly(np.zeros_like(filled), cv2.convexHull(np.concatenate(outlines)), 1)
 
 
 def _pad(mask: np.ndarray) -> np.ndarray:
