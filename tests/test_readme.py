@@ -3,6 +3,8 @@ import re
 
 import pytest
 
+from covidct.evaluation.bench.run import rows
+
 
 @pytest.fixture(scope="module")
 def readme(root):
@@ -16,6 +18,13 @@ def test_figures_are_those_of_the_card(readme, root):
         key = name.lower().replace(" ", "_")
         low, high = figures[f"{key}_ci95"]
         assert f"| {name} | {figures[key]:.3f} | {low:.3f} to {high:.3f} |" in readme
+
+
+def test_the_costs_are_those_that_the_bench_wrote(readme, root):
+    figures = json.loads((root / "weights" / "covidct-astra" / "bench.json").read_text())
+    told = readme.split("## How fast")[1].split("\n## ")[0]
+    table = [line for line in told.splitlines() if line.startswith("| ")][2:]
+    assert table == [f"| {what} | {value} | {target} |" for what, value, target, _ in rows(figures)]
 
 
 def test_there_are_exactly_two_commands_for_a_fresh_machine(readme):

@@ -17,16 +17,16 @@ from PIL import Image
 from covidct.data.index import Item, read_index
 from covidct.data.splits import split_for_training
 from covidct.evaluation.bench.settings import Settings
+from covidct.evaluation.bench.timing import seconds
 from covidct.training.config import TrainConfig
 from covidct.training.fit import fit
 from covidct.training.run_folder import METRICS_FILE
 
-REFERENCE_AUC = 0.862
-_REFERENCE_EPOCHS, _REFERENCE_BATCH, _REFERENCE_SIDE = 20, 32, 224
+REFERENCE_AUC, REFERENCE_EPOCHS = 0.862, 20
 ASSUMPTION = (
-    f"VGG16 at {_REFERENCE_SIDE} pixels with a frozen base, batches of {_REFERENCE_BATCH}, needs "
-    f"the {_REFERENCE_EPOCHS} epochs that the reference project reports; a few batches are timed, "
-    "the rest is extrapolated. Its weights are random, which makes no difference to the time."
+    "VGG16 with a frozen base needs the 20 epochs that the reference project reports; a few "
+    "batches are timed, the rest is extrapolated. Its weights are random, which makes no difference "
+    "to the time."
 )
 
 
@@ -43,12 +43,12 @@ def measure_reference(settings: Settings, config: TrainConfig | None = None) -> 
     training, validation = split_for_training(
         read_index(settings.data), config.validation_share, config.seed
     )
-    batch, validation_batch = _reference_batch_seconds(training, settings.reference_batches)
-    epoch = (
-        batch * -(-len(training) // _REFERENCE_BATCH)
-        + validation_batch * -(-len(validation) // _REFERENCE_BATCH)
-    )  # fmt: skip
-    reference = _REFERENCE_EPOCHS * epoch
+    batch, validation_batch = _reference_batch_seconds(training, settings)
+    batches, validation_batches = (
+        -(-len(items) // settings.reference_batch) for items in (training, validation)
+    )
+    epoch = batch * batches + validation_batch * validation_batches
+    reference = REFERENCE_EPOCHS * epoch
     return {
         "train_vs_reference": reference / ours if auc >= REFERENCE_AUC else None,
         "train_s": ours,
@@ -70,43 +70,42 @@ def _train(data: Path, config: TrainConfig) -> float:
             return max(float(row["val_auc"]) for row in csv.DictReader(rows))
 
 
-def _reference_batch_seconds(items: list[Item], batches: int) -> tuple[float, float]:
+def _reference_batch_seconds(items: list[Item], settings: Settings) -> tuple[float, float]:
     """Seconds of a batch of the reference's recipe in training and in validation."""
-    trunk = keras.applications.VGG16(
-        include_top=False, weights=None, input_shape=(_REFERENCE_SIDE, _REFERENCE_SIDE, 3)
-    )
+    count = settings.reference_batches
+    model = _reference_network(settings.reference_side)
+    stream = _legacy_batches(items, settings)
+    model.train_on_batch(*next(stream))
+    training = seconds(lambda: [model.train_on_batch(*batch) for batch in islice(stream, count)])
+    images, labels = next(stream)
+    model.test_on_batch(images, labels)
+    validation = seconds(lambda: [model.test_on_batch(images, labels) for _ in range(count)])
+    return training / count, validation / count
+
+
+def _reference_network(side: int) -> keras.Model:
+    trunk = keras.applications.VGG16(include_top=False, weights=None, input_shape=(side, side, 3))
     trunk.trainable = False
     x = layers.Dense(256, activation="relu")(layers.Flatten()(trunk.output))
     model = keras.Model(trunk.input, layers.Dense(1, activation="sigmoid")(layers.Dropout(0.5)(x)))
     model.compile("adam", "binary_crossentropy")
-    stream = _legacy_batches(items)
-    model.train_on_batch(*next(stream))
-    started = time.perf_counter()
-    for images, labels in islice(stream, batches):
-        model.train_on_batch(images, labels)
-    training = (time.perf_counter() - started) / batches
-    images, labels = next(stream)
-    model.test_on_batch(images, labels)
-    started = time.perf_counter()
-    for _ in range(batches):
-        model.test_on_batch(images, labels)
-    return training, (time.perf_counter() - started) / batches
+    return model
 
 
-def _legacy_batches(items: list[Item]) -> Iterator:
+def _legacy_batches(items: list[Item], settings: Settings) -> Iterator:
     """Batches as the reference's generator makes them of files, read and augmented each time."""
     generator = ImageDataGenerator(
         rescale=1 / 255, rotation_range=15, zoom_range=0.1, horizontal_flip=True
     )
     rng = np.random.default_rng(0)
+    size = settings.reference_batch
     while True:
-        chosen = [items[i] for i in rng.integers(len(items), size=_REFERENCE_BATCH)]
-        images = np.stack([_read(item.path) for item in chosen])
+        chosen = [items[i] for i in rng.integers(len(items), size=size)]
+        images = np.stack([_read(item.path, settings.reference_side) for item in chosen])
         labels = np.array([item.label for item in chosen], np.float32)
-        yield next(generator.flow(images, labels, batch_size=_REFERENCE_BATCH, shuffle=False))
+        yield next(generator.flow(images, labels, batch_size=size, shuffle=False))
 
 
-def _read(path: Path) -> np.ndarray:
+def _read(path: Path, side: int) -> np.ndarray:
     with Image.open(path) as image:
-        side = (_REFERENCE_SIDE, _REFERENCE_SIDE)
-        return np.asarray(image.convert("RGB").resize(side), np.float32)
+        return np.asarray(image.convert("RGB").resize((side, side)), np.float32)

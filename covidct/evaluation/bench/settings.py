@@ -22,6 +22,8 @@ class Settings:
         archive: of these, in one upload.
         growing: from what is measured to the sizes it is measured at.
         reference_batches: of the reference's training, before the rest is extrapolated.
+        reference_batch: slices in each of them.
+        reference_side: rows and columns that they have there.
     """
 
     model: str | None = None
@@ -38,6 +40,8 @@ class Settings:
     series_lengths: tuple[int, ...] = (10, 20, 40, 80)
     session_counts: tuple[int, ...] = (1, 2, 4, 8)
     reference_batches: int = 3
+    reference_batch: int = 32
+    reference_side: int = 224
 
 
 def default_data() -> Path | None:
