@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-_PANEL, _MARGIN, _SCALE = (330, 250), (58, 30, 16, 40), 2  # left, top, right, bottom
+_PANEL, _MARGIN, _SCALE = (310, 250), (16, 30, 16, 40), 2  # left, top, right, bottom
 _INK, _QUIET, _LINE = "#14242b", "#55666e", "#d3dde0"
 _CURVE, _LINEAR = "#0e6173", "#a4431b"
 
@@ -34,7 +34,7 @@ class _Panel:
         self._sizes, self._seconds = (np.log(curve[name]) for name in ("sizes", "seconds"))
         self._linear = self._seconds[0] + self._sizes - self._sizes[0]
         both = np.concatenate([self._seconds, self._linear])
-        self._bounds = both.min() - 0.3, both.max() + 0.3
+        self._bounds = both.min() - 0.3, both.max() + 0.5
 
     def draw(self, title: str) -> None:
         """Everything: title, frame, both lines, sizes and seconds."""
@@ -57,15 +57,15 @@ class _Panel:
             self._draw.circle((x, y), 4 * _SCALE, fill=_CURVE)
             below = self._at(0, _PANEL[1] - bottom + 7)[1]
             self._write((x, below), _short(size), _QUIET, "mt")
-            self._write((self._at(left - 6, 0)[0], y), f"{taken:.2g} s", _QUIET, "rm")
+            self._write((x, y - 8 * _SCALE), f"{taken:.2g} s", _QUIET, "mb")
 
     def _place(self, size: float, seconds: float) -> tuple[float, float]:
         left, top, right, bottom = _MARGIN
         low, high = self._bounds
         first, last = self._sizes[0], self._sizes[-1]
-        inner = _PANEL[0] - left - right - 30
+        inner = _PANEL[0] - left - right - 60
         return self._at(
-            left + 15 + inner * (size - first) / (last - first),
+            left + 30 + inner * (size - first) / (last - first),
             top + (_PANEL[1] - top - bottom) * (high - seconds) / (high - low),
         )
 

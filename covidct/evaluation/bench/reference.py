@@ -24,9 +24,8 @@ from covidct.training.run_folder import METRICS_FILE
 
 REFERENCE_AUC, REFERENCE_EPOCHS = 0.862, 20
 ASSUMPTION = (
-    "VGG16 with a frozen base needs the 20 epochs that the reference project reports; a few "
-    "batches are timed, the rest is extrapolated. Its weights are random, which makes no difference "
-    "to the time."
+    "VGG16 with a frozen base needs the 20 epochs that the reference project reports; a few batches"
+    " are timed, the rest is extrapolated. Its weights are random, which does not change the time."
 )
 
 
