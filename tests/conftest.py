@@ -1,15 +1,21 @@
 """Data that several tests share: real slices where they are, small synthetic ones everywhere."""
 
 import os
+import subprocess
 from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+# As many processes as cores are at work: threads of their own would only get in each other's way.
+os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
+os.environ.setdefault("TF_NUM_INTEROP_THREADS", "1")
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import cv2
 import numpy as np
 import pytest
+from forked import start_covidct
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.encaps import encapsulate
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian
@@ -39,6 +45,22 @@ def own_home(tmp_path, monkeypatch) -> Path:
 def root() -> Path:
     """The folder of app.py."""
     return ROOT
+
+
+@pytest.fixture(scope="session")
+def run(tmp_path_factory) -> Callable[..., subprocess.CompletedProcess]:
+    """The command line with these arguments, in a process of its own."""
+
+    def call(*arguments: object) -> subprocess.CompletedProcess:
+        folder = tmp_path_factory.mktemp("command")
+        output, errors = folder / "output", folder / "errors"
+        process = start_covidct(arguments, output, errors)
+        process.join()
+        return subprocess.CompletedProcess(
+            arguments, process.exitcode, output.read_text(), errors.read_text()
+        )
+
+    return call
 
 
 @pytest.fixture(scope="session")

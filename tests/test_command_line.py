@@ -17,17 +17,10 @@ from pypdf import PdfReader
 from covidct.imaging.phantom import phantom_slice
 
 
-@pytest.fixture(scope="module")
-def run(root):
-    def call(*arguments):
-        return subprocess.run(
-            [sys.executable, "-m", "covidct", *map(str, arguments)],
-            cwd=root,
-            capture_output=True,
-            text=True,
-        )
-
-    return call
+def python_m_covidct(root, *arguments):
+    """In a process that imports for itself what it needs."""
+    command = [sys.executable, "-m", "covidct", *map(str, arguments)]
+    return subprocess.run(command, cwd=root, capture_output=True, text=True)
 
 
 @pytest.fixture(scope="module")
@@ -46,8 +39,8 @@ def mixed_folder(tmp_path_factory, root):
     return folder
 
 
-def test_a_mixed_folder_gives_a_line_each_and_status_1(run, mixed_folder):
-    done = run("classify", mixed_folder, "--json")
+def test_a_mixed_folder_gives_a_line_each_and_status_1(root, mixed_folder):
+    done = python_m_covidct(root, "classify", mixed_folder, "--json")
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
     lines = [json.loads(line) for line in done.stdout.splitlines()]
@@ -70,40 +63,43 @@ def test_good_files_give_status_0_and_a_readable_line(run, mixed_folder):
     assert "not a diagnosis" in done.stdout
 
 
-def test_what_is_no_lung_slice_is_refused_unless_wanted(run, no_lungs, tmp_path):
+def test_what_is_no_lung_slice_is_refused_unless_wanted(run, no_lungs, tiny_model, tmp_path):
     file, overlay = tmp_path / "page.png", tmp_path / "overlay.png"
     file.write_bytes(no_lungs)
-    refused = run("classify", file, "--json")
+    tiny = ("--model", tiny_model)
+    refused = run("classify", file, "--json", *tiny)
     assert refused.returncode == 1
     line = json.loads(refused.stdout)
     assert set(line) == {"file", "error"}
-    wanted = run("classify", file, "--json", "--despite-gate")
+    wanted = run("classify", file, "--json", "--despite-gate", *tiny)
     assert wanted.returncode == 0, wanted.stderr
     assert json.loads(wanted.stdout)["notes"][0] == f"Outside the intended use. {line['error']}"
-    refused = run("explain", file, "--out", overlay)
+    refused = run("explain", file, "--out", overlay, *tiny)
     assert refused.returncode == 1
     assert line["error"] in refused.stderr
     assert not overlay.exists()
-    wanted = run("explain", file, "--out", overlay, "--despite-gate")
+    wanted = run("explain", file, "--out", overlay, "--despite-gate", *tiny)
     assert wanted.returncode == 0, wanted.stderr
     assert "Outside the intended use." in wanted.stdout
     assert overlay.exists()
-    refused = run("report", file, "--csv", tmp_path / "table.csv")
+    refused = run("report", file, "--csv", tmp_path / "table.csv", *tiny)
     assert refused.returncode == 1
     assert line["error"] in (tmp_path / "table.csv").read_text(encoding="utf-8")
 
 
-def test_a_file_name_that_is_no_unicode_is_named_all_the_same(run, mixed_folder, tmp_path):
+def test_a_file_name_that_is_no_unicode_is_named_all_the_same(
+    run, mixed_folder, tiny_model, tmp_path
+):
     file = os.fsencode(tmp_path) + b"/slice \xff.png"
     shutil.copy(mixed_folder / "00 50% (a).png", os.fsdecode(file))
     for option in ((), ("--json",)):
-        done = run("classify", tmp_path, *option)
+        done = run("classify", tmp_path, "--model", tiny_model, *option)
         assert done.returncode == 0, done.stderr
     assert os.fsencode(json.loads(done.stdout)["file"]) == file
 
 
 def test_series_are_walked_in_their_order_and_twins_have_the_same_verdicts(
-    run, scan, volume, ct_header, ct_file, tmp_path
+    run, scan, volume, ct_header, ct_file, tiny_model, tmp_path
 ):
     folder, frames, archive = tmp_path / "CD", tmp_path / "enhanced", tmp_path / "scan.zip"
     folder.mkdir()
@@ -120,7 +116,7 @@ def test_series_are_walked_in_their_order_and_twins_have_the_same_verdicts(
         for number in (3, 0, 5, 6, 1):
             zipped.writestr(f"{6 - number}", scan[number])
 
-    done = run("classify", folder, frames, archive, "--json")
+    done = run("classify", folder, frames, archive, "--json", "--model", tiny_model)
     assert done.returncode == 0, done.stderr
     assert done.stderr.count("missing") == 1
     assert "2 slices seem to be missing" in done.stderr
@@ -140,7 +136,7 @@ def test_series_are_walked_in_their_order_and_twins_have_the_same_verdicts(
     (folder / "b").write_bytes(scan[3][:-500])
     with zipfile.ZipFile(archive, "a") as zipped:
         zipped.writestr("../out", b"")
-    done = run("classify", folder, archive)
+    done = run("classify", folder, archive, "--model", tiny_model)
     assert done.returncode == 1
     assert f"Set aside          {folder / 'a scout'}: A scout" in done.stdout
     assert f"Refused            {folder / 'b'}: " in done.stdout
@@ -149,12 +145,13 @@ def test_series_are_walked_in_their_order_and_twins_have_the_same_verdicts(
     assert "Traceback" not in done.stderr
 
 
-def test_explain_takes_one_frame_of_many(run, volume, ct_header, ct_file, tmp_path):
+def test_explain_takes_one_frame_of_many(run, volume, ct_header, ct_file, tiny_model, tmp_path):
     frames, overlay = tmp_path / "enhanced", tmp_path / "overlay.png"
     frames.write_bytes(ct_file(ct_header(0, NumberOfFrames="7"), volume))
-    assert run("explain", frames, "--frame", 7, "--out", overlay).returncode == 0
+    asked = ("explain", frames, "--out", overlay, "--model", tiny_model)
+    assert run(*asked, "--frame", 7).returncode == 0
     assert cv2.imread(str(overlay)).shape == (160, 176, 3)
-    refused = run("explain", frames, "--out", overlay)
+    refused = run(*asked)
     assert refused.returncode == 1
     assert "holds 7 frames" in refused.stderr
 
@@ -258,8 +255,8 @@ def test_runs_are_listed_renamed_downloaded_and_deleted(run, phantom_dataset, ow
     "arguments",
     [(), ("diagnose",), ("classify",), ("explain", "x.png"), ("train", "--run", "x"), ("check",)],
 )
-def test_wrong_usage_is_status_2(run, arguments):
-    done = run(*arguments)
+def test_wrong_usage_is_status_2(root, arguments):
+    done = python_m_covidct(root, *arguments)
     assert done.returncode == 2
     assert "usage:" in done.stderr
 

@@ -150,7 +150,7 @@ def _look(
             item,
             file_attributes(data, ct_slice),
             picture_features(ct_slice.pixels),
-            network_features(look.chest.grey),
+            network_features(look.chest.pixels),
             score,
             flip,
         )

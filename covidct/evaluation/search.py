@@ -30,6 +30,7 @@ from covidct.inference.calibration import Calibration, fit_calibration
 from covidct.inference.classifier import Prediction
 from covidct.inference.store import MODEL_FILE, ModelCard, sha256_of
 from covidct.models.backbones import Trunk, get_backbone, get_preprocess_input
+from covidct.models.folding import fold_batch_norm
 from covidct.models.network import build_network, feature_origins
 from covidct.training.config import TrainConfig
 from covidct.training.keep import keep_model, round_to_half_precision
@@ -155,7 +156,8 @@ def cross_validate(
     keras.utils.set_random_seed(config.seed)
     index = read_index(data)
     items = tuple(item for item in index.items if item.split != "test")
-    network = build_network(config.backbone, config.input_size)
+    network = fold_batch_norm(build_network(config.backbone, config.input_size))
+    round_to_half_precision(network)
     sources = [_show(network, items, config, progress)]
     if second:
         half = read_index(second).subset(HALVES[0])
@@ -349,7 +351,9 @@ def _keep(
     sources: Sequence[_Shown],
 ) -> ModelCard:
     round_to_half_precision(network)
-    mirrored = build_network(config.backbone, config.input_size, pretrained=False, mirrored=True)
+    mirrored = fold_batch_norm(
+        build_network(config.backbone, config.input_size, pretrained=False, mirrored=True)
+    )
     mirrored.set_weights(network.get_weights())
     keep_model(out, mirrored)
     names = ("training", "training, second source")

@@ -18,7 +18,6 @@ BORDER_SHAPE_SIZE = "border, shape and size"
 
 _PERCENTILES = (1, 5, 25, 50, 75, 95, 99)
 _BLOCK = 8  # pixels a side of what JPEG compresses at a time
-_GROUND_TOLERANCE = 2
 
 
 def picture_features(pixels: np.ndarray) -> dict[str, np.ndarray]:
@@ -31,21 +30,21 @@ def picture_features(pixels: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def network_features(pixels: np.ndarray) -> dict[str, np.ndarray]:
-    """The same for the network's uint8 (h, w) input, with the shape and size of what stands on it.
+    """The same for the network's uint8 (h, w, 3) input, with the shape and size of what it shows.
 
-    All inputs are of one size, so shape and size are those of what is not ground, the even grey
-    that meets the border.
+    All inputs are of one size, so shape and size are those of the thorax, the first cover, which is
+    all of the picture that is not even ground.
     """
-    seen = ~_ground(pixels)
+    grey, seen = pixels[..., 0], pixels[..., 1] > 0
     _, _, width, height = cv2.boundingRect(seen.astype(np.uint8))
     shape = np.array([width / max(height, 1), seen.sum() / max(width * height, 1)])
     size = np.array([seen.mean(), height, width])
-    features = picture_features(pixels)
+    features = picture_features(grey)
     return {
         "border": features.pop("border"),
         "shape": shape,
         "size": size,
-        BORDER_SHAPE_SIZE: np.concatenate([_border(pixels), shape, size]),
+        BORDER_SHAPE_SIZE: np.concatenate([_border(grey), shape, size]),
         **features,
     }
 
@@ -119,13 +118,3 @@ def _blockiness(grey: np.ndarray) -> float:
     """Steps between columns where JPEG's blocks meet, beside the steps between all columns."""
     steps = np.abs(np.diff(grey, axis=1)).mean(axis=0)
     return float(steps[_BLOCK - 1 :: _BLOCK].mean() / max(steps.mean(), 1e-6))
-
-
-def _ground(pixels: np.ndarray) -> np.ndarray:
-    """The pixels of the border's commonest grey that are connected with the border, bool (h, w)."""
-    border = np.zeros(pixels.shape, bool)
-    border[[0, -1]] = border[:, [0, -1]] = True
-    commonest = np.bincount(pixels[border]).argmax()
-    even = np.abs(pixels.astype(int) - commonest) <= _GROUND_TOLERANCE
-    _, regions = cv2.connectedComponents(even.astype(np.uint8), connectivity=4)
-    return even & np.isin(regions, regions[border & even])

@@ -4,6 +4,9 @@ Coordinates run from -1 to 1, x to the patient's left and y to the back. A cover
 (SIDE, SIDE) array that says how much of a pixel, 0 to 1, a thing takes up.
 """
 
+import math
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 
@@ -24,10 +27,18 @@ def ellipse(
 ) -> np.ndarray:
     """Cover of a (super-)ellipse, float32 (SIDE, SIDE), its edge one pixel soft."""
     turn = np.deg2rad(degrees)
-    u = (X - x) * np.cos(turn) + (Y - y) * np.sin(turn)
-    v = (Y - y) * np.cos(turn) - (X - x) * np.sin(turn)
+    reach = np.hypot(rx, ry) * (1 + 1 / (min(rx, ry) * SIDE))
+    rows, columns = (
+        slice(*np.searchsorted(axis, (middle - reach, middle + reach)))
+        for axis, middle in ((Y[:, 0], y), (X[0], x))
+    )
+    right, down = X[rows, columns] - x, Y[rows, columns] - y
+    u = right * np.cos(turn) + down * np.sin(turn)
+    v = down * np.cos(turn) - right * np.sin(turn)
     radius = (np.abs(u / rx) ** power + np.abs(v / ry) ** power) ** (1 / power)
-    return np.clip((1 - radius) * min(rx, ry) * SIDE / 2 + 0.5, 0, 1)
+    cover = np.zeros((SIDE, SIDE), radius.dtype)
+    cover[rows, columns] = np.clip((1 - radius) * min(rx, ry) * SIDE / 2 + 0.5, 0, 1)
+    return cover
 
 
 def clouds(rng: np.random.Generator, scale: float) -> np.ndarray:
@@ -128,7 +139,7 @@ def draw_trees(rng: np.random.Generator, lungs: np.ndarray) -> tuple[np.ndarray,
     for direction in (0, np.pi):
         hilum = np.array([np.cos(direction) * 0.14, 0.02])
         for turn in np.linspace(-1.75, 1.75, 7):
-            start = hilum + rng.uniform(-0.03, 0.03, 2)
+            start = (hilum + rng.uniform(-0.03, 0.03, 2)).tolist()
             _grow(vessels, rng, start, direction + turn + rng.normal(0, 0.12), rng.uniform(4, 7))
         for turn in rng.uniform(-1, 1, 3):
             heading = direction + turn
@@ -161,25 +172,32 @@ def _draw_crossings(rng: np.random.Generator, lungs: np.ndarray) -> np.ndarray:
     return _shrink(across)
 
 
-def _pixels(point: np.ndarray) -> tuple[int, int]:
+def _pixels(point: Sequence[float]) -> tuple[int, int]:
     """A point in drawing coordinates on the fine canvas."""
-    x, y = (point + 1) / 2 * SIDE * _FINE
-    return round(x), round(y)
+    x, y = point
+    return round((x + 1) / 2 * SIDE * _FINE), round((y + 1) / 2 * SIDE * _FINE)
 
 
 def _grow(
-    canvas: np.ndarray, rng: np.random.Generator, start: np.ndarray, heading: float, width: float
+    canvas: np.ndarray,
+    rng: np.random.Generator,
+    start: Sequence[float],
+    heading: float,
+    width: float,
 ) -> None:
     """Draw one vessel and, ever thinner, those that branch off it."""
     twigs = [(start, heading, width * _FINE)]
     while twigs:
         point, heading, width = twigs.pop()
+        begin = _pixels(point)
         for _ in range(4):
             heading += rng.normal(0, 0.13)
-            end = point + rng.uniform(0.014, 0.03) * np.array([np.cos(heading), np.sin(heading)])
-            shade = int(np.clip(90 + 24 * width, 0, 255))
-            cv2.line(canvas, _pixels(point), _pixels(end), shade, max(1, round(width)), cv2.LINE_AA)
-            point, width = end, width * 0.955
+            length = rng.uniform(0.014, 0.03)
+            point = point[0] + length * math.cos(heading), point[1] + length * math.sin(heading)
+            shade = int(min(90 + 24 * width, 255))
+            end = _pixels(point)
+            cv2.line(canvas, begin, end, shade, max(1, round(width)), cv2.LINE_AA)
+            begin, width = end, width * 0.955
         if width > 1.1:
             spread = rng.uniform(0.25, 0.6) * rng.choice((-1, 1))
             twigs.append((point, heading - 0.35 * spread, width * rng.uniform(0.78, 0.9)))

@@ -26,6 +26,7 @@ from covidct.files import replace_text
 from covidct.inference.calibration import fit_calibration
 from covidct.inference.store import MODEL_FILE, ModelCard, sha256_of
 from covidct.models.backbones import get_preprocess_input
+from covidct.models.folding import fold_batch_norm
 from covidct.models.network import DROPOUT_LAYER, build_network, freeze_for_finetuning
 from covidct.training.callbacks import KeepEpochs, RefuseDivergence, SayProgress
 from covidct.training.config import TrainConfig
@@ -164,9 +165,10 @@ def _train(run: Path, progress: Callable) -> ModelCard:
 
     writer.say(epoch=finished_epochs(run), message="Keeping the best weights as a model.")
     network.load_weights(run / BEST_WEIGHTS)
-    round_to_half_precision(network)
-    logits = network.predict(validation_stream, verbose=0)[:, 0]
-    keep_model(run, keras.Model(network.input, network.output, name=config.backbone))
+    kept = fold_batch_norm(network)
+    round_to_half_precision(kept)
+    logits = kept.predict(validation_stream, verbose=0)[:, 0]
+    keep_model(run, kept)
     card = ModelCard(
         name=run.name,
         sha256=sha256_of(run / MODEL_FILE),

@@ -1,6 +1,4 @@
 import json
-import subprocess
-import sys
 
 import cv2
 import numpy as np
@@ -138,27 +136,24 @@ def test_a_class_without_a_readable_slice_is_refused(deaf, tmp_path):
 
 
 def test_the_command_prints_a_table_or_json_and_its_status_says_whether_a_file_was_refused(
-    root, deaf_model_folder, tmp_path
+    run, deaf_model_folder, tmp_path
 ):
     data = write_dataset(
         tmp_path / "data", lambda seed, _: phantom_slice(seed, size=128).ct_slice.pixels, 2
     )
 
-    def run(*options):
-        command = [sys.executable, "-m", "covidct", "audit", "--out", tmp_path / "out", *options]
-        return subprocess.run(command, cwd=root, capture_output=True, text=True)
-
-    done = run("--data", data, "--model", deaf_model_folder)
+    asked = ("audit", "--out", tmp_path / "out", "--data", data, "--model", deaf_model_folder)
+    done = run(*asked)
     assert done.returncode == 0, done.stderr
     assert "all but the lungs" in done.stdout
     assert "not a diagnosis" in done.stdout
     (data / "CT_COVID" / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n broken")
-    done = run("--data", data, "--model", deaf_model_folder, "--json")
+    done = run(*asked, "--json")
     assert done.returncode == 1
     figures = json.loads(done.stdout)
     assert [skip["file"] for skip in figures["skipped"]] == ["broken.png"]
     assert figures == json.loads((tmp_path / "out" / "audit.json").read_text())
-    done = run("--data", data, "--model", deaf_model_folder, "--split", "val")
+    done = run(*asked, "--split", "val")
     assert done.returncode == 1
     assert "no “val” list" in done.stderr
-    assert run().returncode == 2
+    assert run(*asked[:3]).returncode == 2

@@ -69,7 +69,7 @@ def test_two_models_of_equal_worth_seldom_seem_to_differ():
 
 def test_a_run_is_compared_on_its_validation_slices(phantom_dataset, tmp_path):
     folder = tmp_path / "run"
-    config = TrainConfig(image_size=64, epochs=1, trainable_share=0.0)
+    config = TrainConfig(image_size=64, epochs=1, trainable_share=0.0, probe_views=1)
     fit(phantom_dataset, folder, config, exclude=["CT_COVID/a.png"])
     comparison = compare(folder)
     assert comparison.candidate["model_id"] == read_card(folder).model_id

@@ -1,9 +1,9 @@
 import json
 import shutil
-import subprocess
-import sys
+import signal
 
 import pytest
+from forked import start_python
 
 from covidct.errors import ModelError, ModelIntegrityError
 from covidct.inference.classifier import Classifier
@@ -135,17 +135,18 @@ def test_a_record_that_cannot_be_read_is_said_so(own_home):
         find_model(None)
 
 
-def test_a_promotion_killed_at_any_step_leaves_a_whole_model_in_use(candidates, root):
+def test_a_promotion_killed_at_any_step_leaves_a_whole_model_in_use(candidates, tmp_path):
     """The process is killed at its first, fourth, seventh … access to the folder of models."""
     promote(candidates[0])
     old = current_model()
     for moment in range(0, 100, 3):
-        code = [sys.executable, "-c", PROMOTE_AND_DIE, old.parent, candidates[1], str(moment)]
-        killed = subprocess.run(code, cwd=root, capture_output=True).returncode
+        arguments, log = (old.parent, candidates[1], moment), tmp_path / "log.txt"
+        process = start_python(PROMOTE_AND_DIE, arguments, log, log)
+        process.join()
         assert read_card(current_model()).sha256
         if current_model() != old:
             break
-        assert killed == -9
+        assert process.exitcode == -signal.SIGKILL
         assert len(history()) == 1
     assert moment > 9
     assert Classifier.load().card.name == "run second"

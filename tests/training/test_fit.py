@@ -1,11 +1,10 @@
 import json
 import shutil
-import subprocess
-import sys
 import time
 
 import numpy as np
 import pytest
+from forked import start_covidct
 
 from covidct.errors import ConfigError
 from covidct.inference.classifier import Classifier
@@ -19,7 +18,7 @@ from covidct.training.run_folder import (
     read_run_folder,
 )
 
-CONFIG = TrainConfig(image_size=64, epochs=3, batch_size=6, seed=4)
+CONFIG = TrainConfig(image_size=64, epochs=3, batch_size=6, probe_views=2, seed=4)
 
 
 @pytest.fixture(scope="module")
@@ -62,20 +61,17 @@ def test_there_must_be_a_run_to_resume(tmp_path):
         resume(tmp_path)
 
 
-def test_a_killed_run_goes_on_to_the_same_result(run, phantom_dataset, tmp_path, root):
+def test_a_killed_run_goes_on_to_the_same_result(run, phantom_dataset, tmp_path):
     """Killed after the first epoch and resumed, it logs each epoch once, with the same figures."""
     folder = tmp_path / "killed"
-    train = [sys.executable, "-m", "covidct", "train", "--data", phantom_dataset, "--run", folder]
-    options = ["--image-size", "64", "--epochs", "3", "--batch-size", "6", "--seed", "4"]
-    process = subprocess.Popen(
-        [*train, *options],
-        cwd=root,
-        stdout=subprocess.DEVNULL,
-    )
-    while process.poll() is None and not finished_epochs(folder):
+    train = ("train", "--data", phantom_dataset, "--run", folder, "--image-size", 64)
+    options = ("--epochs", 3, "--batch-size", 6, "--probe-views", 2, "--seed", 4)
+    log = tmp_path / "log.txt"
+    process = start_covidct([*train, *options], log, log)
+    while process.is_alive() and not finished_epochs(folder):
         time.sleep(0.05)
     process.kill()
-    process.wait()
+    process.join()
     assert finished_epochs(folder) in (1, 2)
     resume(folder)
     whole, resumed = read_metrics(run), read_metrics(folder)

@@ -4,7 +4,6 @@ import random
 import resource
 import shutil
 import subprocess
-import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +11,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from forked import start_covidct
 
 from covidct.errors import ConfigError, DatasetError
 from covidct.inference.classifier import Classifier
@@ -26,17 +26,16 @@ from covidct.training.run_folder import finished_epochs, read_metrics, start_run
 KILLS = 10
 
 
-def launch(folder, root):
-    command = [sys.executable, "-m", "covidct", "train", "--run", folder, "--resume"]
-    with (folder / "log.txt").open("ab") as log:
-        return subprocess.Popen(command, cwd=root, stdout=log, stderr=subprocess.STDOUT)
+def launch(folder):
+    log = folder / "log.txt"
+    return start_covidct(["train", "--run", folder, "--resume"], log, log)
 
 
 def wait_for_a_bad_moment(folder, process, kill, chance):
     """In turns: after any step it speaks of, while a backup is written, while any file appears."""
     backup = folder / "backup" / "unfinished" / "latest.weights.h5"
     steps, said, before = chance.randrange(1, 14), None, set()
-    while process.poll() is None:
+    while process.is_alive():
         if kill % 3 == 0:
             steps -= said != (said := read_status(folder).updated)
             if steps < 0:
@@ -60,24 +59,26 @@ def _is_being_written(file):
 
 
 def test_a_run_killed_ten_times_ends_as_if_it_had_not_been(
-    phantom_dataset, quick, tmp_path, root, phantoms
+    phantom_dataset, quick, tmp_path, phantoms
 ):
     config = replace(quick, epochs=12)
     folder, chance = tmp_path / "killed", random.Random(5)
     start_run_folder(folder, phantom_dataset, config)
     done = 0
     for kill in range(KILLS):
-        process = launch(folder, root)
+        process = launch(folder)
         try:
             wait_for_a_bad_moment(folder, process, kill, chance)
         finally:
             process.kill()
-            process.wait()
+            process.join()
         print(f"killed after {finished_epochs(folder)} epochs: {read_status(folder).message}")
         assert finished_epochs(folder) >= done
         done = finished_epochs(folder)
         assert len(read_metrics(folder)) in (done, done + 1)
-    assert launch(folder, root).wait() == 0, (folder / "log.txt").read_text()[-2000:]
+    process = launch(folder)
+    process.join()
+    assert process.exitcode == 0, (folder / "log.txt").read_text()[-2000:]
 
     rows = read_metrics(folder)
     assert [row["epoch"] for row in rows] == list(range(12))
