@@ -3,25 +3,33 @@
 python -m streamlit run app.py
 """
 
+from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 
 import streamlit as st
 
-from covidct.ui import access, diagnose, evaluation, frame, training, uploads, use_notice
+from covidct.ui import access, frame, uploads, use_notice
 
 ICON = Path(__file__).parent / "covidct" / "ui" / "assets" / "icon.png"
+
+
+def page(name: str) -> Callable[[], None]:
+    """A page whose module is imported when somebody opens it."""
+    return lambda: import_module(f"covidct.ui.{name}").page()
+
 
 st.set_page_config(page_title="covidct", page_icon=str(ICON), layout="wide")
 uploads.keep_in_memory()
 frame.show()
 access.require_login()
-page = st.navigation(
+chosen = st.navigation(
     [
-        st.Page(diagnose.page, title="Diagnose", url_path="diagnose", default=True),
-        st.Page(evaluation.page, title="Evaluation", url_path="evaluation"),
-        st.Page(training.page, title="Training", url_path="training"),
+        st.Page(page("diagnose"), title="Diagnose", url_path="diagnose", default=True),
+        st.Page(page("evaluation"), title="Evaluation", url_path="evaluation"),
+        st.Page(page("training"), title="Training", url_path="training"),
     ],
     position="top",
 )
 use_notice.require()
-page.run()
+chosen.run()

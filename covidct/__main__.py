@@ -12,9 +12,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from covidct.commands import DONE, FAILED, NOTICE, classify, release, report, runs
+from covidct.commands import DONE, FAILED, NOTICE, bench, classify, release, report, runs
 from covidct.errors import CovidCTError
-from covidct.home import data_dir
 
 if TYPE_CHECKING:
     from covidct.data.download import Download
@@ -186,19 +185,6 @@ def _check(options: argparse.Namespace) -> int:
     return FAILED if report.leaks else DONE
 
 
-def _bench(options: argparse.Namespace) -> int:
-    from covidct.evaluation.benchmark import training_cost
-    from covidct.training.config import TrainConfig
-
-    figures = training_cost(options.data, TrainConfig(backbone=options.backbone), options.out)
-    print(f"One epoch on {figures['slices']} slices, {options.backbone}:")
-    print(f"  {figures['training_vs_bare']:.2f} times the bare fit on cached arrays")
-    for name in ("reading", "augmentation"):
-        share = figures[f"{name}_vs_epoch"]
-        print(f"  {name} of all slices once: {share:.1%} of an epoch")
-    return DONE
-
-
 def _print_figures(figures: dict[str, Any]) -> None:
     print(
         f"{figures['split']}: {figures['n']} slices of {figures['patients']} patients, "
@@ -296,14 +282,10 @@ def _parser(train: bool) -> argparse.ArgumentParser:
     check.add_argument("--validation-share", type=float, default=0.2)
     check.add_argument("--seed", type=int, default=0)
 
-    bench = commands.add_parser("bench", help="what training costs beside the bare network")
-    bench.add_argument("--data", type=Path, default=data_dir() / "COVID-CT", metavar="DIR")
-    bench.add_argument("--backbone", default="efficientnet_lite0", metavar="NAME")
-    bench.add_argument("--out", type=Path, required=True, metavar="FILE")
+    bench.add_command(commands)
 
     for command, run in (
         (audit, _audit),
-        (bench, _bench),
         (explain, _explain),
         (fetch, _fetch),
         (check, _check),

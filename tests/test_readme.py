@@ -3,6 +3,8 @@ import re
 
 import pytest
 
+from covidct.evaluation.bench.run import rows
+
 
 @pytest.fixture(scope="module")
 def readme(root):
@@ -29,6 +31,13 @@ def test_heat_maps_are_told_of_as_measured(readme, root):
             for where in ("series", "planted")
         ]
         assert f"| {title} | {' | '.join(cells)} |" in readme
+
+
+def test_the_costs_are_those_that_the_bench_wrote(readme, root):
+    figures = json.loads((root / "weights" / "covidct-astra" / "bench.json").read_text())
+    told = readme.split("## How fast")[1].split("\n## ")[0]
+    table = [line for line in told.splitlines() if line.startswith("| ")][2:]
+    assert table == [f"| {what} | {value} | {target} |" for what, value, target, _ in rows(figures)]
 
 
 def test_there_are_exactly_two_commands_for_a_fresh_machine(readme):

@@ -6,16 +6,18 @@ import argparse
 import json
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from covidct.commands import DONE, FAILED, NOTICE
-from covidct.errors import ArchiveError, NotALungSlice, UnreadableSlice
+from covidct.errors import ArchiveError, NotALungSlice
 
 if TYPE_CHECKING:
     from covidct.imaging import CTSlice
     from covidct.imaging.series import Place
     from covidct.inference.classifier import Classifier
+    from covidct.inference.pipeline import Judged
 
 
 def add_command(commands: argparse._SubParsersAction) -> argparse.ArgumentParser:
@@ -47,7 +49,7 @@ def _classify(options: argparse.Namespace) -> int:
     admit = past_gate if options.despite_gate else check_lung_slice
     status = DONE
     for path in options.paths:
-        for line in _lines(path, classifier, admit):
+        for line in lines(path, classifier, admit):
             if "error" in line:
                 status = FAILED
             as_json = json.dumps(line, ensure_ascii=False, default=str)
@@ -58,44 +60,60 @@ def _classify(options: argparse.Namespace) -> int:
     return status
 
 
-def _lines(
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """A line to print: what is known before the network is asked, and how to read the slice."""
+
+    known: dict[str, Any]
+    read: Callable[[], CTSlice] | None = None
+
+
+def lines(
     path: Path, classifier: Classifier, admit: Callable[[CTSlice], CTSlice]
 ) -> Iterator[dict[str, Any]]:
     """One line for each slice at a path, series in their order; notes go to standard error.
 
     Slices of a series that the gate refuses above or below its lungs are set aside, not refused.
     """
-    from covidct.imaging import read_slice
     from covidct.imaging.extent import tell_ends
+    from covidct.inference.pipeline import judge_many
+
+    groups = _groups(path, admit)
+    judged = judge_many(classifier, (one.read for group in groups for one in group if one.read))
+    for group in groups:
+        said = (one.known | _said(next(judged)) for one in group if one.read)
+        yield from tell_ends(said, lambda line: "label" in line, _beyond_lungs)
+        yield from (one.known for one in group if not one.read)
+
+
+def _groups(path: Path, admit: Callable[[CTSlice], CTSlice]) -> list[list[_Entry]]:
+    """What is at a path: single files, and series with what was set aside of them."""
+    from covidct.imaging import read_slice
     from covidct.imaging.series import gather
     from covidct.imaging.sources import File, files_at
 
     try:
         files = files_at(path)
     except ArchiveError as error:
-        yield {"file": str(path), "error": str(error)}
-        return
+        return [[_Entry({"file": str(path), "error": str(error)})]]
+    groups = []
     for group in gather(files):
         if isinstance(group, File):
-            yield _line(
-                {"file": group.name},
-                lambda group=group: admit(read_slice(group.read())),
-                classifier,
+            groups.append(
+                [_Entry({"file": group.name}, lambda file=group: admit(read_slice(file.read())))]
             )
             continue
         for note in group.notes:
             print(f"covidct: {path}: {note}", file=sys.stderr)
-        lines = (
-            _line(
-                _named(place),
-                lambda group=group, index=index: admit(group.read(index)),
-                classifier,
-            )
+        slices = [
+            _Entry(_named(place), lambda series=group, index=index: admit(series.read(index)))
             for index, place in enumerate(group.places)
-        )
-        yield from tell_ends(lines, lambda line: "label" in line, _beyond_lungs)
-        for left in group.set_aside:
-            yield {**_named(left.place), "set_aside": left.reason}
+        ]
+        left_out = [
+            _Entry({**_named(left.place), "set_aside": left.reason}) for left in group.set_aside
+        ]
+        groups.append(slices + left_out)
+    return groups
 
 
 def _named(place: Place) -> dict[str, Any]:
@@ -103,26 +121,19 @@ def _named(place: Place) -> dict[str, Any]:
     return {key: value for key, value in found.items() if value is not None}
 
 
-def _line(
-    name: dict[str, Any], read: Callable[[], CTSlice], classifier: Classifier
-) -> dict[str, Any]:
+def _said(judged: Judged) -> dict[str, Any]:
     """The verdict on a slice, or why there is none."""
-    from covidct.inference.heatmap import explain
     from covidct.reports.words import OUTSIDE_LUNGS, is_mostly_outside
 
-    try:
-        ct_slice = read()
-    except UnreadableSlice as error:
-        return {**name, "error": error}
-    prediction, heat = explain(classifier, ct_slice)
-    flag = [OUTSIDE_LUNGS] if is_mostly_outside(heat.lung_share) else []
+    if judged.prediction is None:
+        return {"error": judged.refusal}
+    flag = [OUTSIDE_LUNGS] if is_mostly_outside(judged.lung_share) else []
     return {
-        **name,
-        "label": prediction.label,
-        "probability": round(prediction.probability, 6),
-        "decision": prediction.decision,
-        "notes": [*ct_slice.notes, *flag],
-        "model_id": prediction.model_id,
+        "label": judged.prediction.label,
+        "probability": round(judged.prediction.probability, 6),
+        "decision": judged.prediction.decision,
+        "notes": [*judged.notes, *flag],
+        "model_id": judged.prediction.model_id,
     }
 
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from covidct.errors import NotALungSlice
 from covidct.imaging.ct_slice import CTSlice
-from covidct.imaging.lungs import figure_box, lung_mask
+from covidct.imaging.lungs import convex_hull, figure_box, lung_mask
 
 OUTSIDE_USE = "Outside the intended use."
 
@@ -168,9 +168,7 @@ def measure(pixels: np.ndarray) -> Measures | None:
         return None
     rows, columns = np.flatnonzero(lungs.any(axis=1)), np.flatnonzero(lungs.any(axis=0))
     top, bottom, left, right = rows[0], rows[-1] + 1, columns[0], columns[-1] + 1
-    hull = cv2.fillConvexPoly(
-        np.zeros(lungs.shape, np.uint8), cv2.convexHull(cv2.findNonZero(lungs.view(np.uint8))), 1
-    )
+    hull = convex_hull(lungs)
     rim = 2 * max(2, round(_RIM * grey.shape[1])) + 1
     thorax = cv2.dilate(hull, _ellipse(rim)) > 0
     inside = hull.astype(bool)

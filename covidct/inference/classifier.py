@@ -127,9 +127,18 @@ class Classifier:
         self, ct_slices: Sequence[CTSlice], waiting: Waiting | None = None
     ) -> list[Evidence]:
         """The verdicts on a batch of slices, in order, from one forward pass."""
-        if not ct_slices:
+        return self.look_at_chests([self.find_chest(one) for one in ct_slices], waiting)
+
+    def find_chest(self, ct_slice: CTSlice) -> Chest:
+        """The part of a slice that the network sees."""
+        return find_chest(ct_slice, self.card.image_size)
+
+    def look_at_chests(
+        self, chests: Sequence[Chest], waiting: Waiting | None = None
+    ) -> list[Evidence]:
+        """The verdicts on a batch of slices whose chests were found before."""
+        if not chests:
             return []
-        chests = [find_chest(ct_slice, self.card.image_size) for ct_slice in ct_slices]
         logits, activations = self.forward(self.network_input(chests), waiting)
         return [
             Evidence(Prediction.of(self.card, logit), chest, activation)

@@ -122,7 +122,7 @@ def overlay(
         opacity: 0 to 1, the cover at the peak.
         colormap: a key of :data:`COLORMAPS`.
     """
-    grey = np.repeat(ct_slice.pixels[..., None], 3, axis=2).astype(np.float32)
+    grey = ct_slice.pixels[..., None].astype(np.float32)
     cover = (opacity * heat.values)[..., None]
     return np.rint(grey * (1 - cover) + paint(heat.values, colormap) * cover).astype(np.uint8)
 

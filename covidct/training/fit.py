@@ -165,7 +165,7 @@ def _train(run: Path, progress: Callable) -> ModelCard:
 
     writer.say(epoch=finished_epochs(run), message="Keeping the best weights as a model.")
     network.load_weights(run / BEST_WEIGHTS)
-    kept = fold_batch_norm(network)
+    kept = fold_batch_norm(keras.Model(network.input, network.output, name=config.backbone))
     round_to_half_precision(kept)
     logits = kept.predict(validation_stream, verbose=0)[:, 0]
     keep_model(run, kept)

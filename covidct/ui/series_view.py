@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-import altair as alt
-import pandas as pd
 import streamlit as st
 
 from covidct.reports.words import series_sentence
@@ -17,6 +15,8 @@ from covidct.ui.uploads import SeriesOnPage
 from covidct.ui.widgets import callout
 
 if TYPE_CHECKING:
+    import altair as alt
+
     from covidct.inference.calibration import Calibration
 
 _MOST, _THUMBNAIL = 5, 220
@@ -119,6 +119,9 @@ def _chart(
     judged: Sequence[int], outcomes: Sequence[Outcome], calibration: Calibration, axis: str
 ) -> alt.LayerChart:
     """The probability of each slice, the operating point, the abstain band and what is missing."""
+    import altair as alt  # here, since the first page can do without and would wait a second
+    import pandas as pd
+
     rows = pd.DataFrame(
         {
             "slice": [number + 1 for number in judged],

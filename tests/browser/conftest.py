@@ -1,26 +1,19 @@
 """A real server, a real Chromium, and slices to drop into it."""
 
-import os
 import shutil
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
 
 import pytest
+from app_server import READY_SECONDS, REPOSITORY, Server, serve, wait_until_healthy
 from PIL import Image
 from playwright.sync_api import Browser, Locator, Page, sync_playwright
 
 from covidct.imaging.phantom import phantom_slice
 from covidct.ui.texts import ACCEPT
 
-REPOSITORY = Path(__file__).parents[2]
 COVID_CT = REPOSITORY.parent / "shared" / "data" / "COVID-CT" / "Images-processed"
 CHROMIUM_OPTIONS = [
     "--no-sandbox",
@@ -31,7 +24,6 @@ CHROMIUM_OPTIONS = [
     "--disable-sync",
     "--no-first-run",
 ]
-READY_SECONDS = 120  # for a busy machine
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -40,69 +32,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="write the README's screenshot to covidct/ui/assets/",
     )
-
-
-@dataclass(frozen=True)
-class Server:
-    """A running app: where it listens, where its output goes, its process."""
-
-    url: str
-    log: Path
-    process: subprocess.Popen
-
-
-@contextmanager
-def serve(
-    folder: Path,
-    secrets: Callable[[str], str] | None = None,
-    largest_file: int | None = None,
-) -> Iterator[Server]:
-    """The app in a process of its own, which keeps below `folder` whatever it writes.
-
-    Args:
-        folder: for its log, homes and temporary files.
-        secrets: gives the text of Streamlit's secrets for a server at an address.
-        largest_file: bytes that it may write to one file.
-    """
-    with socket.socket() as free:
-        free.bind(("localhost", 0))
-        port = free.getsockname()[1]
-    log = folder / "server.log"
-    limit = ["prlimit", f"--fsize={largest_file}"] if largest_file else []
-    command = [*limit, sys.executable, "-m", "streamlit", "run", "app.py"]
-    options = ["--server.port", str(port), "--server.headless", "true"]
-    if secrets:
-        (folder / "secrets.toml").write_text(secrets(f"http://localhost:{port}"))
-        options += ["--secrets.files", str(folder / "secrets.toml")]
-    environment = {
-        **os.environ,
-        "COVIDCT_HOME": str(folder / "home"),
-        "COVIDCT_DATA_FOLDERS": str(folder.parent),
-    }
-    for variable, name in (("HOME", "user"), ("TMPDIR", "temporary")):
-        (folder / name).mkdir(exist_ok=True)
-        environment[variable] = str(folder / name)
-    with log.open("w") as output:
-        process = subprocess.Popen(
-            [*command, *options], cwd=REPOSITORY, env=environment, stdout=output, stderr=output
-        )
-        try:
-            _wait_until_healthy(f"http://localhost:{port}/_stcore/health", process, log)
-            yield Server(f"http://localhost:{port}", log, process)
-        finally:
-            process.terminate()
-            process.wait(READY_SECONDS)
-
-
-def _wait_until_healthy(url: str, process: subprocess.Popen, log: Path) -> None:
-    deadline = time.monotonic() + READY_SECONDS
-    while time.monotonic() < deadline and process.poll() is None:
-        try:
-            with urllib.request.urlopen(url, timeout=1):
-                return
-        except OSError:
-            time.sleep(0.1)
-    pytest.fail(f"the server did not start:\n{log.read_text()}")
 
 
 @pytest.fixture
@@ -120,7 +49,7 @@ def run_app() -> Callable[..., AbstractContextManager[Server]]:
 @pytest.fixture(scope="session")
 def wait_for() -> Callable[..., None]:
     """Waits until a process answers at an address."""
-    return _wait_until_healthy
+    return wait_until_healthy
 
 
 @pytest.fixture

@@ -1,186 +1,22 @@
-"""Browser tabs by the dozen: clients that speak Streamlit's protocol and draw nothing.
+"""Tabs without a browser, and the app for them."""
 
-Thirty Chromium contexts would take both processor cores from the server that they are to load.
-What the server sees of these clients is the same: a websocket with Streamlit's own messages
-(``streamlit.proto``), uploads behind its XSRF token, pictures and files fetched over HTTP.
-"""
-
-import runpy
-import uuid
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
-from pathlib import Path
+from contextlib import ExitStack
 
+import app_server
 import pytest
-import requests
-from streamlit.proto.BackMsg_pb2 import BackMsg
-from streamlit.proto.Common_pb2 import FileURLs
-from streamlit.proto.Element_pb2 import Element
-from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
-from streamlit.proto.WidgetStates_pb2 import WidgetState
-from websockets.sync.client import ClientConnection, connect
 
-# The tests are no package: tf-keras-vis installs one that is called so.
-_browser_tests = runpy.run_path(str(Path(__file__).parents[1] / "browser" / "conftest.py"))
-
-_XSRF_COOKIE = "_streamlit_xsrf"
-_RUN_ENDS = {
-    ForwardMsg.FINISHED_SUCCESSFULLY,
-    ForwardMsg.FINISHED_WITH_COMPILE_ERROR,
-    ForwardMsg.FINISHED_FRAGMENT_RUN_SUCCESSFULLY,
-}
-
-
-class Visitor:
-    """A tab on the Diagnose page.
-
-    Attributes:
-        page: what the last run of the page has drawn, by its place.
-        received: the messages of the last run as they came.
-    """
-
-    def __init__(self, url: str, http: requests.Session, socket: ClientConnection) -> None:
-        self.url, self.http, self.socket = url, http, socket
-        self.session = ""
-        self.page: dict[tuple[int, ...], Element] = {}
-        self.received: list[bytes] = []
-        self._states: dict[str, WidgetState] = {}
-        self._cached: dict[str, ForwardMsg] = {}
-
-    def open(self) -> "Visitor":
-        """Wait for the page, past a notice that has to be accepted first."""
-        self.run()
-        if not self.elements("file_uploader"):
-            (accept,) = self.elements("button")
-            self.run(WidgetState(id=accept.id, trigger_value=True))
-        return self
-
-    def drop(self, name: str, data: bytes) -> Iterator[Element]:
-        """Drop one file in place of what was dropped before; what is drawn as it comes."""
-        place = self.upload_place(name)
-        self.put(place, name, data).raise_for_status()
-        (uploader,) = self.elements("file_uploader")
-        state = WidgetState(id=uploader.id)
-        uploaded = state.file_uploader_state_value.uploaded_file_info.add(
-            file_id=place.file_id, name=name, size=len(data)
-        )
-        uploaded.file_urls.CopyFrom(place)
-        self._states[uploader.id] = state
-        yield from self.watch()
-
-    def upload_place(self, name: str) -> FileURLs:
-        """Where the server wants a file to be put."""
-        message = BackMsg()
-        message.file_urls_request.request_id = str(uuid.uuid4())
-        message.file_urls_request.session_id = self.session
-        message.file_urls_request.file_names.append(name)
-        answer = self._ask(message, "file_urls_response")
-        return answer.file_urls[0]
-
-    def put(self, place: FileURLs, name: str, data: bytes) -> requests.Response:
-        """Upload a file."""
-        return self.http.put(
-            self.url + place.upload_url,
-            files={"file": (name, data)},
-            headers={"X-Xsrftoken": self.http.cookies[_XSRF_COOKIE]},
-        )
-
-    def fetch(self, path: str) -> bytes:
-        """A picture or a file that the page refers to."""
-        answer = self.http.get(self.url + path)
-        answer.raise_for_status()
-        return answer.content
-
-    def press_download(self, label: str) -> str:
-        """Press the download button of that name; where the file made for it lies."""
-        (button,) = (b for b in self.elements("download_button") if b.label == label)
-        message = BackMsg()
-        message.backend_operation_request.request_id = str(uuid.uuid4())
-        message.backend_operation_request.session_id = self.session
-        message.backend_operation_request.deferred_file.file_id = button.deferred_file_id
-        answer = self._ask(message, "backend_operation_response")
-        assert not answer.error_msg, answer.error_msg
-        return answer.deferred_file.url
-
-    def elements(self, kind: str) -> list:
-        """Those of a kind on the page."""
-        return [getattr(e, kind) for e in self.page.values() if e.WhichOneof("type") == kind]
-
-    def html(self) -> str:
-        """All HTML on the page."""
-        return "\n".join(element.body for element in self.elements("html"))
-
-    def run(self, *pressed: WidgetState) -> None:
-        """Let the page run to its end."""
-        for _ in self.watch(*pressed):
-            pass
-
-    def watch(self, *pressed: WidgetState) -> Iterator[Element]:
-        """Let the page run; what is drawn as it comes."""
-        message = BackMsg()
-        message.rerun_script.widget_states.widgets.extend([*self._states.values(), *pressed])
-        self.socket.send(message.SerializeToString())
-        self.received.clear()
-        while True:
-            answer = self._next()
-            kind = answer.WhichOneof("type")
-            if kind == "new_session":
-                self.session = answer.new_session.initialize.session_id
-                self.page.clear()
-            elif kind == "delta" and answer.delta.WhichOneof("type") == "new_element":
-                element = answer.delta.new_element
-                self.page[tuple(answer.metadata.delta_path)] = element
-                yield element
-            elif kind == "script_finished" and answer.script_finished in _RUN_ENDS:
-                assert answer.script_finished == ForwardMsg.FINISHED_SUCCESSFULLY
-                return
-
-    def _ask(self, message: BackMsg, kind: str) -> object:
-        self.socket.send(message.SerializeToString())
-        while (answer := self._next()).WhichOneof("type") != kind:
-            pass
-        return getattr(answer, kind)
-
-    def _next(self) -> ForwardMsg:
-        """The next message, also where it only names one that was sent before."""
-        data = self.socket.recv()
-        self.received.append(data)
-        message = ForwardMsg.FromString(data)
-        if message.WhichOneof("type") == "ref_hash":
-            known = ForwardMsg()
-            known.CopyFrom(self._cached[message.ref_hash])
-            known.metadata.CopyFrom(message.metadata)
-            return known
-        if message.metadata.cacheable:
-            self._cached[message.hash] = message
-        return message
+from covidct.ui.visitor import Visitor, open_tab
 
 
 @pytest.fixture(scope="session")
 def serve() -> Callable:
     """The app in a process of its own, as for the tests with a browser."""
-    return _browser_tests["serve"]
-
-
-@contextmanager
-def open_tab(url: str) -> Iterator[Visitor]:
-    """A tab of a browser of its own."""
-    with requests.Session() as http:
-        http.get(f"{url}/_stcore/health").raise_for_status()
-        token = http.cookies[_XSRF_COOKIE]
-        with connect(
-            f"{url.replace('http', 'ws', 1)}/_stcore/stream",
-            origin=url,
-            subprotocols=["streamlit", token],
-            additional_headers={"Cookie": f"{_XSRF_COOKIE}={token}"},
-            max_size=None,
-            ping_interval=None,  # as in a browser; the server's are answered
-        ) as socket:
-            yield Visitor(url, http, socket).open()
+    return app_server.serve
 
 
 @pytest.fixture
 def visit() -> Iterator[Callable[[str], Visitor]]:
-    """Opens tabs, which are closed at the end."""
+    """Opens tabs past the notice, which are closed at the end."""
     with ExitStack() as tabs:
-        yield lambda url: tabs.enter_context(open_tab(url))
+        yield lambda url: tabs.enter_context(open_tab(url)).accept_notice()

@@ -25,6 +25,16 @@ print(sorted({"tensorflow", "keras", "scipy", "sklearn"} & set(sys.modules)))
     assert result.stdout.strip() == "[]", result.stderr
 
 
+def test_the_first_page_does_without_the_libraries_of_charts():
+    code = """
+import sys
+from covidct.ui import diagnose
+print(sorted({"altair", "pandas", "pyarrow"} & set(sys.modules)))
+"""
+    result = python(code, REPOSITORY)
+    assert result.stdout.strip() == "[]", result.stderr
+
+
 def test_a_damaged_model_is_said_on_a_page_that_still_stands(tmp_path):
     for name in ("app.py", "covidct"):
         (tmp_path / name).symlink_to(REPOSITORY / name)

@@ -1,0 +1,80 @@
+"""Run the parts of the bench and put what they measured into one file."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from importlib import import_module
+from os import cpu_count
+from pathlib import Path
+from typing import NamedTuple
+
+from covidct.evaluation.bench.settings import Settings
+from covidct.files import replace_text
+
+# Each is measured by measure_PART(settings) of the module of its name, imported when it is its turn
+PARTS = ("start", "verdict", "folder", "memory", "growth", "epoch", "reference")
+NEED_DATA = ("epoch", "reference")
+
+
+class Target(NamedTuple):
+    """What a figure should be: at most a limit, or at least."""
+
+    figure: str
+    meaning: str
+    limit: float
+    at_least: bool = False
+
+    def is_met(self, value: float) -> bool:
+        """Whether a figure reaches it."""
+        return value >= self.limit if self.at_least else value <= self.limit
+
+
+TARGETS = (
+    Target("verdict_vs_naive", "upload to overlay, times faster than the usual way", 8, True),
+    Target("verdict_vs_naive_vgg16", "the same, than the usual way with VGG16", 15, True),
+    Target("verdict_vs_forward", "upload to overlay, in bare forward passes", 2),
+    Target("folder_vs_forward", "folder of slices, share of the bare throughput", 0.8, True),
+    Target("first_page_s", "first page, seconds from the server's start", 2),
+    Target("first_verdict_vs_import", "first verdict, in imports of TensorFlow and loads", 1.5),
+    Target("help_s", "--help, seconds", 0.5),
+    Target("server_resident_mb", "server with the model loaded, MB", 1000),
+    Target("memory_growth", "growth of that by many verdicts, share", 0.05),
+    Target("train_vs_reference", "training to AUC 0.862, times sooner than VGG16", 5, True),
+)
+MOST_EXPONENT = 1.1  # linear, and what a measurement may be off
+
+
+def run(settings: Settings, parts: Sequence[str], out: Path) -> Iterator[str]:
+    """Measure parts, and add each to the file as soon as it is there; figures of parts that are
+    not run again stay.
+
+    Args:
+        settings: the amounts.
+        parts: of `PARTS`.
+        out: the JSON file to write.
+
+    Yields:
+        The part that is measured next.
+    """
+    figures = json.loads(out.read_text(encoding="utf-8")) if out.exists() else {}
+    for part in parts:
+        if part in NEED_DATA and settings.data is None:
+            continue
+        yield part
+        module = import_module(f"covidct.evaluation.bench.{part}")
+        figures |= getattr(module, f"measure_{part}")(settings)
+        figures |= {"cores": cpu_count(), "measured": f"{datetime.now(UTC):%Y-%m-%d}"}
+        replace_text(out, json.dumps(figures, indent=2, ensure_ascii=False) + "\n")
+
+
+def rows(figures: Mapping) -> Iterator[tuple[str, str, str, bool]]:
+    """The table: what, figure, target and whether it is met, of what was measured."""
+    for target in TARGETS:
+        value = figures.get(target.figure)
+        if value is not None:
+            limit = f"{'≥' if target.at_least else '≤'} {target.limit:g}"
+            yield target.meaning, f"{value:.3g}", limit, target.is_met(value)
+    for name, curve in figures.get("growth", {}).items():
+        value = curve["exponent"]
+        what = f"growth with {name}, power"
+        yield what, f"{value:.2f}", f"≤ {MOST_EXPONENT:g}", value <= MOST_EXPONENT

@@ -1,0 +1,50 @@
+"""How much is measured: enough for a figure that can be published, or little for a test."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from covidct.home import data_dir
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The amounts.
+
+    Attributes:
+        model: a shipped model, a run's folder, or None for the model in use.
+        data: a data set to train on; where there is none, training is not measured.
+        repeats: of what takes under a second; the quickest counts.
+        naive_repeats: of the usual way, which takes seconds.
+        folder: slices in the folder that is classified.
+        batches: sizes of a batch to try for the bare forward pass.
+        side: rows and columns of the synthetic slices.
+        verdicts: asked of one server, to see whether its memory grows.
+        archive: of these, in one upload.
+        growing: from what is measured to the sizes it is measured at.
+        reference_batches: of the reference's training, before the rest is extrapolated.
+        reference_batch: slices in each of them.
+        reference_side: rows and columns that they have there.
+    """
+
+    model: str | None = None
+    data: Path | None = None
+    repeats: int = 15
+    naive_repeats: int = 3
+    folder: int = 500
+    batches: tuple[int, ...] = (1, 2, 4, 8)
+    side: int = 512
+    verdicts: int = 2000
+    archive: int = 100
+    batch_sizes: tuple[int, ...] = (2, 4, 8, 16)
+    pixel_sides: tuple[int, ...] = (256, 512, 1024, 2048)
+    series_lengths: tuple[int, ...] = (10, 20, 40, 80)
+    session_counts: tuple[int, ...] = (1, 2, 4, 8)
+    reference_batches: int = 3
+    reference_batch: int = 32
+    reference_side: int = 224
+
+
+def default_data() -> Path | None:
+    """COVID-CT where it was fetched to, else None."""
+    fetched = data_dir() / "COVID-CT"
+    return fetched if fetched.is_dir() else None

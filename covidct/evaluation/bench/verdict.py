@@ -1,0 +1,72 @@
+"""From the bytes of an upload to verdict and overlay, stage by stage."""
+
+import time
+
+import cv2
+import numpy as np
+
+from covidct.evaluation.bench.naive import draws_with_matplotlib, naive_way, naive_way_vgg16
+from covidct.evaluation.bench.samples import dicom_slice, png_slice
+from covidct.evaluation.bench.settings import Settings
+from covidct.evaluation.bench.timing import fastest
+from covidct.imaging import read_slice
+from covidct.imaging.gate import check_lung_slice
+from covidct.inference.classifier import Classifier
+from covidct.inference.heatmap import heat_map, overlay
+
+STAGES = ("decode", "lungs", "preprocess", "forward", "heat map", "overlay")
+
+
+def walk(classifier: Classifier, data: bytes) -> list[float]:
+    """Seconds of each of `STAGES`, for one upload."""
+    times = [time.perf_counter()]
+    ct_slice = read_slice(data)
+    times.append(time.perf_counter())
+    check_lung_slice(ct_slice)
+    times.append(time.perf_counter())
+    chest = classifier.find_chest(ct_slice)
+    times.append(time.perf_counter())
+    evidence = classifier.look_at_chests([chest])[0]
+    times.append(time.perf_counter())
+    heat = heat_map(classifier, evidence)
+    times.append(time.perf_counter())
+    cv2.imencode(".png", cv2.cvtColor(overlay(ct_slice, heat), cv2.COLOR_RGB2BGR))
+    times.append(time.perf_counter())
+    return np.diff(times).tolist()
+
+
+def measure_verdict(settings: Settings) -> dict[str, object]:
+    """Times of one PNG and one DICOM upload against the bare forward pass and the usual way.
+
+    Each ratio is of the shortest times; the usual way is measured on the PNG file, which is all
+    that it reads.
+    """
+    classifier = Classifier.load(settings.model)
+    png, dicom = png_slice(3, settings.side), dicom_slice(3, settings.side)
+    images = classifier.network_input([classifier.find_chest(read_slice(png))])
+    walks: dict[bytes, list[list[float]]] = {png: [], dicom: []}
+    forward, *whole = fastest(
+        settings.repeats,
+        lambda: classifier.forward(images),
+        lambda: walks[png].append(walk(classifier, png)),
+        lambda: walks[dicom].append(walk(classifier, dicom)),
+    )
+    naive, vgg16, own = fastest(
+        settings.naive_repeats,
+        naive_way(classifier, png),
+        naive_way_vgg16(png),
+        lambda: walk(classifier, png),
+    )
+    own = min(own, whole[0])
+    return {
+        "verdict_vs_naive": naive / own,
+        "verdict_vs_naive_vgg16": vgg16 / own,
+        "verdict_vs_forward": max(whole) / forward,
+        "verdict_seconds": dict(zip(("PNG", "DICOM"), whole, strict=True)),
+        "forward_seconds": forward,
+        "stages": {
+            kind: dict(zip(STAGES, min(walks[data], key=sum), strict=True))
+            for kind, data in (("PNG", png), ("DICOM", dicom))
+        },
+        "naive_draws_with_matplotlib": draws_with_matplotlib(),
+    }

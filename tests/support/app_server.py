@@ -1,0 +1,81 @@
+"""The app in a process of its own, for whoever visits it."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).parents[2]
+READY_SECONDS = 120  # for a busy machine
+
+
+@dataclass(frozen=True)
+class Server:
+    """A running app: where it listens, where its output goes, its process."""
+
+    url: str
+    log: Path
+    process: subprocess.Popen
+
+
+@contextmanager
+def serve(
+    folder: Path,
+    secrets: Callable[[str], str] | None = None,
+    largest_file: int | None = None,
+) -> Iterator[Server]:
+    """The app in a process of its own, which keeps below `folder` whatever it writes.
+
+    Args:
+        folder: for its log, homes and temporary files.
+        secrets: gives the text of Streamlit's secrets for a server at an address.
+        largest_file: bytes that it may write to one file.
+    """
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        port = free.getsockname()[1]
+    log = folder / "server.log"
+    limit = ["prlimit", f"--fsize={largest_file}"] if largest_file else []
+    command = [*limit, sys.executable, "-m", "streamlit", "run", "app.py"]
+    options = ["--server.port", str(port), "--server.headless", "true"]
+    if secrets:
+        (folder / "secrets.toml").write_text(secrets(f"http://localhost:{port}"))
+        options += ["--secrets.files", str(folder / "secrets.toml")]
+    environment = {
+        **os.environ,
+        "COVIDCT_HOME": str(folder / "home"),
+        "COVIDCT_DATA_FOLDERS": str(folder.parent),
+    }
+    for variable, name in (("HOME", "user"), ("TMPDIR", "temporary")):
+        (folder / name).mkdir(exist_ok=True)
+        environment[variable] = str(folder / name)
+    with log.open("w") as output:
+        process = subprocess.Popen(
+            [*command, *options], cwd=REPOSITORY, env=environment, stdout=output, stderr=output
+        )
+        try:
+            wait_until_healthy(f"http://localhost:{port}/_stcore/health", process, log)
+            yield Server(f"http://localhost:{port}", log, process)
+        finally:
+            process.terminate()
+            process.wait(READY_SECONDS)
+
+
+def wait_until_healthy(url: str, process: subprocess.Popen, log: Path) -> None:
+    """Wait until a process answers at an address."""
+    deadline = time.monotonic() + READY_SECONDS
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            with urllib.request.urlopen(url, timeout=1):
+                return
+        except OSError:
+            time.sleep(0.1)
+    pytest.fail(f"the server did not start:\n{log.read_text()}")
