@@ -65,9 +65,12 @@ def _choose(dropped: Dropped, outcomes: Sequence[Outcome], classifier: Classifie
 
 
 def _judge_all(cases: Sequence[Case], classifier: Classifier) -> list[Outcome]:
-    """The outcome of each case, asked of the network once a session and content."""
+    """The outcome of each case, asked of the network once a session and content.
+
+    The first slice is kept for the close-up, which is mostly of it.
+    """
     keys = [_key(case, classifier) for case in cases]
-    _keep_only("shown", keys)
+    shown = _keep_only("shown", keys)
     _keep_only("despite_gate", keys)
     outcomes = _keep_only("outcomes", keys)
     if st.session_state.get("cancelled") not in (None, keys):
@@ -84,7 +87,9 @@ def _judge_all(cases: Sequence[Case], classifier: Classifier) -> list[Outcome]:
     for number, (key, case) in enumerate(zip(keys, cases, strict=True), 1):
         if key not in outcomes and not st.session_state.get("cancelled"):
             say(number)
-            outcomes[key] = examine.judge(case, classifier, partial(say, number))
+            outcomes[key], view = examine.judge(case, classifier, partial(say, number))
+            if view and not shown:
+                shown[key] = view
     progress.empty()
     cancel.empty()
     if any(key not in outcomes for key in keys):

@@ -73,23 +73,30 @@ class View:
     """A slice that is looked at closely, with the heat maps made for it so far.
 
     Attributes:
+        case: where it comes from.
         ct_slice: what the network was given.
         evidence: its verdict and what that rests on.
-        hounsfield: int16 (H, W), to be viewed in any window; None where there are none.
-        content: as in the case.
-        file: as in the case.
-        frame: its number in a file of several frames, from 1; else None.
         outside_use: why the slice lies outside the intended use, else empty.
     """
 
+    case: Case
     ct_slice: CTSlice
     evidence: Evidence
-    hounsfield: np.ndarray | None = None
-    content: str = ""
-    file: Callable[[], bytes] = bytes
-    frame: int | None = None
     outside_use: str = ""
+    _hounsfield: list[np.ndarray | None] = field(default_factory=list)
     _maps: dict[str, HeatMap] = field(default_factory=dict)
+
+    @property
+    def hounsfield(self) -> np.ndarray | None:
+        """int16 (H, W), read once, to be viewed in any window; None where there are none."""
+        if not self._hounsfield:
+            self._hounsfield.append(self.case.read_hounsfield())
+        return self._hounsfield[0]
+
+    @property
+    def frame(self) -> int | None:
+        """Its number in a file of several frames, from 1."""
+        return self.case.place.frame if self.case.place else None
 
     def seen_in(self, window: Window) -> CTSlice:
         """The slice as a person sees it, in a window where there are Hounsfield units."""
@@ -117,13 +124,13 @@ def look(case: Case, classifier: Classifier, outside_use: str = "") -> View:
         CovidCTError: the file cannot be read.
     """
     ct_slice = case.read()
-    evidence, hounsfield = classifier.look(ct_slice), case.read_hounsfield()
-    frame = case.place.frame if case.place else None
-    return View(ct_slice, evidence, hounsfield, case.content, case.file, frame, outside_use)
+    return View(case, ct_slice, classifier.look(ct_slice), outside_use)
 
 
-def judge(case: Case, classifier: Classifier, waiting: Waiting | None = None) -> Outcome:
-    """The verdict on a case, or why there is none.
+def judge(
+    case: Case, classifier: Classifier, waiting: Waiting | None = None
+) -> tuple[Outcome, View | None]:
+    """The verdict on a case and the slice it was given on, or why there is none.
 
     Args:
         case: the slice.
@@ -134,13 +141,13 @@ def judge(case: Case, classifier: Classifier, waiting: Waiting | None = None) ->
 
     try:
         ct_slice = check_lung_slice(case.read())
-        view = View(ct_slice, classifier.look(ct_slice, waiting))
+        view = View(case, ct_slice, classifier.look(ct_slice, waiting))
     except NotALungSlice as refusal:
-        return Outcome(error=str(refusal))
+        return Outcome(error=str(refusal)), None
     except CovidCTError as error:
-        return Outcome(error=str(error), readable=False)
+        return Outcome(error=str(error), readable=False), None
     share = view.heat_map(classifier, GRADCAM).lung_share
-    return Outcome(view.evidence.prediction, share, view.ct_slice.notes)
+    return Outcome(view.evidence.prediction, share, view.ct_slice.notes), view
 
 
 def peak_place(values: np.ndarray) -> str:

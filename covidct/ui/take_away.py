@@ -53,8 +53,8 @@ def show(
             lambda: _pdf(page, card, results, notes),
         )
         is_dicom = page.ct_slice.source == "DICOM"
-        kept = f"{KEEP} {view.content}"
-        source = view.file() if is_dicom and st.session_state.get(kept) else None
+        kept = f"{KEEP} {view.case.content}"
+        source = view.case.file() if is_dicom and st.session_state.get(kept) else None
         _offer(
             "Overlay, DICOM" if source is None else "Overlay with patient, DICOM",
             "covidct-overlay.dcm",

@@ -24,7 +24,7 @@ def test_lossless_twins_get_the_same_verdict_and_lossy_ones_nearly(
 ):
     few = slice(0, 7, 3)
     expected = probabilities(scan[few])
-    assert np.ptp(expected) > 0.02
+    assert len(set(expected)) == len(expected)  # else their order would not show
 
     lossless = {
         uid.JPEGLosslessSV1: lambda v: imagecodecs.jpeg8_encode(v, lossless=True, bitspersample=12),
