@@ -48,7 +48,7 @@ def test_names_in_a_zip_and_texts_of_dicom_headers_are_never_interpreted(
     page = diagnose()
     drop(page, path)
     expect(page.locator("h2.cv-file")).to_contain_text(HOSTILE)
-    page.get_by_text("1 pictures set aside").click()
+    page.get_by_text("1 picture set aside").click()
     assert not page.evaluate(INTERPRETED)
 
 

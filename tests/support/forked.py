@@ -7,9 +7,11 @@ TensorFlow runs yet, so it shares nothing with the others.
 import multiprocessing
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+from types import ModuleType
 
 _FORKS = multiprocessing.get_context("forkserver")
 _FORKS.set_forkserver_preload(
@@ -28,8 +30,20 @@ def start_python(code: str, arguments: Sequence[object], output: Path, errors: P
     """``python -c`` with this code and these arguments; what it prints is added to two files."""
     arguments = [*map(str, arguments)]
     process = _FORKS.Process(target=_run, args=(code, arguments, dict(os.environ), output, errors))
-    process.start()
+    with _without_main_module():
+        process.start()
     return process
+
+
+@contextmanager
+def _without_main_module() -> Iterator[None]:
+    """Streamlit's tests put the script of a page there, which each fork would run again."""
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
 
 
 def start_covidct(arguments: Sequence[object], output: Path, errors: Path) -> BaseProcess:
