@@ -6,7 +6,8 @@ of browsers would take the processor's cores from the server that they are to lo
 
 python -m covidct.ui.visitor URL measures a server: for each line [SESSIONS, FILE] on standard
 input it opens so many tabs at once, accepts the notice, uploads the file, and answers with a JSON
-object of when the last notice and the last verdict were seen.
+object of when the last notice and the last verdict were seen. For 0 it uploads the file in the tabs
+that are open, in place of the one before.
 """
 
 import json
@@ -15,7 +16,8 @@ import time
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from itertools import repeat
 from pathlib import Path
 
 import requests
@@ -50,6 +52,7 @@ class Visitor:
         self.session = ""
         self.page: dict[tuple[int, ...], Element] = {}
         self.received: list[bytes] = []
+        self._dropped: FileURLs | None = None
         self._states: dict[str, WidgetState] = {}
         self._cached: dict[str, ForwardMsg] = {}
 
@@ -61,7 +64,9 @@ class Visitor:
 
     def drop(self, name: str, data: bytes) -> Iterator[Element]:
         """Drop one file in place of what was dropped before; what is drawn as it comes."""
-        place = self.upload_place(name)
+        if self._dropped:
+            self._delete(self._dropped)
+        self._dropped = place = self.upload_place(name)
         self.put(place, name, data).raise_for_status()
         (uploader,) = self.elements("file_uploader")
         state = WidgetState(id=uploader.id)
@@ -86,8 +91,14 @@ class Visitor:
         return self.http.put(
             self.url + place.upload_url,
             files={"file": (name, data)},
-            headers={"X-Xsrftoken": self.http.cookies[_XSRF_COOKIE]},
+            headers=self._token(),
         )
+
+    def _delete(self, place: FileURLs) -> None:
+        self.http.delete(self.url + place.delete_url, headers=self._token()).raise_for_status()
+
+    def _token(self) -> dict[str, str]:
+        return {"X-Xsrftoken": self.http.cookies[_XSRF_COOKIE]}
 
     def fetch(self, path: str) -> bytes:
         """A picture or a file that the page refers to."""
@@ -193,24 +204,35 @@ def _knock(http: requests.Session, url: str) -> None:
             time.sleep(_AGAIN)
 
 
-def _upload(url: str, file: Path) -> tuple[float, float]:
-    """When the notice and all of the page with the verdict were seen."""
-    with open_tab(url) as tab:
-        notice = time.time()
-        for _ in tab.accept_notice().drop(file.name, file.read_bytes()):
-            pass
-        return notice, time.time()
+def _open(url: str, held: ExitStack) -> tuple[Visitor, float]:
+    """A tab past the notice, and when the notice was seen."""
+    tab = held.enter_context(open_tab(url))
+    notice = time.time()
+    return tab.accept_notice(), notice
+
+
+def _drop(tab: Visitor, file: Path) -> float:
+    """When all of the page with the verdict was seen."""
+    for _ in tab.drop(file.name, file.read_bytes()):
+        pass
+    return time.time()
 
 
 def main(url: str) -> None:
     """Do what is asked until standard input ends."""
     print(json.dumps({}), flush=True)  # all is imported
-    for line in sys.stdin:
-        sessions, file = json.loads(line)
-        with ThreadPoolExecutor(sessions) as threads:
-            seen = list(threads.map(_upload, [url] * sessions, [Path(file)] * sessions))
-        pages, verdicts = zip(*seen, strict=True)
-        print(json.dumps({"page": max(pages), "verdict": max(verdicts)}), flush=True)
+    with ExitStack() as held:
+        opened: list[tuple[Visitor, float]] = []
+        for line in sys.stdin:
+            sessions, file = json.loads(line)
+            with ThreadPoolExecutor(max(sessions, len(opened))) as threads:
+                if sessions:
+                    held.close()
+                    opened = list(threads.map(lambda _: _open(url, held), range(sessions)))
+                tabs = [tab for tab, _ in opened]
+                verdicts = list(threads.map(_drop, tabs, repeat(Path(file))))
+            seen = {"page": max(notice for _, notice in opened), "verdict": max(verdicts)}
+            print(json.dumps(seen), flush=True)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from covidct.evaluation.bench.settings import Settings
 def measure_memory(settings: Settings) -> dict[str, object]:
     """Resident memory of a server after its first upload and after many verdicts.
 
-    Slices are uploaded in ZIPs, each by a session of its own; growth is counted from the second
+    Slices are uploaded in ZIPs, each in place of the one before; growth is counted from the first
     ZIP on, when all that is loaded late has been loaded.
     """
     port = free_port()
@@ -26,7 +26,7 @@ def measure_memory(settings: Settings) -> dict[str, object]:
         loaded = server.resident_mb
         held = []
         for _ in range(1 + max(1, settings.verdicts // settings.archive)):
-            visitor.upload(many)
+            visitor.upload(many, sessions=0)
             held.append(server.resident_mb)
     return {
         "memory_growth": held[-1] / held[0] - 1,

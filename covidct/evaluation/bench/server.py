@@ -85,7 +85,7 @@ class Visitor:
         self._process.wait(_WAIT)
 
     def upload(self, file: Path, sessions: int = 1) -> dict[str, float]:
-        """Upload a file in several sessions at once.
+        """Upload a file in several new sessions at once; in those that are open for 0.
 
         Returns:
             "page", when all saw the page, and "verdict", when all had one; as
