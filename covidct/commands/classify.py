@@ -49,7 +49,7 @@ def _classify(options: argparse.Namespace) -> int:
     admit = past_gate if options.despite_gate else check_lung_slice
     status = DONE
     for path in options.paths:
-        for line in lines(path, classifier, admit):
+        for line in _lines(path, classifier, admit):
             if "error" in line:
                 status = FAILED
             as_json = json.dumps(line, ensure_ascii=False, default=str)
@@ -68,7 +68,7 @@ class _Entry:
     read: Callable[[], CTSlice] | None = None
 
 
-def lines(
+def _lines(
     path: Path, classifier: Classifier, admit: Callable[[CTSlice], CTSlice]
 ) -> Iterator[dict[str, Any]]:
     """One line for each slice at a path, series in their order; notes go to standard error.

@@ -290,8 +290,8 @@ def _even(_: Classifier, evidence: Evidence) -> np.ndarray:
     return (evidence.chest.pixels[..., 1] > 0).astype(np.float32)
 
 
-def _blob(_: Classifier, evidence: Evidence) -> np.ndarray:
-    thorax = _even(_, evidence)
+def _blob(classifier: Classifier, evidence: Evidence) -> np.ndarray:
+    thorax = _even(classifier, evidence)
     rows, columns = (np.linspace(-0.5, 0.5, side) for side in thorax.shape)
     squared = rows[:, None] ** 2 + columns[None, :] ** 2
     return thorax * np.exp(-squared / (2 * _BLOB_WIDTH**2))

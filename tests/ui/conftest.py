@@ -1,5 +1,6 @@
 """The app under Streamlit's AppTest, and small files to give to it."""
 
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 
@@ -59,22 +60,12 @@ def clean_dataset(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def trained_run(tmp_path_factory, clean_dataset) -> Path:
+def trained_run(tmp_path_factory, clean_dataset, quick) -> Path:
     """A finished run of one epoch, with its validation; to be copied, not changed."""
     from covidct.evaluation.evaluate import evaluate_validation
-    from covidct.training.config import TrainConfig
     from covidct.training.fit import fit
 
     folder = tmp_path_factory.mktemp("runs") / "trained"
-    config = TrainConfig(
-        backbone="efficientnet_lite0",
-        image_size=64,
-        epochs=1,
-        batch_size=10,
-        trainable_share=0.0,
-        pretrained=False,
-        probe_views=1,
-    )
-    fit(clean_dataset, folder, config)
+    fit(clean_dataset, folder, replace(quick, epochs=1))
     evaluate_validation(folder)
     return folder
