@@ -49,10 +49,9 @@ def fill(page: Page, setting: str, value: int) -> None:
     field.press("Enter")
 
 
-def points(page: Page) -> int:
+def points(page: Page) -> Locator:
     """Marks in the chart of the AUC."""
-    chart = page.get_by_test_id("stVegaLiteChart").first
-    return chart.locator("g.mark-symbol path").count()
+    return page.get_by_test_id("stVegaLiteChart").first.locator("g.mark-symbol path")
 
 
 def upload(page: Page, file: Path) -> None:
@@ -88,7 +87,7 @@ def test_from_a_zip_to_a_model_in_use_and_back(
     expect(page.get_by_role("textbox", name="Name of the run")).to_have_value(NAME)
     button(page, "Start").click()
     expect(button(page, "Stop the run")).to_be_visible(timeout=60_000)
-    assert points(page) == 0
+    expect(points(page)).to_have_count(0)
 
     second = new_page()
     second.goto(f"{cold_server.url}/training?view=New+run")
@@ -100,21 +99,22 @@ def test_from_a_zip_to_a_model_in_use_and_back(
     drawing = page.get_by_test_id("stVegaLiteChart").first.locator("svg").first
     drawing.evaluate("element => element.dataset.mark = 'still the same'")
     expect(page.get_by_text("Epoch 2 of 5")).to_be_visible(timeout=TRAINED)
-    expect(page.locator("g.mark-symbol path").first).to_be_visible()
+    expect(points(page).first).to_be_visible()
     expect(drawing).to_have_attribute("data-mark", "still the same")  # kept, hence no flicker
 
     page.reload()
     expect(button(page, "Stop the run")).to_be_visible()
     expect(page.get_by_role("combobox", name="Run")).to_have_value(re.compile("in progress"))
-    assert points(page) > 0
+    expect(points(page).first).to_be_visible()
     button(page, "Stop the run").click()
     expect(button(page, "Resume")).to_be_visible(timeout=TRAINED)
     expect(page.locator(".cv-state")).to_contain_text(re.compile("[1-4] of 5 epochs are kept"))
-    before = points(page)
+    expect(points(page).first).to_be_visible()
+    before = points(page).count()
 
     button(page, "Resume").click()
     expect(page.locator(".cv-state")).to_contain_text("Finished", timeout=TRAINED)
-    assert points(page) > before
+    expect(points(page).nth(before)).to_be_visible()  # one more
 
     expect(button(page, "Use this model")).to_be_visible(timeout=TRAINED)
     expect(page.get_by_text("paired bootstrap over patients")).to_be_visible()
