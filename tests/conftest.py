@@ -142,6 +142,13 @@ def volume() -> np.ndarray:
     return np.rint(np.stack(pixels) * (1500 / 255)).astype(np.uint16)
 
 
+@pytest.fixture(scope="module")
+def neck(volume):
+    """Stored values of a slice above the lungs."""
+    rows, columns = np.indices(volume[0].shape)
+    return np.where(np.hypot(rows - 80, columns - 88) < 60, 1390, 350).astype(np.uint16)
+
+
 @pytest.fixture(scope="session")
 def ct_header() -> Callable[..., Dataset]:
     """The header of one CT slice: which of its series, further elements by keyword."""

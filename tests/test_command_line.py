@@ -26,13 +26,6 @@ def python_m_covidct(root, *arguments):
 
 
 @pytest.fixture(scope="module")
-def neck(volume):
-    """Stored values of a slice above the lungs."""
-    rows, columns = np.indices(volume[0].shape)
-    return np.where(np.hypot(rows - 80, columns - 88) < 60, 1390, 350).astype(np.uint16)
-
-
-@pytest.fixture(scope="module")
 def mixed_folder(tmp_path_factory, root):
     """40 files, every other one no slice."""
     folder = tmp_path_factory.mktemp("mixed")
@@ -365,6 +358,9 @@ def test_identifiers_are_in_the_overlays_only_if_asked_for(
     assert dicom.SourceImageSequence[0].ReferencedSOPInstanceUID == "1.2.3.4"
     assert not picture.PatientName
     assert "Secret" not in PdfReader(tmp_path / "r.pdf").pages[0].extract_text()
+    again = run("report", good, "--secondary-capture", tmp_path, "--model", tiny_model)
+    assert again.returncode == 2
+    assert "overlays of another report, which are kept" in again.stderr
     assert "Secret" not in (tmp_path / "r.csv").read_text()
 
 

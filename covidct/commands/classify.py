@@ -88,9 +88,9 @@ def _lines(
 
 def _groups(path: Path, admit: Callable[[CTSlice], CTSlice]) -> list[list[_Entry]]:
     """What is at a path: single files, and series with what was set aside of them."""
-    from covidct.imaging import read_slice
     from covidct.imaging.series import gather
     from covidct.imaging.sources import File, files_at
+    from covidct.inference.pipeline import reads_of
 
     try:
         files = files_at(path)
@@ -98,16 +98,14 @@ def _groups(path: Path, admit: Callable[[CTSlice], CTSlice]) -> list[list[_Entry
         return [[_Entry({"file": str(path), "error": str(error)})]]
     groups = []
     for group in gather(files):
+        reads = [lambda read=read: admit(read()) for read in reads_of(group)]
         if isinstance(group, File):
-            groups.append(
-                [_Entry({"file": group.name}, lambda file=group: admit(read_slice(file.read())))]
-            )
+            groups.append([_Entry({"file": group.name}, *reads)])
             continue
         for note in group.notes:
             print(f"covidct: {path}: {note}", file=sys.stderr)
         slices = [
-            _Entry(_named(place), lambda series=group, index=index: admit(series.read(index)))
-            for index, place in enumerate(group.places)
+            _Entry(_named(place), read) for place, read in zip(group.places, reads, strict=True)
         ]
         left_out = [
             _Entry({**_named(left.place), "set_aside": left.reason}) for left in group.set_aside

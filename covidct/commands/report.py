@@ -51,6 +51,11 @@ def _report(options: argparse.Namespace) -> int:
         options.usage_error("--csv, --pdf or --secondary-capture is needed")
     if options.keep_identifiers and not options.secondary_capture:
         options.usage_error("--keep-identifiers is for --secondary-capture")
+    if options.secondary_capture and any(options.secondary_capture.glob("case-*.dcm")):
+        options.usage_error(
+            f"{options.secondary_capture} holds overlays of another report, which are kept: "
+            "name a new folder"
+        )
     for folder in (*(path.parent for path in files), options.secondary_capture):
         if folder:
             folder.mkdir(parents=True, exist_ok=True)

@@ -29,12 +29,12 @@ from covidct.imaging.readers import read_slice
 from covidct.inference.calibration import Calibration, fit_calibration
 from covidct.inference.classifier import Prediction
 from covidct.inference.store import MODEL_FILE, ModelCard, sha256_of
-from covidct.models.backbones import Trunk, get_backbone, get_preprocess_input
+from covidct.models.backbones import Part, Trunk, get_preprocess_input
 from covidct.models.folding import fold_batch_norm
-from covidct.models.network import build_network, feature_origins
+from covidct.models.network import build_network, copy_weights, feature_origins
 from covidct.training.config import TrainConfig
 from covidct.training.keep import keep_model, round_to_half_precision
-from covidct.training.probe import Head, PooledViews, pooled_views, solve
+from covidct.training.probe import Head, PooledViews, parts_of, pooled_views, solve
 
 FOLDS = 5
 TABLE_FILE, OUT_OF_FOLD_FILE = "cross_validation.json", "out_of_fold.csv"
@@ -60,51 +60,55 @@ class Recipe:
 
     Attributes:
         name: what is different from the first recipe.
-        second_weights: for each trunk, of a slice of the second source, against 1 for one of the
-            first.
+        second_weight: of a slice of the second source in a part, against 1 for one of the first.
+        weight: of a part's logit in the sum.
+        mirrored: whether a trunk sees the mirror image as well.
         blank_weight: of a slice without its lungs, against 1 for one with them.
         views: how many of the views are used; None is all.
         features: which pooled features are used, values by property.
-        mirrored: average the logits of the slice and its mirror image.
-        trunks_weigh_the_same: rather than what the backbone's table says.
     """
 
     name: str
-    second_weights: tuple[float, ...] = (0.2, 0.0)
+    second_weight: Callable[[Part], float] = lambda part: part.second_weight
+    weight: Callable[[Part], float] = lambda part: part.weight
+    mirrored: Callable[[Trunk], bool] = lambda trunk: trunk.gains_by_mirror
     blank_weight: float = 1.0
     views: int | None = None
     features: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    mirrored: bool = True
-    trunks_weigh_the_same: bool = False
 
     def takes(self, origin: Mapping[str, str]) -> bool:
         """Whether it uses pooled features of that origin."""
         return all(origin[kind] in allowed for kind, allowed in self.features.items())
 
-    def concerns(self, trunks: Sequence, sources: int) -> bool:
-        """Whether it says something of a network with these trunks, trained on so many sources."""
-        return (sources > 1 or "second source" not in self.name) and (
-            len(trunks) > 1 or "trunk" not in self.name
+    def concerns(self, parts: Sequence["_Part"], sources: int) -> bool:
+        """Whether it says something of a network with these parts, trained on so many sources."""
+        taken = [self.takes(origin) for *_, origins in parts for _, origin in origins]
+        leaves_some = any(taken) and not all(taken)
+        return (
+            (leaves_some or not self.features)
+            and (sources > 1 or "second source" not in self.name)
+            and (len(parts) > 1 or "parts" not in self.name)
         )
 
 
 KEPT = Recipe("as kept")
 _VARIATIONS = (
-    Recipe("no second source", second_weights=(0.0, 0.0)),
-    Recipe("second source weighed half as much", second_weights=(0.1, 0.0)),
-    Recipe("second source weighed like the first", second_weights=(1.0, 0.0)),
-    Recipe("second source for both trunks", second_weights=(0.2, 0.2)),
-    Recipe("first trunk alone", features={"trunk": ("Astra",)}),
-    Recipe("second trunk alone", features={"trunk": ("Lite",)}),
-    Recipe("both trunks weighed the same", trunks_weigh_the_same=True),
+    Recipe("no second source", second_weight=lambda _: 0.0),
+    Recipe("second source weighed half as much", second_weight=lambda part: part.second_weight / 2),
+    Recipe("second source for every part", second_weight=lambda _: 0.2),
+    Recipe("Astra's trunk alone", features={"trunk": ("Astra",)}),
+    Recipe("EfficientNet's trunk alone", features={"trunk": ("Lite",)}),
+    Recipe("without Astra's second stage", features={"part": ("stage 3", "early")}),
+    Recipe("without Astra's third stage", features={"part": ("stage 2", "early")}),
+    Recipe("all parts weighed the same", weight=lambda _: 1.0),
     Recipe("slices without lungs not shown", blank_weight=0.0),
     Recipe("slices without lungs weighed four times", blank_weight=4.0),
     Recipe("each slice shown once, unchanged", views=1),
     Recipe("pooled over the thorax only", features={"cover": ("thorax",)}),
     Recipe("pooled over the lungs only", features={"cover": ("lungs",)}),
     Recipe("means only", features={"statistic": ("mean",)}),
-    Recipe("last stages only", features={"stage": ("last",)}),
-    Recipe("mirror image not asked", mirrored=False),
+    Recipe("mirror image not asked", mirrored=lambda _: False),
+    Recipe("mirror image asked of every trunk", mirrored=lambda _: True),
 )
 
 
@@ -121,6 +125,9 @@ class _Shown:
     slices: PreparedSlices
     pooled: PooledViews
     mirrored: np.ndarray
+
+
+_Part = tuple[Trunk, Part, list[tuple[int, dict[str, str]]]]  # with its features and their origins
 
 
 def cross_validate(
@@ -163,16 +170,16 @@ def cross_validate(
         half = read_index(second).subset(HALVES[0])
         sources.append(_show(network, half, config, progress))
     first = sources[0].slices
-    trunks, folds = _trunks(network), _folds(first.items, config.seed)
-    recipes = [KEPT, *(r for r in _VARIATIONS if r.concerns(trunks, len(sources)))]
+    parts, folds = _parts(network), _folds(first.items, config.seed)
+    recipes = [KEPT, *(r for r in _VARIATIONS if r.concerns(parts, len(sources)))]
     logits = {
-        recipe.name: _out_of_fold(recipe, trunks, sources, folds)
+        recipe.name: _out_of_fold(recipe, parts, sources, folds)
         for recipe in progress(recipes, "Cross-validating")
     }
     rows = [_row(recipe, logits[recipe.name], first.labels, folds) for recipe in recipes]
     calibration = fit_calibration(logits[KEPT.name], first.labels)
     verdicts = _verdicts(first, calibration, logits[KEPT.name])
-    blank = _out_of_fold(KEPT, trunks, sources, folds, without_lungs=True)
+    blank = _out_of_fold(KEPT, parts, sources, folds, without_lungs=True)
     figures = {
         "folds": FOLDS,
         "roc_auc_folds": rows[0]["roc_auc_folds"],
@@ -185,7 +192,7 @@ def cross_validate(
     out.mkdir(parents=True, exist_ok=True)
     replace_text(out / TABLE_FILE, json.dumps(figures, indent=2, ensure_ascii=False) + "\n")
     _write_out_of_fold(out / OUT_OF_FOLD_FILE, first.items, folds, logits[KEPT.name], calibration)
-    _, head = _head(KEPT, trunks, sources, np.arange(len(folds)))
+    *_, head = _head(KEPT, parts, sources, np.arange(len(folds)))
     head.put_into(network)
     card = _keep(out, network, config, calibration, figures, sources)
     write_evaluation(
@@ -233,50 +240,53 @@ def _folds(items: Sequence[Item], seed: int) -> np.ndarray:
     return folds
 
 
-def _trunks(network: keras.Model) -> list[tuple[Trunk, list[tuple[int, dict[str, str]]]]]:
-    """The trunks of a network, each with position and origin of its pooled features."""
-    origins = list(enumerate(feature_origins(network)))
+def _parts(network: keras.Model) -> list[_Part]:
+    origins = feature_origins(network)
     return [
-        (trunk, [(i, origin) for i, origin in origins if origin["trunk"] == trunk.name])
-        for trunk in get_backbone(network.name).trunks
+        (trunk, part, [(i, origins[i]) for i in features])
+        for trunk, part, features in parts_of(network)
     ]
 
 
 def _head(
-    recipe: Recipe, trunks: Sequence, sources: Sequence[_Shown], training: np.ndarray
-) -> tuple[np.ndarray, Head]:
-    """Solved trunk by trunk on some of the first source's slices and all of the second's.
+    recipe: Recipe, parts: Sequence[_Part], sources: Sequence[_Shown], training: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, Head]:
+    """Solved part by part on some of the first source's slices and all of the second's.
 
     Returns:
-        The positions of the pooled features that it takes, and the head.
+        The positions of the pooled features that it takes, which of them it takes from the mirror
+        image as well, and the head.
     """
-    parts = [training, *(np.arange(len(other.pooled.labels)) for other in sources[1:])]
-    taken, heads, weights = [], [], []
-    for (trunk, origins), second_weight in zip(trunks, recipe.second_weights, strict=False):
+    chosen = [training, *(np.arange(len(other.pooled.labels)) for other in sources[1:])]
+    taken, mirrored, heads, weights = [], [], [], []
+    for trunk, part, origins in parts:
         features = np.array([i for i, origin in origins if recipe.takes(origin)], int)
         if not features.size:
             continue
         shown = [
-            (other.pooled.of(part, features, slice(recipe.views)), weight)
-            for other, part, weight in zip(sources, parts, (1.0, second_weight), strict=False)
+            (other.pooled.of(some, features, slice(recipe.views)), weight)
+            for other, some, weight in zip(
+                sources, chosen, (1.0, recipe.second_weight(part)), strict=False
+            )
             if weight
         ]
         taken.append(features)
+        mirrored.append(np.full(features.size, recipe.mirrored(trunk)))
         heads.append(
             solve(
                 shown,
                 balanced=True,
-                inverse_regularisation=trunk.inverse_regularisation,
+                inverse_regularisation=part.inverse_regularisation,
                 blank_weight=recipe.blank_weight,
             )
         )
-        weights.append(1.0 if recipe.trunks_weigh_the_same else trunk.weight)
-    return np.concatenate(taken), Head.sum_of(heads, weights)
+        weights.append(recipe.weight(part))
+    return np.concatenate(taken), np.concatenate(mirrored), Head.sum_of(heads, weights)
 
 
 def _out_of_fold(
     recipe: Recipe,
-    trunks: Sequence,
+    parts: Sequence[_Part],
     sources: Sequence[_Shown],
     folds: np.ndarray,
     *,
@@ -284,16 +294,16 @@ def _out_of_fold(
 ) -> np.ndarray:
     """The logit of each slice of the first source by a head that saw none of its patient."""
     first = sources[0]
-    asked = [first.pooled.without_lungs] if without_lungs else [first.pooled.views[0]]
-    if recipe.mirrored and not without_lungs:
-        asked.append(first.mirrored)
+    straight, turned = first.pooled.views[0], first.mirrored
+    if without_lungs:
+        straight = turned = first.pooled.without_lungs
     logits = np.empty(len(folds))
     for fold in range(FOLDS):
         held_out = folds == fold
-        taken, head = _head(recipe, trunks, sources, np.flatnonzero(~held_out))
-        logits[held_out] = np.mean(
-            [head.logits(view[held_out][:, taken]) for view in asked], axis=0
-        )
+        taken, mirrored, head = _head(recipe, parts, sources, np.flatnonzero(~held_out))
+        one_way = straight[held_out][:, taken]
+        other_way = np.where(mirrored, turned[held_out][:, taken], one_way)
+        logits[held_out] = (head.logits(one_way) + head.logits(other_way)) / 2
     return logits
 
 
@@ -354,7 +364,7 @@ def _keep(
     mirrored = fold_batch_norm(
         build_network(config.backbone, config.input_size, pretrained=False, mirrored=True)
     )
-    mirrored.set_weights(network.get_weights())
+    copy_weights(network, mirrored)
     keep_model(out, mirrored)
     names = ("training", "training, second source")
     counts = {

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from os import PathLike
 from typing import NamedTuple
 
@@ -17,7 +18,7 @@ from covidct.imaging.readers import read_slice
 from covidct.inference import store
 from covidct.inference.calibration import POSITIVE
 from covidct.inference.fair_queue import FairQueue, Waiting
-from covidct.models.network import activation_and_logit
+from covidct.models.network import activation_and_logit, on_common_grid
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +97,11 @@ class Classifier:
             return logits[:, 0], activation
 
         self._forward = forward
+
+    @cached_property
+    def on_common_grid(self) -> keras.Model:
+        """The same network for heat maps that know one layer only."""
+        return on_common_grid(self.model)
 
     @classmethod
     def load(cls, name: str | PathLike | None = None) -> "Classifier":

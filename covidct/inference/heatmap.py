@@ -10,7 +10,7 @@ import numpy as np
 from covidct.imaging.ct_slice import CTSlice
 from covidct.inference.classifier import Classifier, Evidence, Prediction
 from covidct.inference.fair_queue import FairQueue
-from covidct.models.network import LOGIT_LAYER, POOLING_LAYER
+from covidct.models.network import COMMON_GRID_LAYER
 
 GRADCAM = "gradcam"
 COLORMAPS = {
@@ -147,7 +147,7 @@ class TwoClassModel(keras.Model):
     @classmethod
     def of(cls, model: keras.Model) -> "TwoClassModel":
         """Share the layers of a one-logit network; called with a list of one array."""
-        logit = model.get_layer(LOGIT_LAYER).output
+        logit = model.outputs[0]
         # Named, since names that Keras makes up collide with those of a model from a file
         pair = [
             keras.layers.Rescaling(scale, name=name)(logit)
@@ -170,12 +170,12 @@ def _tf_keras_vis(method: str, **options: object) -> Callable[[Classifier, Evide
             "gradcam++": gradcam_plus_plus.GradcamPlusPlus,
             "layercam": layercam.Layercam,
             "scorecam": scorecam.Scorecam,
-        }[method](TwoClassModel.of(classifier.model), clone=False)
+        }[method](TwoClassModel.of(classifier.on_common_grid), clone=False)
         with _costly_maps.turn():
             maps = visualiser(
                 CategoricalScore([int(evidence.prediction.is_positive)]),
                 classifier.network_input([evidence.chest]),
-                penultimate_layer=classifier.model.get_layer(POOLING_LAYER).input._keras_history[0],
+                penultimate_layer=COMMON_GRID_LAYER,
                 seek_penultimate_conv_layer=False,
                 expand_cam=False,
                 normalize_cam=False,
@@ -201,6 +201,10 @@ def _smoothgrad(classifier: Classifier, evidence: Evidence) -> np.ndarray:
         )[0, ..., 0]
 
 
+_FEATURES_ONLY = (
+    "It hardly changes when the network’s weights are shuffled: it shows features, not reasons."
+)
+
 METHODS = {
     GRADCAM: Method(
         "Grad-CAM",
@@ -209,17 +213,18 @@ METHODS = {
     ),
     "gradcam++": Method(
         "Grad-CAM++",
-        "Weighs feature maps by higher-order gradients; often covers several lesions more evenly.",
+        f"Weighs feature maps by higher-order gradients. {_FEATURES_ONLY}",
         _tf_keras_vis("gradcam++"),
     ),
     "layercam": Method(
         "LayerCAM",
-        "Weighs every place of a feature map by its own positive gradient.",
+        f"Weighs every place of a feature map by its own positive gradient. {_FEATURES_ONLY}",
         _tf_keras_vis("layercam"),
     ),
     "scorecam": Method(
         "Score-CAM",
-        "Masks the slice by each of the 64 most varied feature maps and watches the score; slow.",
+        "Masks the slice by each of the 64 most varied feature maps and watches the score; slow. "
+        + _FEATURES_ONLY,
         _tf_keras_vis("scorecam", max_N=_SCORECAM_MAPS),
     ),
     "smoothgrad": Method(

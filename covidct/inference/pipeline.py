@@ -5,12 +5,16 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from typing import TypeVar
 
 from covidct.errors import UnreadableSlice
 from covidct.imaging.ct_slice import CTSlice
 from covidct.imaging.preprocess import Chest
+from covidct.imaging.readers import read_slice
+from covidct.imaging.series import Series
+from covidct.imaging.sources import File
 from covidct.inference.classifier import Classifier, Prediction
 from covidct.inference.heatmap import heat_map
 
@@ -63,6 +67,13 @@ def judge_many(classifier: Classifier, reads: Iterable[Callable[[], CTSlice]]) -
                 look = next(looks)
                 heat = heat_map(classifier, look)
                 yield Judged(look.prediction, heat.lung_share, found[1])
+
+
+def reads_of(group: File | Series) -> list[Callable[[], CTSlice]]:
+    """What decodes each slice of a file or a series, in order; raises UnreadableSlice."""
+    if isinstance(group, Series):
+        return [partial(group.read, index) for index in range(len(group))]
+    return [lambda: read_slice(group.read())]
 
 
 def _ahead(work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:

@@ -18,7 +18,7 @@ def astra_resnet(images: KerasTensor) -> list[KerasTensor]:
     """Feature maps after eleven and after thirteen bottleneck blocks.
 
     Args:
-        images: (N, h, w, 3), 0 to 1, upright axial slices, air dark.
+        images: (N, h, w, 1), grey, 0 to 1, upright axial slices, air dark.
 
     Returns:
         (N, ceil(h / 8), ceil(w / 8), 512) and (N, ceil(h / 16), ceil(w / 16), 1024), not negative.

@@ -29,21 +29,46 @@ def unit_preprocess_input(images: np.ndarray) -> np.ndarray:
 
 
 @dataclass(frozen=True, slots=True)
-class Trunk:
-    """Feature maps of a backbone on which a head of their own is solved.
+class Part:
+    """Feature maps of a trunk on which a head of their own is solved.
+
+    What is fixed here was chosen by patient-grouped cross-validation on COVID-CT's train and
+    validation lists.
 
     Attributes:
-        name: of what it was pretrained as.
-        maps: how many of the backbone's feature maps are its own.
-        inverse_regularisation: of the logistic regression, chosen by patient-grouped
-            cross-validation on COVID-CT's train and validation lists, as is the weight.
+        name: what the maps are.
+        maps: how many of the trunk's they are.
+        inverse_regularisation: of the logistic regression.
         weight: of its logit in the sum.
+        second_weight: of a slice of a second source of training slices, against 1 for one of the
+            first.
     """
 
     name: str
-    maps: int
+    maps: int = 1
     inverse_regularisation: float = 0.02
     weight: float = 1.0
+    second_weight: float = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class Trunk:
+    """A convolutional network without its head.
+
+    Attributes:
+        name: of what it was pretrained as.
+        features: (N, h, w, channels) -> maps (N, h', w', C), one or more, added to the graph layer
+            by layer.
+        parts: of its maps, in their order.
+        scale: of the picture that it is shown, against the network's input.
+        gains_by_mirror: whether a mirrored network shows it the mirror image as well.
+    """
+
+    name: str
+    features: Callable[[KerasTensor], list[KerasTensor]]
+    parts: tuple[Part, ...] = (Part("all"),)
+    scale: float = 1.0
+    gains_by_mirror: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,24 +81,21 @@ class Backbone:
             it was pretrained with.
         preprocess_input: normalisation of (N, h, w, 3) from 0..255 that its pretrained weights
             need.
-        features: (N, h, w, 3) -> maps (N, h', w', C), one or more, added to the graph layer by
-            layer, those of each trunk together.
-        load_pretrained: fills the layers of a model made from ``features`` with weights learnt
-            from chest CT (Astra) or from ImageNet (the others).
-        trunks: what the maps belong to.
+        trunks: where its maps come from.
+        load_pretrained: fills the layers of a model made from the trunks with weights learnt from
+            chest CT (Astra) or from ImageNet (the others).
         pools_deviation: pool each map's mean absolute deviation beside its mean.
         channel_offsets: what ``preprocess_input`` gives each channel beyond the first for the same
-            grey level.
+            grey level; empty where all channels are the same, so that one is enough.
     """
 
     name: str
     image_size: int
     preprocess_input: Callable[[np.ndarray], np.ndarray]
-    features: Callable[[KerasTensor], list[KerasTensor]]
+    trunks: tuple[Trunk, ...]
     load_pretrained: Callable[[keras.Model], None]
-    trunks: tuple[Trunk, ...] = (Trunk("only", 1),)
     pools_deviation: bool = False
-    channel_offsets: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    channel_offsets: tuple[float, ...] = ()
 
 
 def _lite(variant: int, image_size: int, width: float, depth: float) -> Backbone:
@@ -82,7 +104,7 @@ def _lite(variant: int, image_size: int, width: float, depth: float) -> Backbone
         name=name,
         image_size=image_size,
         preprocess_input=lite_preprocess_input,
-        features=lambda images: [efficientnet_lite(images, width, depth)],
+        trunks=(Trunk("only", lambda images: [efficientnet_lite(images, width, depth)]),),
         load_pretrained=lambda model: _set_weights(model, read_pretrained_weights(name)),
     )
 
@@ -90,15 +112,10 @@ def _lite(variant: int, image_size: int, width: float, depth: float) -> Backbone
 _LITE_PREFIX, _LITE_WIDTH, _LITE_DEPTH = "lite_", 1.0, 1.1  # of EfficientNet-Lite1
 
 
-def _astra_lite_features(images: KerasTensor) -> list[KerasTensor]:
-    """Astra's maps, and those of EfficientNet-Lite1 at the same two resolutions.
-
-    Networks that were pretrained on different pictures err on different slices, so the sum of
-    their logits errs less (Hansen and Salamon 1990, doi:10.1109/34.58871).
-    """
+def _early_lite(images: KerasTensor) -> list[KerasTensor]:
+    """EfficientNet-Lite1's widest maps at an eighth and a sixteenth of the picture."""
     scaled = keras.layers.Rescaling(255 / 128, -127 / 128, name="lite_scaling")(images)
-    lite = early_expansions(scaled, _LITE_WIDTH, _LITE_DEPTH, _LITE_PREFIX)
-    return [*astra_resnet(images), *lite]
+    return early_expansions(scaled, _LITE_WIDTH, _LITE_DEPTH, _LITE_PREFIX)
 
 
 def _load_astra_lite(model: keras.Model) -> None:
@@ -131,6 +148,15 @@ def _load_vgg16_imagenet(model: keras.Model) -> None:
             model.get_layer(layer.name).set_weights(layer.get_weights())
 
 
+_ASTRA = Trunk(
+    "Astra",
+    astra_resnet,
+    (
+        Part("stage 2", 1, 0.05, weight=0.3, second_weight=0.0),
+        Part("stage 3", 1, 0.05, weight=1.0, second_weight=0.2),
+    ),
+)
+
 BACKBONES = {
     backbone.name: backbone
     for backbone in (
@@ -138,18 +164,25 @@ BACKBONES = {
             "astra_lite",
             256,
             unit_preprocess_input,
-            _astra_lite_features,
+            (
+                _ASTRA,
+                Trunk(
+                    "Lite",
+                    _early_lite,
+                    (Part("early", 2, 0.005, weight=0.6, second_weight=0.0),),
+                    scale=0.75,
+                    gains_by_mirror=False,
+                ),
+            ),
             _load_astra_lite,
-            (Trunk("Astra", 2), Trunk("Lite", 2, inverse_regularisation=0.005, weight=0.7)),
             pools_deviation=True,
         ),
         Backbone(
             "astra_resnet",
             256,
             unit_preprocess_input,
-            astra_resnet,
+            (_ASTRA,),
             lambda model: _set_weights(model, read_pretrained_weights("astra_resnet")),
-            (Trunk("Astra", 2),),
             pools_deviation=True,
         ),
         _lite(0, 256, width=1.0, depth=1.0),
@@ -159,7 +192,7 @@ BACKBONES = {
             "vgg16",
             256,
             keras.applications.vgg16.preprocess_input,
-            _vgg16_features,
+            (Trunk("only", _vgg16_features),),
             _load_vgg16_imagenet,
             channel_offsets=(0.0, 103.939 - 116.779, 103.939 - 123.68),
         ),
@@ -217,4 +250,7 @@ def read_pretrained_weights(name: str) -> dict[str, np.ndarray]:
 def _set_weights(model: keras.Model, weights: dict[str, np.ndarray]) -> None:
     for layer in model.layers:
         if f"{layer.name}/0" in weights:
-            layer.set_weights([weights[f"{layer.name}/{i}"] for i in range(len(layer.weights))])
+            values = [weights[f"{layer.name}/{i}"] for i in range(len(layer.weights))]
+            if values[0].ndim == 4 and layer.weights[0].shape[2] == 1 < values[0].shape[2]:
+                values[0] = values[0].sum(axis=2, keepdims=True)  # the same grey in each channel
+            layer.set_weights(values)

@@ -30,7 +30,7 @@ _PHOTOGRAPHS = {"china.jpg": (698, "palace"), "flower.jpg": (985, "daisy")}
 def imagenet_classifier(backbone: Backbone, weights: dict[str, np.ndarray]) -> keras.Model:
     """The backbone with its ImageNet head: (N, S, S, 3) -> (N, 1000) logits."""
     images = keras.Input((backbone.image_size, backbone.image_size, 3))
-    x = keras.layers.GlobalAveragePooling2D()(backbone.features(images)[-1])
+    x = keras.layers.GlobalAveragePooling2D()(backbone.trunks[0].features(images)[-1])
     model = keras.Model(images, keras.layers.Dense(1000, name="imagenet")(x))
     for layer in model.layers:
         if layer.weights:
@@ -111,7 +111,7 @@ def _norm_weights(layer: str, state: dict[str, np.ndarray], norm: str) -> dict[s
 
 def _headless(backbone: Backbone) -> keras.Model:
     images = keras.Input((backbone.image_size, backbone.image_size, 3))
-    return keras.Model(images, backbone.features(images))
+    return keras.Model(images, backbone.trunks[0].features(images))
 
 
 def _convert_lite(path: Path, state: dict[str, np.ndarray]) -> tuple[str, dict, dict]:

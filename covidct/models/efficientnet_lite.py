@@ -41,7 +41,7 @@ def efficientnet_lite(images: KerasTensor, width: float, depth: float) -> KerasT
     """Feature maps of EfficientNet-Lite.
 
     Args:
-        images: (N, h, w, 3), scaled to (x - 127) / 128.
+        images: (N, h, w, channels), scaled to (x - 127) / 128.
         width: factor on the number of filters.
         depth: factor on the number of blocks of a stage.
 
@@ -63,7 +63,7 @@ def early_expansions(
     built.
 
     Args:
-        images: (N, h, w, 3), scaled to (x - 127) / 128.
+        images: (N, h, w, channels), scaled to (x - 127) / 128.
         width: factor on the number of filters.
         depth: factor on the number of blocks of a stage.
         prefix: of the layers' names.

@@ -5,33 +5,34 @@ dropout -> one logit. Each map is weighted by the two covers that the input carr
 lungs, relative to their mean) before global average pooling, so only places inside them count, and
 how much of the picture they fill does not. With this head the gradient of the logit is the same at
 every place of a weighted map, so Grad-CAM equals the class activation map (Selvaraju et al. 2017,
-arXiv:1610.02391, section 3) and needs no backward pass. That holds for each map at the resolution
-that it has before it is brought to the common grid, so the class activation map is had there.
+arXiv:1610.02391, section 3) and needs no backward pass. That holds for each map at its own
+resolution, so the class activation map is had there.
 
 Where a backbone's table entry says so, each feature map is pooled twice: its mean, and its mean
 absolute deviation, which tells how uneven the map is, as texture recognition has long done
 (statistics of filter responses: Portilla and Simoncelli 2000). The deviations are feature maps like
 the others, so what is said above holds for them too.
 
-A network may look at each slice and at its mirror image and average what it sees: lungs are much
-the same in a mirror, and chance is not. The maps of the mirror image are turned back first, so the
-average is again a stack of feature maps, and all of the above holds.
+A trunk may look at each slice and at its mirror image and average what it sees: lungs are much the
+same in a mirror, and chance is not. The maps of the mirror image, turned back, are feature maps as
+well, and all of the above holds.
 """
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
 
 import keras
 import numpy as np
 from keras import KerasTensor, layers, ops
 
-from covidct.models.backbones import get_backbone
+from covidct.models.backbones import Backbone, Trunk, get_backbone
 
 COVERS, STATISTICS = ("thorax", "lungs"), ("mean", "deviation")
-WEIGHTED_LAYER = "weighted_maps"
-BOTH_WAYS_LAYER = "both_ways"
 POOLING_LAYER, STANDARDISE_LAYER = "pooling", "standardise"
 DROPOUT_LAYER, LOGIT_LAYER = "dropout", "logit"
+COMMON_GRID_LAYER = "weighted_maps"
+_POOLED, _BOTH_WAYS = "pooled_{}_{}", "both_ways_{}"
 _STANDARDISE_EPSILON, _COVER_EPSILON = 1e-8, 1e-6
 
 
@@ -50,7 +51,7 @@ def build_network(
         image_size: rows and columns of the input.
         dropout: share of pooled features dropped while training.
         pretrained: start from the backbone's pretrained weights rather than random ones.
-        mirrored: average over the slice and its mirror image; takes twice as long.
+        mirrored: average over the slice and its mirror image in the trunks that gain by it.
 
     Returns:
         Model (N, h, w, 3) float32, from :func:`covidct.imaging.preprocess.network_pixels`, ->
@@ -62,18 +63,8 @@ def build_network(
     """
     table_entry = get_backbone(backbone)
     images = keras.Input((*image_size, 3), name="images")
-    shown = (
-        layers.Concatenate(axis=0, name="mirror")([images, _flip(images)]) if mirrored else images
-    )
-    picture, covers = shown[..., :1], shown[..., 1:]
-    channels = layers.Concatenate(name="channels")(
-        [picture + offset for offset in table_entry.channel_offsets]
-    )
-    x = _weighted_maps(table_entry.features(channels), covers, table_entry.pools_deviation)
-    if mirrored:
-        straight, turned = ops.split(x, 2)
-        x = layers.Average(name=BOTH_WAYS_LAYER)([straight, _flip(turned)])
-    x = layers.GlobalAveragePooling2D(name=POOLING_LAYER)(x)
+    pooled = [_pooled(images, table_entry, trunk, mirrored) for trunk in table_entry.trunks]
+    x = layers.Concatenate(name=POOLING_LAYER)(pooled)
     x = layers.BatchNormalization(
         center=False, scale=False, epsilon=_STANDARDISE_EPSILON, name=STANDARDISE_LAYER
     )(x)
@@ -84,6 +75,31 @@ def build_network(
     return model
 
 
+def _pooled(images: KerasTensor, backbone: Backbone, trunk: Trunk, mirrored: bool) -> KerasTensor:
+    """What a trunk makes of images, (N, C)."""
+    shown = images
+    if trunk.scale != 1:
+        size = [round(trunk.scale * side) for side in images.shape[1:3]]
+        shown = ops.image.resize(shown, size, "bilinear", antialias=True)
+    both_ways = mirrored and trunk.gains_by_mirror
+    if both_ways:
+        name = _BOTH_WAYS.format(trunk.name)
+        shown = layers.Concatenate(axis=0, name=name)([shown, _flip(shown)])
+    picture, covers = shown[..., :1], shown[..., 1:]
+    if backbone.channel_offsets:
+        picture = layers.Concatenate(name="channels")(
+            [picture + offset for offset in backbone.channel_offsets]
+        )
+    weighted = _weighted_maps(trunk.features(picture), covers, backbone.pools_deviation)
+    x = layers.Concatenate(name=f"pooled_{trunk.name}")(
+        [
+            layers.GlobalAveragePooling2D(name=_POOLED.format(trunk.name, number))(maps)
+            for number, maps in enumerate(weighted)
+        ]
+    )
+    return layers.Average()(ops.split(x, 2)) if both_ways else x
+
+
 def _flip(x: KerasTensor) -> KerasTensor:
     """Left and right changed, (N, h, w, C)."""
     return ops.flip(x, axis=2)
@@ -91,64 +107,71 @@ def _flip(x: KerasTensor) -> KerasTensor:
 
 def _weighted_maps(
     features: Sequence[KerasTensor], covers: KerasTensor, with_deviations: bool
-) -> KerasTensor:
-    """Maps of several resolutions -> (N, h, w, C) on the coarsest grid, whose plain averages are
-    the averages of the maps, and of their deviations, over each cover."""
-    rows = min(maps.shape[1] for maps in features)
-    weighted = []
+) -> Iterator[KerasTensor]:
+    """Maps (N, h, w, C) whose plain averages are those of the maps, and of their deviations, over
+    each cover."""
     for maps in features:
         weights = ops.image.resize(covers, maps.shape[1:3], "bilinear", antialias=True)
         weights = weights / (ops.mean(weights, axis=(1, 2), keepdims=True) + _COVER_EPSILON)
         for weight in (weights[..., :1], weights[..., 1:]):
-            chosen = [maps * weight]
+            yield (weighted := maps * weight)
             if with_deviations:
-                mean = layers.GlobalAveragePooling2D(keepdims=True)(chosen[0])
-                chosen.append(ops.abs(maps - mean) * weight)
-            stride = -(-maps.shape[1] // rows)
-            if stride > 1:
-                chosen = [layers.AveragePooling2D(stride, padding="same")(x) for x in chosen]
-            weighted += chosen
-    return layers.Concatenate(name=WEIGHTED_LAYER)(weighted)
+                mean = layers.GlobalAveragePooling2D(keepdims=True)(weighted)
+                yield ops.abs(maps - mean) * weight
+
+
+class PooledMaps(NamedTuple):
+    """Weighted maps of a network from :func:`build_network` that are averaged into features.
+
+    Attributes:
+        maps: (N, h, w, C), or (2 N, h, w, C), the second half those of the mirror images.
+        both_ways: whether there are maps of the mirror images.
+        trunk: the name of the trunk that they belong to.
+        part: the name of their part of it.
+        cover: one of :data:`COVERS`.
+        statistic: one of :data:`STATISTICS`.
+    """
+
+    maps: KerasTensor
+    both_ways: bool
+    trunk: str
+    part: str
+    cover: str
+    statistic: str
+
+
+def pooled_maps(model: keras.Model) -> list[PooledMaps]:
+    """What a network pools; all together as many channels as there are features, in their order."""
+    names = {layer.name for layer in model.layers}
+    backbone = get_backbone(model.name)
+    statistics = STATISTICS if backbone.pools_deviation else STATISTICS[:1]
+    return [
+        PooledMaps(
+            model.get_layer(_POOLED.format(trunk.name, number)).input,
+            _BOTH_WAYS.format(trunk.name) in names,
+            trunk.name,
+            *kind,
+        )
+        for trunk in backbone.trunks
+        for number, kind in enumerate(
+            itertools.product(
+                [part.name for part in trunk.parts for _ in range(part.maps)], COVERS, statistics
+            )
+        )
+    ]
 
 
 def feature_origins(model: keras.Model) -> list[dict[str, str]]:
     """Where each pooled feature of :func:`build_network`'s model comes from, in their order.
 
     Returns:
-        Of each, "trunk", "stage" (counted from 1, "last" for a trunk's last maps), "cover" and
-        "statistic".
-    """
-    table_entry = get_backbone(model.name)
-    statistics = STATISTICS if table_entry.pools_deviation else STATISTICS[:1]
-    stages = [
-        (trunk.name, str(number) if number < trunk.maps else "last")
-        for trunk in table_entry.trunks
-        for number in range(1, trunk.maps + 1)
-    ]
-    origins = itertools.product(stages, COVERS, statistics)
-    return [
-        {"trunk": trunk, "stage": stage, "cover": cover, "statistic": statistic}
-        for ((trunk, stage), cover, statistic), tensor in zip(
-            origins, model.get_layer(WEIGHTED_LAYER).input, strict=True
-        )
-        for _ in range(tensor.shape[-1])
-    ]
-
-
-def unpooled_maps(model: keras.Model) -> list[KerasTensor]:
-    """The weighted maps, each (N, h, w, C) at the resolution at which its backbone made it.
-
-    Of a mirrored network (2 N, h, w, C), the second half those of the mirror images. Together they
-    have as many channels as there are pooled features, in the same order.
+        Of each, "trunk", "part", "cover" and "statistic", as in :class:`PooledMaps`.
     """
     return [
-        _before_pooling(maps) for maps in keras.tree.flatten(model.get_layer(WEIGHTED_LAYER).input)
+        {"trunk": one.trunk, "part": one.part, "cover": one.cover, "statistic": one.statistic}
+        for one in pooled_maps(model)
+        for _ in range(one.maps.shape[-1])
     ]
-
-
-def _before_pooling(maps: KerasTensor) -> KerasTensor:
-    made_by, *_ = maps._keras_history
-    return made_by.input if isinstance(made_by, layers.AveragePooling2D) else maps
 
 
 def activation_and_logit(
@@ -157,28 +180,90 @@ def activation_and_logit(
     """What gives a network's class activation map (N, h, w) and logits (N, 1) in one forward pass.
 
     The map is each place's share in the logit, on the grid of the finest maps: coarser ones are
-    interpolated. The shares add up to the logit without its bias; nearly so where a grid has an odd
-    side, at whose edge pooling takes fewer places together.
+    interpolated. The shares add up to the logit without its bias; nearly so where a coarser grid
+    does not divide the finest.
     """
-    maps = unpooled_maps(model)
-    traced = keras.Model(model.inputs[0], [*maps, model.get_layer(LOGIT_LAYER).output])
-    ends = np.cumsum([one.shape[-1] for one in maps])
-    kernels = np.split(head_kernel(model)[:, None], ends[:-1])
-    grid = max(one.shape[1:3] for one in maps)
-    is_mirrored = BOTH_WAYS_LAYER in {layer.name for layer in model.layers}
+    pooled = pooled_maps(model)
+    traced = keras.Model(model.inputs[0], [one.maps for one in pooled])
+    kernel, bias = head_of_raw_features(model)
+    ends = np.cumsum([one.maps.shape[-1] for one in pooled])
+    kernels = np.split(kernel[:, None], ends[:-1])
+    grid = max(one.maps.shape[1:3] for one in pooled)
 
     def look(images: KerasTensor) -> tuple[KerasTensor, KerasTensor]:
-        *seen, logits = traced(images, training=False)
-        shares = sum(
-            ops.image.resize(ops.tensordot(one, kernel, 1), grid, "bilinear")
-            for one, kernel in zip(seen, kernels, strict=True)
-        )
-        if is_mirrored:
-            straight, turned = ops.split(shares, 2)
-            shares = (straight + _flip(turned)) / 2
-        return shares[..., 0] / (grid[0] * grid[1]), logits
+        activation, logits = 0.0, bias
+        for one, maps, kernel in zip(pooled, traced(images, training=False), kernels, strict=True):
+            shares = ops.tensordot(maps, kernel, 1)
+            if one.both_ways:
+                straight, turned = ops.split(shares, 2)
+                shares = (straight + _flip(turned)) / 2
+            logits += ops.mean(shares, axis=(1, 2))
+            activation += ops.image.resize(shares, grid, "bilinear")[..., 0]
+        return activation / (grid[0] * grid[1]), logits
 
     return look
+
+
+def on_common_grid(model: keras.Model) -> keras.Model:
+    """The same function with all maps on the coarsest grid, in one layer of that name.
+
+    For heat maps that know one layer only. Where a grid does not divide another, areas are shared
+    out, so that averages stay what they are.
+
+    Returns:
+        A model that shares its trunks, in which :data:`COMMON_GRID_LAYER` is pooled.
+    """
+    pooled = pooled_maps(model)
+    x = _CommonGrid(pooled)([one.maps for one in pooled])
+    x = layers.GlobalAveragePooling2D(name=f"{POOLING_LAYER}_{COMMON_GRID_LAYER}")(x)
+    head = layers.Dense(1, name=LOGIT_LAYER)
+    same = keras.Model(model.inputs[0], head(x), name=model.name)
+    kernel, bias = head_of_raw_features(model)
+    head.set_weights([kernel[:, None], np.array([bias])])
+    return same
+
+
+class _CommonGrid(layers.Layer):
+    """Brings pooled maps to the coarsest grid among them, (N, h, w, C) of all channels.
+
+    One layer, since the names that Keras makes up collide with those of a model from a file.
+    """
+
+    def __init__(self, pooled: Sequence[PooledMaps]) -> None:
+        super().__init__(name=COMMON_GRID_LAYER)
+        self._both_ways = [one.both_ways for one in pooled]
+        self._grid = min(one.maps.shape[1:3] for one in pooled)
+
+    def call(self, maps: Sequence[KerasTensor]) -> KerasTensor:
+        return ops.concatenate(list(map(self._regridded, maps, self._both_ways)), axis=-1)
+
+    def _regridded(self, x: KerasTensor, both_ways: bool) -> KerasTensor:
+        if both_ways:
+            straight, turned = ops.split(x, 2)
+            x = (straight + _flip(turned)) / 2
+        if x.shape[1:3] == self._grid:
+            return x
+        rows, columns = map(_shares_of_area, x.shape[1:3], self._grid)
+        return ops.einsum("ah,bw,nhwc->nabc", rows, columns, x)
+
+
+def _shares_of_area(places: int, fewer: int) -> np.ndarray:
+    """What part of each of the fewer places each place makes up, float32 (fewer, places)."""
+    edges = np.arange(places + 1) * fewer / places
+    overlap = np.clip(edges[1:], *_edges(fewer)) - np.clip(edges[:-1], *_edges(fewer))
+    return overlap.astype(np.float32)
+
+
+def _edges(places: int) -> tuple[np.ndarray, np.ndarray]:
+    starts = np.arange(places, dtype=float)[:, None]
+    return starts, starts + 1
+
+
+def copy_weights(source: keras.Model, target: keras.Model) -> None:
+    """Give a network the weights of one that differs in layers without weights alone."""
+    for layer in target.layers:
+        if layer.weights:
+            layer.set_weights(source.get_layer(layer.name).get_weights())
 
 
 def standardise_features(model: keras.Model, mean: np.ndarray, variance: np.ndarray) -> None:
@@ -186,11 +271,12 @@ def standardise_features(model: keras.Model, mean: np.ndarray, variance: np.ndar
     model.get_layer(STANDARDISE_LAYER).set_weights([mean, variance])
 
 
-def head_kernel(model: keras.Model) -> np.ndarray:
-    """How much each pooled feature counts in the logit, float32 (C,)."""
-    _, variance = model.get_layer(STANDARDISE_LAYER).get_weights()
-    kernel, _ = model.get_layer(LOGIT_LAYER).get_weights()
-    return kernel[:, 0] / np.sqrt(variance + _STANDARDISE_EPSILON)
+def head_of_raw_features(model: keras.Model) -> tuple[np.ndarray, float]:
+    """How much each pooled feature counts in the logit, float32 (C,), and the logit of none."""
+    mean, variance = model.get_layer(STANDARDISE_LAYER).get_weights()
+    kernel, bias = model.get_layer(LOGIT_LAYER).get_weights()
+    raw = kernel[:, 0] / np.sqrt(variance + _STANDARDISE_EPSILON)
+    return raw, float(bias[0] - raw @ mean)
 
 
 def freeze_for_finetuning(model: keras.Model, trainable_share: float) -> None:

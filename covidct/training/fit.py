@@ -32,7 +32,7 @@ from covidct.training.callbacks import KeepEpochs, RefuseDivergence, SayProgress
 from covidct.training.config import TrainConfig
 from covidct.training.keep import keep_model, round_to_half_precision
 from covidct.training.metrics import epoch_metrics
-from covidct.training.probe import pooled_views, solve_trunks
+from covidct.training.probe import pooled_views, solve_parts
 from covidct.training.progress import ProgressWriter, recorded_run
 from covidct.training.run_folder import (
     BEST_WEIGHTS,
@@ -142,7 +142,7 @@ def _train(run: Path, progress: Callable) -> ModelCard:
             views=config.probe_views,
             seed=config.seed,
         )
-        solve_trunks(network, pooled, balanced=config.class_weights).put_into(network)
+        solve_parts(network, pooled, balanced=config.class_weights).put_into(network)
     keep_epochs = KeepEpochs(run)
     with keep_epochs.lay_out():
         try:

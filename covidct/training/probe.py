@@ -9,8 +9,8 @@ picture the head is to say that it cannot know: it counts half for each class, s
 seen of the class outside the lungs is not used (counterfactual examples, as in Kaushik et al. 2020,
 arXiv:1909.12434).
 
-Each trunk of a network has a head of its own, and their logits are summed: solved together, the
-larger trunk drowns what the other knows.
+Each part of a network's trunks has a head of its own, and their logits are summed: solved together,
+the larger part drowns what the others know.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -24,7 +24,7 @@ from sklearn.preprocessing import StandardScaler
 from covidct.data.augment import Augmentation, augment
 from covidct.data.stream import PreparedSlices, evaluation_batches
 from covidct.imaging.blanking import without_lungs
-from covidct.models.backbones import get_backbone
+from covidct.models.backbones import Part, Trunk, get_backbone
 from covidct.models.network import (
     LOGIT_LAYER,
     POOLING_LAYER,
@@ -128,21 +128,35 @@ def pooled_views(
     return PooledViews(np.stack(passes[1:]), passes[0], slices.labels)
 
 
-def solve_trunks(network: keras.Model, pooled: PooledViews, *, balanced: bool) -> Head:
-    """The head of a network from :func:`covidct.models.network.build_network`, trunk by trunk."""
-    origins = feature_origins(network)
-    trunks = get_backbone(network.name).trunks
+def solve_parts(network: keras.Model, pooled: PooledViews, *, balanced: bool) -> Head:
+    """The head of a network from :func:`covidct.models.network.build_network`, part by part."""
     everything = np.arange(len(pooled.labels))
+    parts = parts_of(network)
     heads = [
         solve(
-            [(pooled.of(everything, of_trunk, slice(None)), 1.0)],
+            [(pooled.of(everything, features, slice(None)), 1.0)],
             balanced=balanced,
-            inverse_regularisation=trunk.inverse_regularisation,
+            inverse_regularisation=part.inverse_regularisation,
         )
-        for trunk in trunks
-        for of_trunk in [np.flatnonzero([origin["trunk"] == trunk.name for origin in origins])]
+        for _, part, features in parts
     ]
-    return Head.sum_of(heads, [trunk.weight for trunk in trunks])
+    return Head.sum_of(heads, [part.weight for _, part, _ in parts])
+
+
+def parts_of(network: keras.Model) -> list[tuple[Trunk, Part, np.ndarray]]:
+    """The parts of a network, each with its trunk and the positions of its pooled features."""
+    origins = feature_origins(network)
+    return [
+        (
+            trunk,
+            part,
+            np.flatnonzero(
+                [one["trunk"] == trunk.name and one["part"] == part.name for one in origins]
+            ),
+        )
+        for trunk in get_backbone(network.name).trunks
+        for part in trunk.parts
+    ]
 
 
 def solve(

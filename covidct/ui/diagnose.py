@@ -35,8 +35,8 @@ def page() -> None:
         classifier = network.require_classifier()
     outcomes = _judge_all(cases, classifier)
     if cases:
-        chosen = _choose(dropped, outcomes, classifier)
         results = _results(dropped, outcomes)
+        chosen = _choose(dropped, outcomes, results, classifier)
         notes = [note for series in dropped.series for note in series.notes]
         _details(cases[chosen], outcomes[chosen], classifier, results, chosen, notes)
     network.show_about(classifier.card)
@@ -53,15 +53,20 @@ def _dropped(uploads: Sequence) -> Dropped:
     return st.session_state["dropped"][1]
 
 
-def _choose(dropped: Dropped, outcomes: Sequence[Outcome], classifier: Classifier) -> int:
+def _choose(
+    dropped: Dropped,
+    outcomes: Sequence[Outcome],
+    results: Sequence[Result],
+    classifier: Classifier,
+) -> int:
     """Series and table; the position of the slice to show."""
     cases = dropped.cases
     if len(dropped.series) == 1 and len(dropped.series[0].cases) == len(cases):
         chosen = series_view.show(dropped.series[0], cases, outcomes, classifier.card.calibration)
         with st.expander("All slices"):
-            _table(cases, outcomes)
+            _table(cases, results)
         return chosen
-    return _summary(cases, outcomes) if len(cases) > 1 else 0
+    return _summary(cases, results) if len(cases) > 1 else 0
 
 
 def _judge_all(cases: Sequence[Case], classifier: Classifier) -> list[Outcome]:
@@ -119,30 +124,30 @@ def _keep_only(store: str, keys: list[tuple[str, str]]) -> dict:
     return st.session_state[store]
 
 
-def _summary(cases: Sequence[Case], outcomes: Sequence[Outcome]) -> int:
+def _summary(cases: Sequence[Case], results: Sequence[Result]) -> int:
     """The table of all files; the position of the one to show."""
-    counts = Counter(map(_decision, outcomes))
+    counts = Counter(map(_decision, results))
     counted = ", ".join(f"{count} {decision}" for decision, count in counts.items())
     st.subheader(f"{len(cases)} files", anchor=False)
     st.html(f'<p class="cv-hint">{counted}. Select a row to see its slice below.</p>')
     selection = _table(
-        cases, outcomes, key="summary", on_select="rerun", selection_mode="single-row-required"
+        cases, results, key="summary", on_select="rerun", selection_mode="single-row-required"
     )
     rows = selection["selection"]["rows"]
     return rows[0] if rows and rows[0] < len(cases) else 0
 
 
-def _table(cases: Sequence[Case], outcomes: Sequence[Outcome], **selection: str) -> dict:
+def _table(cases: Sequence[Case], results: Sequence[Result], **selection: str) -> dict:
     """A row for each slice; what is selected, where that is asked for."""
     return st.dataframe(
         {
             "File": [case.name for case in cases],
-            "Verdict": [o.prediction.label if o.prediction else "" for o in outcomes],
+            "Verdict": [r.prediction.label if r.prediction else "" for r in results],
             "Probability": [
-                100 * o.prediction.probability if o.prediction else None for o in outcomes
+                100 * r.prediction.probability if r.prediction else None for r in results
             ],
-            "Decision": list(map(_decision, outcomes)),
-            "Remarks": list(map(_remark, outcomes)),
+            "Decision": list(map(_decision, results)),
+            "Remarks": list(map(_remark, results)),
         },
         column_config={
             "File": st.column_config.TextColumn(width="medium"),
@@ -157,17 +162,19 @@ def _table(cases: Sequence[Case], outcomes: Sequence[Outcome], **selection: str)
     )
 
 
-def _decision(outcome: Outcome) -> str:
-    if outcome.prediction:
-        return outcome.prediction.decision
-    return "Refused" if outcome.readable else "Not read"
+def _decision(result: Result) -> str:
+    if result.prediction:
+        return result.prediction.decision
+    if result.set_aside:
+        return "Set aside"
+    return "Refused" if result.gated else "Not read"
 
 
-def _remark(outcome: Outcome) -> str:
-    if outcome.error:
-        return outcome.error
-    flag = (texts.OUTSIDE_LUNGS,) if is_mostly_outside(outcome.lung_share) else ()
-    return " ".join((*flag, *outcome.notes))
+def _remark(result: Result) -> str:
+    if result.error or result.set_aside:
+        return result.error or result.set_aside
+    flag = (texts.OUTSIDE_LUNGS,) if is_mostly_outside(result.lung_share) else ()
+    return " ".join((*flag, *result.notes))
 
 
 def _results(dropped: Dropped, outcomes: Sequence[Outcome]) -> list[Result]:

@@ -9,12 +9,7 @@ from covidct.imaging.phantom import phantom_slice
 from covidct.inference.calibration import Calibration
 from covidct.inference.classifier import Classifier
 from covidct.inference.store import MODEL_FILE, ModelCard, sha256_of
-from covidct.models.network import (
-    LOGIT_LAYER,
-    POOLING_LAYER,
-    STANDARDISE_LAYER,
-    WEIGHTED_LAYER,
-)
+from covidct.models.network import LOGIT_LAYER, POOLING_LAYER, STANDARDISE_LAYER
 
 
 @pytest.fixture(scope="session")
@@ -51,16 +46,23 @@ def linear_network(weights):
     """A network whose logit is the sum of its input (rows, columns) times these weights."""
     images = keras.Input((*weights.shape, 3))
     maps = layers.Conv2D(1, weights.shape, name="all_pixels")(images)
-    maps = layers.Concatenate(name=WEIGHTED_LAYER)([maps])
-    pooled = layers.GlobalAveragePooling2D(name=POOLING_LAYER)(maps)
+    covers = [maps, layers.Rescaling(0.0)(maps)]  # thorax and lungs
+    pooled = layers.Concatenate(name=POOLING_LAYER)(
+        [
+            layers.GlobalAveragePooling2D(name=f"pooled_only_{number}")(one)
+            for number, one in enumerate(covers)
+        ]
+    )
     scaled = layers.BatchNormalization(
         center=False, scale=False, epsilon=1e-8, name=STANDARDISE_LAYER
     )(pooled)
-    model = keras.Model(images, layers.Dense(1, name=LOGIT_LAYER)(scaled))
+    model = keras.Model(
+        images, layers.Dense(1, name=LOGIT_LAYER)(scaled), name="efficientnet_lite0"
+    )
     kernel = np.zeros((*weights.shape, 3, 1))
     kernel[:, :, 0, 0] = weights  # of the picture, not of the covers
     model.get_layer("all_pixels").set_weights([kernel, np.zeros(1)])
-    model.get_layer(LOGIT_LAYER).set_weights([np.ones((1, 1)), np.zeros(1)])
+    model.get_layer(LOGIT_LAYER).set_weights([np.ones((2, 1)), np.zeros(1)])
     return model
 
 

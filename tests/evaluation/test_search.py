@@ -1,5 +1,6 @@
 import csv
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -51,6 +52,14 @@ def test_every_recipe_is_reported_beside_the_kept_one(searched):
         assert len(row["roc_auc_folds"]) == 5
         assert row["roc_auc"] == pytest.approx(np.mean(row["roc_auc_folds"]))
     assert len(cross_validation(searched[0])) == len(rows)
+
+
+def test_a_backbone_of_one_trunk_is_not_told_of_others(phantom_dataset, tmp_path):
+    config = replace(CONFIG, backbone="astra_resnet", probe_views=1)
+    figures = cross_validate(phantom_dataset, None, tmp_path / "found", config)
+    recipes = {row["recipe"] for row in figures["recipes"]}
+    assert "without Astra's second stage" in recipes
+    assert not any("trunk alone" in name or "source" in name for name in recipes)
 
 
 def test_the_kept_recipe_is_left_as_a_model_that_opens(searched):

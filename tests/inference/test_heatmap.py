@@ -7,7 +7,7 @@ from tf_keras_vis.gradcam import Gradcam
 from covidct.errors import UnreadableSlice
 from covidct.imaging.readers import read_slice
 from covidct.inference.heatmap import COLORMAPS, METHODS, HeatMap, TwoClassModel, explain, overlay
-from covidct.models.network import unpooled_maps
+from covidct.models.network import pooled_maps
 
 
 def _oracle(classifier, evidence):
@@ -17,8 +17,9 @@ def _oracle(classifier, evidence):
     network there are maps of the slice and of its mirror image.
     """
     model, sign = classifier.model, 1 if evidence.prediction.is_positive else -1
-    maps = keras.Model(model.inputs[0], unpooled_maps(model))
-    head = keras.Model(unpooled_maps(model), model.get_layer("logit").output)
+    pooled = [one.maps for one in pooled_maps(model)]
+    maps = keras.Model(model.inputs[0], pooled)
+    head = keras.Model(pooled, model.outputs[0])
     seen = keras.tree.flatten(maps(classifier.network_input([evidence.chest])))
     total = np.zeros((*evidence.activation.shape, 1))
     for one in head.inputs:

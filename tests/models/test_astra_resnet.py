@@ -34,7 +34,7 @@ def _state(rng):
 
 def test_maps_are_an_eighth_and_a_sixteenth_of_the_slice_and_not_negative():
     images = keras.Input((96, 128, 3))
-    network = keras.Model(images, ASTRA.features(images))
+    network = keras.Model(images, ASTRA.trunks[0].features(images))
     finer, coarser = network(np.random.default_rng(0).random((1, 96, 128, 3)))
     assert finer.shape == (1, 12, 16, 512)
     assert coarser.shape == (1, 6, 8, 1024)
@@ -44,7 +44,7 @@ def test_maps_are_an_eighth_and_a_sixteenth_of_the_slice_and_not_negative():
 def test_the_shipped_weights_fill_every_layer():
     images = keras.Input((64, 64, 3))
     weights = read_pretrained_weights("astra_resnet")
-    for layer in keras.Model(images, ASTRA.features(images)).layers:
+    for layer in keras.Model(images, ASTRA.trunks[0].features(images)).layers:
         for i, variable in enumerate(layer.weights):
             assert weights.pop(f"{layer.name}/{i}").shape == variable.shape
     assert not weights

@@ -38,7 +38,7 @@ def test_changed_pretrained_weights_are_not_opened(tmp_path, monkeypatch):
 
 def test_vgg16_has_the_published_number_of_weights():
     images = keras.Input((224, 224, 3))
-    model = keras.Model(images, get_backbone("vgg16").features(images))
+    model = keras.Model(images, get_backbone("vgg16").trunks[0].features(images))
     assert model.count_params() == 14_714_688
     assert model.output[0].shape == (None, 14, 14, 512)
 

@@ -5,16 +5,22 @@ import pytest
 from covidct.errors import ConfigError
 from covidct.models.backbones import BACKBONES
 from covidct.models.network import (
+    COMMON_GRID_LAYER,
     activation_and_logit,
     build_network,
+    copy_weights,
     feature_origins,
     freeze_for_finetuning,
+    head_of_raw_features,
+    on_common_grid,
+    pooled_maps,
 )
 
 
 def maps_and_logit(network):
     """The same network with what is pooled, (N, h, w, C), as another output."""
-    return keras.Model(network.input, [network.get_layer("pooling").input, network.output])
+    same = on_common_grid(network)
+    return keras.Model(same.input, [same.get_layer(COMMON_GRID_LAYER).output, same.output])
 
 
 @pytest.fixture(scope="module")
@@ -56,9 +62,9 @@ def test_only_what_lies_inside_the_covers_counts():
 
 
 def test_a_mirrored_network_says_the_mean_of_both_ways_and_its_map_is_mirrored_with_the_slice():
-    plain = build_network("astra_lite", (64, 96))
-    both = build_network("astra_lite", (64, 96), pretrained=False, mirrored=True)
-    both.set_weights(plain.get_weights())
+    plain = build_network("astra_resnet", (64, 96))
+    both = build_network("astra_resnet", (64, 96), pretrained=False, mirrored=True)
+    copy_weights(plain, both)
     slices = np.random.default_rng(0).random((3, 64, 96, 3)).astype(np.float32)
     turned = slices[:, :, ::-1]
     assert np.allclose(both(slices), (plain(slices) + plain(turned)) / 2, atol=1e-4)
@@ -69,9 +75,24 @@ def test_a_mirrored_network_says_the_mean_of_both_ways_and_its_map_is_mirrored_w
     activation, logits = (one.numpy() for one in look(slices))
     assert activation.shape == (3, 8, 12)
     assert np.allclose(logits, both(slices), atol=1e-4)
-    (bias,) = both.get_layer("logit").bias.numpy()
+    _, bias = head_of_raw_features(both)
     assert np.allclose(activation.sum(axis=(1, 2)) + bias, logits[:, 0], atol=1e-3)
     assert np.allclose(look(turned)[0], activation[:, :, ::-1], atol=1e-3)
+
+
+@pytest.mark.parametrize("size", [(64, 96), (96, 112)])
+def test_the_common_grid_changes_nothing(size):
+    network = build_network("astra_lite", size, mirrored=True)
+    slices = np.random.default_rng(0).random((2, *size, 3)).astype(np.float32)
+    assert len({one.maps.shape[1:3] for one in pooled_maps(network)}) == 4
+    assert np.allclose(on_common_grid(network)(slices), network(slices), atol=1e-3)
+    _, logits = activation_and_logit(network)(slices)
+    assert np.allclose(logits, network(slices), atol=1e-3)
+
+
+def test_only_trunks_that_gain_by_it_see_the_mirror_image():
+    network = build_network("astra_lite", (64, 96), pretrained=False, mirrored=True)
+    assert {one.trunk for one in pooled_maps(network) if one.both_ways} == {"Astra"}
 
 
 def test_each_trunk_has_its_own_features():

@@ -8,9 +8,9 @@ from covidct.data.augment import Augmentation
 from covidct.data.index import read_index
 from covidct.data.stream import evaluation_batches, prepare
 from covidct.imaging.blanking import without_lungs
-from covidct.models.backbones import get_backbone, unit_preprocess_input
-from covidct.models.network import LOGIT_LAYER, build_network, feature_origins
-from covidct.training.probe import pooled_views, solve, solve_trunks
+from covidct.models.backbones import unit_preprocess_input
+from covidct.models.network import LOGIT_LAYER, build_network
+from covidct.training.probe import parts_of, pooled_views, solve, solve_parts
 
 SIZE = (64, 64)
 
@@ -28,7 +28,7 @@ def network():
 def _solve(network, slices, **changes):
     options = {"views": 2, "seed": 0} | changes
     pooled = pooled_views(network, slices, unit_preprocess_input, Augmentation(), **options)
-    solve_trunks(network, pooled, balanced=True).put_into(network)
+    solve_parts(network, pooled, balanced=True).put_into(network)
     return network.get_layer(LOGIT_LAYER).get_weights()
 
 
@@ -58,18 +58,20 @@ def test_a_head_gives_the_logits_of_the_network_it_is_put_into(network, slices):
     assert np.allclose(head.logits(pooled.views[0]), logits[:, 0], atol=1e-3)
 
 
-def test_the_trunks_logits_are_summed(slices):
+def test_the_parts_logits_are_summed(slices):
     network = build_network("astra_lite", SIZE)
     pooled = pooled_views(network, slices, unit_preprocess_input, Augmentation(), views=2, seed=0)
-    head = solve_trunks(network, pooled, balanced=True)
+    head = solve_parts(network, pooled, balanced=True)
+    parts = parts_of(network)
+    positions = np.concatenate([features for _, _, features in parts])
+    assert np.array_equal(positions, np.arange(pooled.views.shape[-1]))
     summed = 0
-    trunk_of = np.array([origin["trunk"] for origin in feature_origins(network)])
-    for trunk in get_backbone("astra_lite").trunks:
-        own = pooled.of(np.arange(24), np.flatnonzero(trunk_of == trunk.name), slice(None))
+    for _, part, features in parts:
+        own = pooled.of(np.arange(24), features, slice(None))
         alone = solve(
-            [(own, 1.0)], balanced=True, inverse_regularisation=trunk.inverse_regularisation
+            [(own, 1.0)], balanced=True, inverse_regularisation=part.inverse_regularisation
         )
-        summed = summed + trunk.weight * alone.logits(own.views[0])
+        summed = summed + part.weight * alone.logits(own.views[0])
     assert np.allclose(head.logits(pooled.views[0]), summed, atol=1e-3)
 
 

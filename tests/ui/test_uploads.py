@@ -61,6 +61,16 @@ def test_a_series_is_shown_with_verdict_slider_and_reports(app, scan):
     assert len(app.get("download_button")) == 3
 
 
+def test_what_lies_beyond_the_lungs_is_not_called_refused(app, scan, neck, ct_header, ct_file):
+    files = dict(zip("abcdefg", scan, strict=True)) | {"neck": ct_file(ct_header(7), neck)}
+    app.file_uploader[0].set_value([("scan.zip", zipped(files), "")])
+    app.run()
+    assert not app.exception
+    decided = list(app.dataframe[-1].value["Decision"])
+    assert decided[-1] == "Set aside"
+    assert not {"Set aside", "Refused"} & set(decided[:-1])
+
+
 def test_the_box_for_identifiers_is_not_ticked_for_the_next_slice(app, scan):
     app.file_uploader[0].set_value([("one", scan[1], "")])
     app.run()

@@ -10,25 +10,21 @@ from covidct.evaluation.bench.settings import Settings
 from covidct.evaluation.bench.timing import fastest, seconds
 from covidct.imaging import read_slice
 from covidct.imaging.gate import check_lung_slice
-from covidct.imaging.series import Series, gather
+from covidct.imaging.series import gather
 from covidct.imaging.sources import files_at
 from covidct.inference.classifier import Classifier
-from covidct.inference.pipeline import judge_many
+from covidct.inference.pipeline import judge_many, reads_of
 
 _ROUNDS = 5  # the folder is walked in parts, each beside as many bare forward passes
 
 
 def walk_folder(classifier: Classifier, folder: Path) -> int:
     """Judge all slices of a folder; how many there are."""
-    reads = []
-    for group in gather(files_at(folder)):
-        if isinstance(group, Series):
-            reads += [
-                lambda group=group, index=index: check_lung_slice(group.read(index))
-                for index in range(len(group))
-            ]
-        else:
-            reads.append(lambda group=group: check_lung_slice(read_slice(group.read())))
+    reads = [
+        lambda read=read: check_lung_slice(read())
+        for group in gather(files_at(folder))
+        for read in reads_of(group)
+    ]
     return sum(judged.prediction is not None for judged in judge_many(classifier, reads))
 
 

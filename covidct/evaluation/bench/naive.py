@@ -11,7 +11,7 @@ from PIL import Image
 from tf_keras_vis.gradcam import Gradcam
 
 from covidct.inference.classifier import Classifier
-from covidct.models.network import POOLING_LAYER
+from covidct.models.network import COMMON_GRID_LAYER
 
 _VGG16_SIDE = 224
 
@@ -19,10 +19,8 @@ _VGG16_SIDE = 224
 def naive_way(classifier: Classifier, data: bytes) -> Callable[[], bytes]:
     """File to overlay PNG by the classifier's own network."""
     size = classifier.card.image_size
-    maps = classifier.model.get_layer(POOLING_LAYER).input._keras_history[0]
-    return lambda: _verdict(
-        classifier.model, data, size, classifier.card.preprocess_input, maps.name
-    )
+    model, preprocess_input = classifier.on_common_grid, classifier.card.preprocess_input
+    return lambda: _verdict(model, data, size, preprocess_input, COMMON_GRID_LAYER)
 
 
 def naive_way_vgg16(data: bytes) -> Callable[[], bytes]:
