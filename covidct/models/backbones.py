@@ -81,7 +81,9 @@ class Backbone:
             it was pretrained with.
         preprocess_input: normalisation of (N, h, w, 3) from 0..255 that its pretrained weights
             need.
-        trunks: where its maps come from.
+        trunks: where its maps come from. Networks that were pretrained on different pictures err
+            on different slices, so the sum of their logits errs less (Hansen and Salamon 1990,
+            doi:10.1109/34.58871).
         load_pretrained: fills the layers of a model made from the trunks with weights learnt from
             chest CT (Astra) or from ImageNet (the others).
         pools_deviation: pool each map's mean absolute deviation beside its mean.
