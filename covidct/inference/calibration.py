@@ -68,8 +68,10 @@ def fit_calibration(logits: np.ndarray, labels: np.ndarray) -> Calibration:
     found = minimize_scalar(negative_log_likelihood, bounds=(-3, 3), method="bounded")
     temperature = float(np.exp(found.x))
     probabilities = _sigmoid(logits / temperature)
-    false_positives, true_positives, thresholds = roc_curve(
-        labels, probabilities, drop_intermediate=False
+    # From the first on that calls a slice Positive: before it stands infinity, which a model that
+    # is no better than chance would get
+    false_positives, true_positives, thresholds = (
+        one[1:] for one in roc_curve(labels, probabilities, drop_intermediate=False)
     )
     best = thresholds[np.argmax(true_positives - false_positives)]
     sensitive = thresholds[np.argmax(true_positives >= SENSITIVE)]

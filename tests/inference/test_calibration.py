@@ -82,3 +82,10 @@ def test_the_sensitive_point_misses_few(overconfident):
     called = calibration.probability(logits) >= calibration.sensitive_point
     assert 0.95 <= called[labels].mean() < 0.97
     assert calibration.sensitive_point < calibration.operating_point
+
+
+@pytest.mark.parametrize("logits", [np.zeros(20), np.linspace(2, -2, 20)])
+def test_a_model_no_better_than_chance_has_an_operating_point_all_the_same(logits):
+    found = fit_calibration(logits, np.arange(20) >= 10)
+    points = (found.operating_point, found.sensitive_point, *found.abstain_band)
+    assert all(0 <= point <= 1 for point in points)
