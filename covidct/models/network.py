@@ -26,6 +26,7 @@ import keras
 import numpy as np
 from keras import KerasTensor, layers, ops
 
+from covidct.errors import ModelError
 from covidct.models.backbones import Backbone, Trunk, get_backbone
 
 COVERS, STATISTICS = ("thorax", "lungs"), ("mean", "deviation")
@@ -141,10 +142,19 @@ class PooledMaps(NamedTuple):
 
 
 def pooled_maps(model: keras.Model) -> list[PooledMaps]:
-    """What a network pools; all together as many channels as there are features, in their order."""
+    """What a network pools; all together as many channels as there are features, in their order.
+
+    Raises:
+        ModelError: the network was not made by :func:`build_network` as it is now.
+    """
     names = {layer.name for layer in model.layers}
     backbone = get_backbone(model.name)
     statistics = STATISTICS if backbone.pools_deviation else STATISTICS[:1]
+    if _POOLED.format(backbone.trunks[0].name, 0) not in names:
+        raise ModelError(
+            "This model was trained by an earlier version of covidct, whose networks this one does "
+            "not know. The file was left as it is: train again, or use another model."
+        )
     return [
         PooledMaps(
             model.get_layer(_POOLED.format(trunk.name, number)).input,

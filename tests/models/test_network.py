@@ -2,7 +2,7 @@ import keras
 import numpy as np
 import pytest
 
-from covidct.errors import ConfigError
+from covidct.errors import ConfigError, ModelError
 from covidct.models.backbones import BACKBONES
 from covidct.models.network import (
     COMMON_GRID_LAYER,
@@ -88,6 +88,13 @@ def test_the_common_grid_changes_nothing(size):
     assert np.allclose(on_common_grid(network)(slices), network(slices), atol=1e-3)
     _, logits = activation_and_logit(network)(slices)
     assert np.allclose(logits, network(slices), atol=1e-3)
+
+
+def test_a_network_of_an_earlier_version_is_refused_with_what_to_do():
+    images = keras.Input((64, 64, 3))
+    earlier = keras.Model(images, keras.layers.Flatten()(images), name="astra_lite")
+    with pytest.raises(ModelError, match=r"earlier version.*train again"):
+        activation_and_logit(earlier)
 
 
 def test_only_trunks_that_gain_by_it_see_the_mirror_image():
