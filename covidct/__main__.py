@@ -138,7 +138,7 @@ def _audit(options: argparse.Namespace) -> int:
 
 
 def _faithfulness(options: argparse.Namespace) -> int:
-    from covidct.evaluation.faithfulness import FAITHFULNESS_FILE, faithfulness
+    from covidct.evaluation.faithfulness import FAITHFULNESS_FILE, PLANTED_SLICES, faithfulness
     from covidct.evaluation.faithfulness_text import as_text
     from covidct.inference.classifier import Classifier
 
@@ -148,7 +148,7 @@ def _faithfulness(options: argparse.Namespace) -> int:
         options.series,
         options.data,
         options.split,
-        options.planted,
+        PLANTED_SLICES if options.planted is None else options.planted,
         _progress("Measuring heat maps"),
     )
     if options.json:
@@ -246,7 +246,7 @@ def _parser(train: bool) -> argparse.ArgumentParser:
         "--series", type=Path, metavar="DIR", help="with series, lesion-masks, lung-masks in it"
     )
     faithfulness.add_argument(
-        "--planted", type=int, default=24, metavar="N", help="synthetic slices with lesions"
+        "--planted", type=int, metavar="N", help="how many synthetic slices with lesions"
     )
 
     for command in (evaluate, audit, faithfulness):

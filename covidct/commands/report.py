@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from covidct.reports.secondary_capture import CaptureSeries
 
 
+_OVERLAY_NAME = "case-{case}-slice-{number}.dcm"
+
+
 def add_command(commands: argparse._SubParsersAction) -> argparse.ArgumentParser:
     """Add it to the command line."""
     parser = commands.add_parser("report", help="results to take away: CSV, PDF, DICOM overlays")
@@ -51,7 +54,9 @@ def _report(options: argparse.Namespace) -> int:
         options.usage_error("--csv, --pdf or --secondary-capture is needed")
     if options.keep_identifiers and not options.secondary_capture:
         options.usage_error("--keep-identifiers is for --secondary-capture")
-    if options.secondary_capture and any(options.secondary_capture.glob("case-*.dcm")):
+    if options.secondary_capture and any(
+        options.secondary_capture.glob(_OVERLAY_NAME.format(case="*", number="*"))
+    ):
         options.usage_error(
             f"{options.secondary_capture} holds overlays of another report, which are kept: "
             "name a new folder"
@@ -220,6 +225,6 @@ class _Run:
             )
         except UnreadableSlice as error:
             return replace(result, error=str(error))
-        name = f"case-{result.case:03d}-slice-{result.number:04d}.dcm"
+        name = _OVERLAY_NAME.format(case=f"{result.case:03d}", number=f"{result.number:04d}")
         (self.options.secondary_capture / name).write_bytes(data)
         return result

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
@@ -31,10 +31,10 @@ from covidct.inference.classifier import Prediction
 from covidct.inference.store import MODEL_FILE, ModelCard, sha256_of
 from covidct.models.backbones import Part, Trunk, get_preprocess_input
 from covidct.models.folding import fold_batch_norm
-from covidct.models.network import build_network, copy_weights, feature_origins
+from covidct.models.network import build_network, copy_weights
 from covidct.training.config import TrainConfig
 from covidct.training.keep import keep_model, round_to_half_precision
-from covidct.training.probe import Head, PooledViews, parts_of, pooled_views, solve
+from covidct.training.probe import Head, PartFeatures, PooledViews, parts_of, pooled_views, solve
 
 FOLDS = 5
 TABLE_FILE, OUT_OF_FOLD_FILE = "cross_validation.json", "out_of_fold.csv"
@@ -76,19 +76,49 @@ class Recipe:
     views: int | None = None
     features: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
-    def takes(self, origin: Mapping[str, str]) -> bool:
-        """Whether it uses pooled features of that origin."""
+    def solvings(self, parts: Sequence[PartFeatures], sources: int) -> list["_Solving"]:
+        """How it solves the head of each part from which it takes features; none if it takes none.
+
+        Recipes of which this is the same are the same for that network and number of sources.
+        """
+        taken = {
+            one: features
+            for one, (_, _, origins) in enumerate(parts)
+            if (features := tuple(i for i, origin in origins.items() if self._takes(origin)))
+        }
+        largest = max((self.weight(parts[one].part) for one in taken), default=1.0)
+        return [
+            _Solving(
+                features=features,
+                mirrored=self.mirrored(parts[one].trunk),
+                weight=self.weight(parts[one].part) / largest,
+                second_weight=self.second_weight(parts[one].part) if sources > 1 else 0.0,
+                blank_weight=self.blank_weight,
+                views=self.views,
+                inverse_regularisation=parts[one].part.inverse_regularisation,
+            )
+            for one, features in taken.items()
+        ]
+
+    def _takes(self, origin: Mapping[str, str]) -> bool:
         return all(origin[kind] in allowed for kind, allowed in self.features.items())
 
-    def concerns(self, parts: Sequence["_Part"], sources: int) -> bool:
-        """Whether it says something of a network with these parts, trained on so many sources."""
-        taken = [self.takes(origin) for *_, origins in parts for _, origin in origins]
-        leaves_some = any(taken) and not all(taken)
-        return (
-            (leaves_some or not self.features)
-            and (sources > 1 or "second source" not in self.name)
-            and (len(parts) > 1 or "parts" not in self.name)
-        )
+
+class _Solving(NamedTuple):
+    """How the head of a part is solved: what of :class:`Recipe` comes to bear on it.
+
+    Attributes:
+        features: the positions of the pooled features that it takes.
+        weight: of its logit in the sum, against 1 for the part that counts most.
+    """
+
+    features: tuple[int, ...]
+    mirrored: bool
+    weight: float
+    second_weight: float
+    blank_weight: float
+    views: int | None
+    inverse_regularisation: float
 
 
 KEPT = Recipe("as kept")
@@ -125,9 +155,6 @@ class _Shown:
     slices: PreparedSlices
     pooled: PooledViews
     mirrored: np.ndarray
-
-
-_Part = tuple[Trunk, Part, list[tuple[int, dict[str, str]]]]  # with its features and their origins
 
 
 def cross_validate(
@@ -170,16 +197,21 @@ def cross_validate(
         half = read_index(second).subset(HALVES[0])
         sources.append(_show(network, half, config, progress))
     first = sources[0].slices
-    parts, folds = _parts(network), _folds(first.items, config.seed)
-    recipes = [KEPT, *(r for r in _VARIATIONS if r.concerns(parts, len(sources)))]
+    parts, folds = parts_of(network), _folds(first.items, config.seed)
+    kept = KEPT.solvings(parts, len(sources))
+    recipes = {KEPT.name: kept}
+    for variation in _VARIATIONS:
+        solvings = variation.solvings(parts, len(sources))
+        if solvings and solvings != kept:
+            recipes[variation.name] = solvings
     logits = {
-        recipe.name: _out_of_fold(recipe, parts, sources, folds)
-        for recipe in progress(recipes, "Cross-validating")
+        name: _out_of_fold(recipes[name], sources, folds)
+        for name in progress(list(recipes), "Cross-validating")
     }
-    rows = [_row(recipe, logits[recipe.name], first.labels, folds) for recipe in recipes]
+    rows = [_row(name, logits[name], first.labels, folds) for name in recipes]
     calibration = fit_calibration(logits[KEPT.name], first.labels)
     verdicts = _verdicts(first, calibration, logits[KEPT.name])
-    blank = _out_of_fold(KEPT, parts, sources, folds, without_lungs=True)
+    blank = _out_of_fold(kept, sources, folds, without_lungs=True)
     figures = {
         "folds": FOLDS,
         "roc_auc_folds": rows[0]["roc_auc_folds"],
@@ -192,8 +224,7 @@ def cross_validate(
     out.mkdir(parents=True, exist_ok=True)
     replace_text(out / TABLE_FILE, json.dumps(figures, indent=2, ensure_ascii=False) + "\n")
     _write_out_of_fold(out / OUT_OF_FOLD_FILE, first.items, folds, logits[KEPT.name], calibration)
-    *_, head = _head(KEPT, parts, sources, np.arange(len(folds)))
-    head.put_into(network)
+    _head(kept, sources, np.arange(len(folds))).put_into(network)
     card = _keep(out, network, config, calibration, figures, sources)
     write_evaluation(
         out / EVALUATION_FOLDER,
@@ -240,53 +271,33 @@ def _folds(items: Sequence[Item], seed: int) -> np.ndarray:
     return folds
 
 
-def _parts(network: keras.Model) -> list[_Part]:
-    origins = feature_origins(network)
-    return [
-        (trunk, part, [(i, origins[i]) for i in features])
-        for trunk, part, features in parts_of(network)
-    ]
-
-
-def _head(
-    recipe: Recipe, parts: Sequence[_Part], sources: Sequence[_Shown], training: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, Head]:
+def _head(solvings: Sequence[_Solving], sources: Sequence[_Shown], training: np.ndarray) -> Head:
     """Solved part by part on some of the first source's slices and all of the second's.
 
     Returns:
-        The positions of the pooled features that it takes, which of them it takes from the mirror
-        image as well, and the head.
+        The head of the pooled features that are taken, in the order of the parts.
     """
     chosen = [training, *(np.arange(len(other.pooled.labels)) for other in sources[1:])]
-    taken, mirrored, heads, weights = [], [], [], []
-    for trunk, part, origins in parts:
-        features = np.array([i for i, origin in origins if recipe.takes(origin)], int)
-        if not features.size:
-            continue
+    heads = []
+    for how in solvings:
         shown = [
-            (other.pooled.of(some, features, slice(recipe.views)), weight)
-            for other, some, weight in zip(
-                sources, chosen, (1.0, recipe.second_weight(part)), strict=False
-            )
+            (other.pooled.of(some, np.array(how.features), slice(how.views)), weight)
+            for other, some, weight in zip(sources, chosen, (1.0, how.second_weight), strict=False)
             if weight
         ]
-        taken.append(features)
-        mirrored.append(np.full(features.size, recipe.mirrored(trunk)))
         heads.append(
             solve(
                 shown,
                 balanced=True,
-                inverse_regularisation=part.inverse_regularisation,
-                blank_weight=recipe.blank_weight,
+                inverse_regularisation=how.inverse_regularisation,
+                blank_weight=how.blank_weight,
             )
         )
-        weights.append(recipe.weight(part))
-    return np.concatenate(taken), np.concatenate(mirrored), Head.sum_of(heads, weights)
+    return Head.sum_of(heads, [how.weight for how in solvings])
 
 
 def _out_of_fold(
-    recipe: Recipe,
-    parts: Sequence[_Part],
+    solvings: Sequence[_Solving],
     sources: Sequence[_Shown],
     folds: np.ndarray,
     *,
@@ -297,22 +308,24 @@ def _out_of_fold(
     straight, turned = first.pooled.views[0], first.mirrored
     if without_lungs:
         straight = turned = first.pooled.without_lungs
+    taken = np.concatenate([how.features for how in solvings])
+    mirrored = np.concatenate([np.full(len(how.features), how.mirrored) for how in solvings])
     logits = np.empty(len(folds))
     for fold in range(FOLDS):
         held_out = folds == fold
-        taken, mirrored, head = _head(recipe, parts, sources, np.flatnonzero(~held_out))
+        head = _head(solvings, sources, np.flatnonzero(~held_out))
         one_way = straight[held_out][:, taken]
         other_way = np.where(mirrored, turned[held_out][:, taken], one_way)
         logits[held_out] = (head.logits(one_way) + head.logits(other_way)) / 2
     return logits
 
 
-def _row(recipe: Recipe, logits: np.ndarray, labels: np.ndarray, folds: np.ndarray) -> dict:
+def _row(name: str, logits: np.ndarray, labels: np.ndarray, folds: np.ndarray) -> dict:
     aucs = [roc_auc_score(labels[folds == f], logits[folds == f]) for f in range(FOLDS)]
     calibration = fit_calibration(logits, labels)
     called = calibration.probability(logits) >= calibration.operating_point
     return {
-        "recipe": recipe.name,
+        "recipe": name,
         "roc_auc": float(np.mean(aucs)),
         "roc_auc_folds": [float(auc) for auc in aucs],
         "accuracy": float(np.mean(called == (labels == 1))),

@@ -252,7 +252,4 @@ def read_pretrained_weights(name: str) -> dict[str, np.ndarray]:
 def _set_weights(model: keras.Model, weights: dict[str, np.ndarray]) -> None:
     for layer in model.layers:
         if f"{layer.name}/0" in weights:
-            values = [weights[f"{layer.name}/{i}"] for i in range(len(layer.weights))]
-            if values[0].ndim == 4 and layer.weights[0].shape[2] == 1 < values[0].shape[2]:
-                values[0] = values[0].sum(axis=2, keepdims=True)  # the same grey in each channel
-            layer.set_weights(values)
+            layer.set_weights([weights[f"{layer.name}/{i}"] for i in range(len(layer.weights))])

@@ -32,7 +32,7 @@ from covidct.models.backbones import Backbone, Trunk, get_backbone
 COVERS, STATISTICS = ("thorax", "lungs"), ("mean", "deviation")
 POOLING_LAYER, STANDARDISE_LAYER = "pooling", "standardise"
 DROPOUT_LAYER, LOGIT_LAYER = "dropout", "logit"
-COMMON_GRID_LAYER = "weighted_maps"
+COMMON_GRID_LAYER = "common_grid"
 _POOLED, _BOTH_WAYS = "pooled_{}_{}", "both_ways_{}"
 _STANDARDISE_EPSILON, _COVER_EPSILON = 1e-8, 1e-6
 

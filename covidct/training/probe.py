@@ -15,6 +15,7 @@ the larger part drowns what the others know.
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import keras
 import numpy as np
@@ -134,25 +135,42 @@ def solve_parts(network: keras.Model, pooled: PooledViews, *, balanced: bool) ->
     parts = parts_of(network)
     heads = [
         solve(
-            [(pooled.of(everything, features, slice(None)), 1.0)],
+            [(pooled.of(everything, np.array(list(one.origins)), slice(None)), 1.0)],
             balanced=balanced,
-            inverse_regularisation=part.inverse_regularisation,
+            inverse_regularisation=one.part.inverse_regularisation,
         )
-        for _, part, features in parts
+        for one in parts
     ]
-    return Head.sum_of(heads, [part.weight for _, part, _ in parts])
+    return Head.sum_of(heads, [one.part.weight for one in parts])
 
 
-def parts_of(network: keras.Model) -> list[tuple[Trunk, Part, np.ndarray]]:
-    """The parts of a network, each with its trunk and the positions of its pooled features."""
+class PartFeatures(NamedTuple):
+    """A part of a network's trunks and the pooled features that come from it.
+
+    Attributes:
+        trunk: whose part it is.
+        part: the part.
+        origins: by the position of each feature, where it comes from, as
+            :func:`covidct.models.network.feature_origins` tells.
+    """
+
+    trunk: Trunk
+    part: Part
+    origins: dict[int, dict[str, str]]
+
+
+def parts_of(network: keras.Model) -> list[PartFeatures]:
+    """The parts of a network from :func:`covidct.models.network.build_network`, in their order."""
     origins = feature_origins(network)
     return [
-        (
+        PartFeatures(
             trunk,
             part,
-            np.flatnonzero(
-                [one["trunk"] == trunk.name and one["part"] == part.name for one in origins]
-            ),
+            {
+                position: origin
+                for position, origin in enumerate(origins)
+                if (origin["trunk"], origin["part"]) == (trunk.name, part.name)
+            },
         )
         for trunk in get_backbone(network.name).trunks
         for part in trunk.parts

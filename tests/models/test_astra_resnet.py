@@ -33,16 +33,16 @@ def _state(rng):
 
 
 def test_maps_are_an_eighth_and_a_sixteenth_of_the_slice_and_not_negative():
-    images = keras.Input((96, 128, 3))
+    images = keras.Input((96, 128, 1))
     network = keras.Model(images, ASTRA.trunks[0].features(images))
-    finer, coarser = network(np.random.default_rng(0).random((1, 96, 128, 3)))
+    finer, coarser = network(np.random.default_rng(0).random((1, 96, 128, 1)))
     assert finer.shape == (1, 12, 16, 512)
     assert coarser.shape == (1, 6, 8, 1024)
     assert min(float(tf.reduce_min(maps)) for maps in (finer, coarser)) >= 0
 
 
 def test_the_shipped_weights_fill_every_layer():
-    images = keras.Input((64, 64, 3))
+    images = keras.Input((64, 64, 1))
     weights = read_pretrained_weights("astra_resnet")
     for layer in keras.Model(images, ASTRA.trunks[0].features(images)).layers:
         for i, variable in enumerate(layer.weights):
@@ -53,9 +53,9 @@ def test_the_shipped_weights_fill_every_layer():
 def test_a_converted_kernel_sees_upright_slices_as_astra_saw_turned_volumes():
     rng = np.random.default_rng(0)
     state = _state(rng)
-    upright = rng.normal(size=(1, 12, 12, 3))
+    upright = rng.normal(size=(1, 12, 12, 1))
     turned = upright[:, ::-1, ::-1].swapaxes(1, 2)
-    volume = np.repeat(turned[:, None], 3, axis=1)
+    volume = np.tile(turned[:, None], (1, 3, 1, 1, 3))
     kernel = state["conv1.weight"].transpose(2, 3, 4, 1, 0)
     theirs = tf.nn.conv3d(volume, kernel, [1] * 5, "VALID").numpy()[:, 0]
     ours = tf.nn.conv2d(upright, astra_weights(state, ASTRA)["stem_conv/0"], 1, "VALID").numpy()

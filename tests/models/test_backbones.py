@@ -13,7 +13,7 @@ from covidct.models.backbones import (
     read_pretrained_weights,
     unit_preprocess_input,
 )
-from covidct.models.convert import imagenet_classifier, ranks_of_photographs
+from covidct.models.convert import RECOGNISED, imagenet_classifier, ranks_of_photographs
 
 LITES = [name for name in BACKBONES if name.startswith("efficientnet_lite")]
 
@@ -22,7 +22,7 @@ LITES = [name for name in BACKBONES if name.startswith("efficientnet_lite")]
 def test_shipped_imagenet_weights_recognise_a_palace(name):
     backbone = BACKBONES[name]
     classifier = imagenet_classifier(backbone, read_pretrained_weights(name))
-    assert ranks_of_photographs(backbone, classifier)["palace"] == 1
+    assert ranks_of_photographs(backbone, classifier)["palace"] <= RECOGNISED
 
 
 def test_changed_pretrained_weights_are_not_opened(tmp_path, monkeypatch):

@@ -63,11 +63,11 @@ def test_the_parts_logits_are_summed(slices):
     pooled = pooled_views(network, slices, unit_preprocess_input, Augmentation(), views=2, seed=0)
     head = solve_parts(network, pooled, balanced=True)
     parts = parts_of(network)
-    positions = np.concatenate([features for _, _, features in parts])
+    positions = np.concatenate([list(one.origins) for one in parts])
     assert np.array_equal(positions, np.arange(pooled.views.shape[-1]))
     summed = 0
-    for _, part, features in parts:
-        own = pooled.of(np.arange(24), features, slice(None))
+    for _, part, origins in parts:
+        own = pooled.of(np.arange(24), np.array(list(origins)), slice(None))
         alone = solve(
             [(own, 1.0)], balanced=True, inverse_regularisation=part.inverse_regularisation
         )
