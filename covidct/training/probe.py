@@ -35,6 +35,7 @@ from covidct.models.network import (
 
 _BATCH = 16
 _MOST_ITERATIONS, _TOLERANCE = 500, 1e-2  # a closer solution costs much and gains nothing
+_LEAST_SPREAD = 0.01  # of the median feature's; less would blow up what a map says once in a while
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -207,6 +208,7 @@ def solve(
         weights += [weight / (2 * share) / count] * count
         weights += [np.full(ill.size, weight * blank_weight / 2)] * 2
     scaler = StandardScaler().fit(np.concatenate(sources[0][0].views))
+    scaler.scale_ = np.maximum(scaler.scale_, _LEAST_SPREAD * np.sqrt(np.median(scaler.var_)))
     weights = np.concatenate(weights)
     used = weights > 0
     regression = LogisticRegression(

@@ -97,3 +97,14 @@ def test_only_the_head_is_changed(network, slices):
     before = [weight.numpy() for weight in backbone]
     _solve(network, slices)
     assert all(np.array_equal(a, b.numpy()) for a, b in zip(before, backbone, strict=True))
+
+
+def test_a_feature_that_hardly_varied_does_not_decide_when_it_does(network, slices):
+    pooled = pooled_views(network, slices, unit_preprocess_input, Augmentation(), views=2, seed=0)
+    views, blank = pooled.views.copy(), pooled.without_lungs.copy()
+    views[..., 0], blank[:, 0] = 1e-6 * pooled.labels, 0
+    nearly_dead = replace(pooled, views=views, without_lungs=blank)
+    head = solve([(nearly_dead, 1.0)], balanced=True, inverse_regularisation=0.02)
+    awake = views[0].copy()
+    awake[:, 0] = np.median(views[0].std(axis=0))
+    assert np.abs(head.logits(awake) - head.logits(views[0])).max() < 0.1
