@@ -89,6 +89,7 @@ def read_status(folder: Path) -> RunStatus:
 
 def last_word(folder: Path) -> RunStatus:
     """What the process last said of itself, whether it is still there or not."""
+    asked_to_stop = (folder / STOP_FILE).exists()  # before the status: it outlasts the last word
     try:
         values = json.loads((folder / STATUS_FILE).read_text(encoding="utf-8"))
         status = RunStatus(**{field.name: values[field.name] for field in fields(RunStatus)})
@@ -96,8 +97,7 @@ def last_word(folder: Path) -> RunStatus:
         return RunStatus("failed", message="This run was never started.")
     except MALFORMED:
         return RunStatus("failed", message="The status of this run cannot be read.")
-    stopping = status.is_live and (folder / STOP_FILE).exists()
-    return replace(status, state="stopping") if stopping else status
+    return replace(status, state="stopping") if status.is_live and asked_to_stop else status
 
 
 def was_killed(status: RunStatus) -> bool:
@@ -149,8 +149,8 @@ class ProgressWriter:
     def end(self, **changes: Any) -> None:  # noqa: ANN401
         """Say the last word, into the room held back for it where the disk is full."""
         (self.folder / _RESERVE_FILE).unlink(missing_ok=True)
-        withdraw_stop(self.folder)
         self.say(**changes)
+        withdraw_stop(self.folder)
 
     def watch(self, items: Iterable, message: str) -> Iterator:
         """Hand the items on, say how many are done, and heed a request to stop.

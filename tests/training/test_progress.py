@@ -4,6 +4,8 @@ import os
 import signal
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
@@ -74,6 +76,29 @@ def test_a_run_that_was_asked_to_stop_is_stopping(folder, own_status):
     write_status(folder, own_status)
     request_stop(folder)
     assert read_status(folder).state == "stopping"
+
+
+def test_a_run_that_was_asked_to_stop_never_reads_as_if_it_were_not(folder):
+    """Someone who watches sees it stopping until it has stopped, whenever they look."""
+    seen, asked, over = set(), threading.Event(), threading.Event()
+
+    def watch():
+        asked.wait()
+        while not over.is_set():
+            seen.add(read_status(folder).state)
+
+    with ThreadPoolExecutor() as pool:
+        watching = pool.submit(watch)
+        for _ in range(200):
+            writer = ProgressWriter(folder)
+            request_stop(folder)
+            writer.say(state="running")
+            asked.set()
+            writer.end(state="stopped")
+            assert not (folder / "stop").exists()
+        over.set()
+        watching.result()
+    assert seen == {"stopping", "stopped"}
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "{}", "3"])
