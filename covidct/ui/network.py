@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -42,9 +43,19 @@ def open_classifier(folder: Path) -> Classifier:
 
 @st.cache_resource(show_spinner=False, max_entries=3)
 def _load(folder: Path, model_id: str) -> Classifier:
+    """Open a model, and spare it and TensorFlow from garbage collection.
+
+    Streamlit collects all garbage after each run of a page, twice where Keras is imported; walking
+    their half a million objects takes 0.2 s, in which no thread of the server runs. Loading the
+    next model gives back what became garbage of the ones before.
+    """
     from covidct.inference.classifier import Classifier
 
-    return Classifier.load(folder)
+    gc.unfreeze()
+    classifier = Classifier.load(folder)
+    gc.collect()
+    gc.freeze()
+    return classifier
 
 
 def show_about(card: ModelCard) -> None:
