@@ -15,6 +15,9 @@ AIR, FAT, MUSCLE, BLOOD, MARROW, BONE = -1000, -100, 55, 45, 190, 650
 LIFT = -0.04  # how far the chest lies in front of the body's middle
 Y, X = np.mgrid[-1 : 1 : SIDE * 1j, -1 : 1 : SIDE * 1j].astype(np.float32)
 _FINE = 3  # vessels are drawn so many times larger than they are shown
+_HILUM = 0.14, 0.02  # of the left lung
+_DOTS, _TWIGS = 70, 30
+_THINNEST = 0.7  # pixels
 
 
 def paint(values: np.ndarray, cover: np.ndarray, density: float | np.ndarray) -> None:
@@ -137,20 +140,18 @@ def draw_trees(rng: np.random.Generator, lungs: np.ndarray) -> tuple[np.ndarray,
     side = SIDE * _FINE
     vessels, lumen = np.zeros((side, side), np.uint8), np.zeros((side, side), np.uint8)
     for direction in (0, np.pi):
-        hilum = np.array([np.cos(direction) * 0.14, 0.02])
-        for turn in np.linspace(-1.75, 1.75, 7):
+        hilum = np.array([np.cos(direction) * _HILUM[0], _HILUM[1]])
+        for turn in np.linspace(-1.5, 1.5, 5):
             start = (hilum + rng.uniform(-0.03, 0.03, 2)).tolist()
-            _grow(vessels, rng, start, direction + turn + rng.normal(0, 0.12), rng.uniform(4, 7))
+            _grow(vessels, rng, start, direction + turn + rng.normal(0, 0.2), rng.uniform(3.5, 6))
         for turn in rng.uniform(-1, 1, 3):
             heading = direction + turn
             point = hilum + 0.09 * np.array([np.cos(heading), np.sin(heading)])
             centre, radius = _pixels(point), round(rng.uniform(2, 3.5) * _FINE)
             cv2.circle(vessels, centre, radius + 4, 150, -1, cv2.LINE_AA)
             cv2.circle(lumen, centre, radius, 255, -1, cv2.LINE_AA)
-    from_hilum = np.hypot(np.abs(X) - 0.14, Y - 0.02)
-    in_plane = _sigmoid(4 * clouds(rng, 18) + 2.5 - 12 * from_hilum)
-    along = _shrink(vessels) * np.maximum(in_plane, 0.1)
-    return np.maximum(along, _draw_crossings(rng, lungs)), _shrink(lumen)
+    _draw_crossings(vessels, rng, lungs)
+    return _shrink(vessels), _shrink(lumen)
 
 
 def _shrink(canvas: np.ndarray) -> np.ndarray:
@@ -158,18 +159,23 @@ def _shrink(canvas: np.ndarray) -> np.ndarray:
     return cv2.resize(canvas, (SIDE, SIDE), interpolation=cv2.INTER_AREA) / np.float32(255)
 
 
-def _draw_crossings(rng: np.random.Generator, lungs: np.ndarray) -> np.ndarray:
-    """Cover of the vessels that cross the plane, as dots."""
-    across = np.zeros((SIDE * _FINE, SIDE * _FINE), np.uint8)
+def _draw_crossings(canvas: np.ndarray, rng: np.random.Generator, lungs: np.ndarray) -> None:
+    """Draw vessels that cross the plane, as dots, and that lie in it for a while, as twigs.
+
+    All are the thinner the farther from the hilum, and the twigs point away from it.
+    """
     rows, columns = np.nonzero(lungs > 0.9)
-    for pick in rng.integers(rows.size, size=140):
-        centre = (int(columns[pick] * _FINE), int(rows[pick] * _FINE))
-        axes = (
-            np.clip(rng.lognormal(1.2, 0.4, 2) * rng.uniform(0.8, 1.3), 2, 11).astype(int).tolist()
-        )
-        shade = int(rng.integers(130, 255))
-        cv2.ellipse(across, centre, axes, int(rng.integers(180)), 0, 360, shade, -1, cv2.LINE_AA)
-    return _shrink(across)
+    for number, pick in enumerate(rng.integers(rows.size, size=_DOTS + _TWIGS)):
+        x, y = X[0, columns[pick]], Y[rows[pick], 0]
+        right, down = x - np.copysign(_HILUM[0], x), y - _HILUM[1]
+        width = rng.uniform(0.8, 1.4) * max(0.8, 3.2 - 5 * np.hypot(right, down))
+        if number < _TWIGS:
+            heading = np.arctan2(down, right) + rng.normal(0, 0.5)
+            _grow(canvas, rng, (x, y), heading, min(width, 1.6))
+            continue
+        axes = np.rint(width * _FINE * rng.uniform(0.5, 0.8, 2)).astype(int).tolist()
+        shade, turn = int(rng.integers(130, 255)), int(rng.integers(180))
+        cv2.ellipse(canvas, _pixels((x, y)), axes, turn, 0, 360, shade, -1, cv2.LINE_AA)
 
 
 def _pixels(point: Sequence[float]) -> tuple[int, int]:
@@ -190,18 +196,18 @@ def _grow(
     while twigs:
         point, heading, width = twigs.pop()
         begin = _pixels(point)
-        for _ in range(4):
-            heading += rng.normal(0, 0.13)
+        for _ in range(int(rng.integers(3, 6))):
+            heading += rng.normal(0, 0.1)
             length = rng.uniform(0.014, 0.03)
             point = point[0] + length * math.cos(heading), point[1] + length * math.sin(heading)
-            shade = int(min(90 + 24 * width, 255))
+            shade = int(min(60 + 22 * width, 255))
             end = _pixels(point)
             cv2.line(canvas, begin, end, shade, max(1, round(width)), cv2.LINE_AA)
-            begin, width = end, width * 0.955
-        if width > 1.1:
-            spread = rng.uniform(0.25, 0.6) * rng.choice((-1, 1))
-            twigs.append((point, heading - 0.35 * spread, width * rng.uniform(0.78, 0.9)))
-            twigs.append((point, heading + spread, width * rng.uniform(0.5, 0.72)))
+            begin, width = end, width * 0.94
+        if width > _THINNEST * _FINE:
+            spread = rng.uniform(0.5, 1.1) * rng.choice((-1, 1))
+            twigs.append((point, heading - 0.3 * spread, width * rng.uniform(0.78, 0.92)))
+            twigs.append((point, heading + spread, width * rng.uniform(0.4, 0.6)))
 
 
 def add_lesion(rng: np.random.Generator, parenchyma: np.ndarray, lungs: np.ndarray) -> np.ndarray:
