@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from covidct.data.download import Download
 
 DATA_SPLITS = ("train", "val", "test", "first-half", "second-half", "all")
-METHOD_NAMES = ("gradcam", "gradcam++", "layercam", "scorecam", "smoothgrad")
+METHOD_NAMES = ("gradcam-relative", "gradcam", "gradcam++", "layercam", "scorecam", "smoothgrad")
 
 
 def main(arguments: list[str]) -> int:

@@ -5,6 +5,7 @@ randomised, first those of the head and then all, and each map is compared with 
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import cv2
 import keras
@@ -36,9 +37,10 @@ def correlations(
         name: [coarse_map(method, classifier, one) for one in slices]
         for name, method in methods.items()
     }
+    card = replace(classifier.card, average_map=())  # what was learnt too
     found = {}
     for what in (HEAD, EVERY):
-        other = Classifier(_randomised(classifier.model, what == EVERY), classifier.card)
+        other = Classifier(_randomised(classifier.model, what == EVERY), card)
         _, activations = other.forward(other.network_input([one.chest for one in slices]))
         looks = [
             one._replace(activation=activation)

@@ -33,7 +33,7 @@ from covidct.models.backbones import Part, Trunk, get_preprocess_input
 from covidct.models.folding import fold_batch_norm
 from covidct.models.network import build_network, copy_weights
 from covidct.training.config import TrainConfig
-from covidct.training.keep import keep_model, round_to_half_precision
+from covidct.training.keep import keep_model, round_to_half_precision, with_average_map
 from covidct.training.probe import Head, PartFeatures, PooledViews, parts_of, pooled_views, solve
 
 FOLDS = 5
@@ -225,7 +225,7 @@ def cross_validate(
     replace_text(out / TABLE_FILE, json.dumps(figures, indent=2, ensure_ascii=False) + "\n")
     _write_out_of_fold(out / OUT_OF_FOLD_FILE, first.items, folds, logits[KEPT.name], calibration)
     _head(kept, sources, np.arange(len(folds))).put_into(network)
-    card = _keep(out, network, config, calibration, figures, sources)
+    card = _keep(out, network, config, calibration, figures, sources, progress)
     write_evaluation(
         out / EVALUATION_FOLDER,
         [
@@ -372,6 +372,7 @@ def _keep(
     calibration: Calibration,
     figures: Mapping[str, Any],
     sources: Sequence[_Shown],
+    progress: Callable,
 ) -> ModelCard:
     round_to_half_precision(network)
     mirrored = fold_batch_norm(
@@ -405,6 +406,9 @@ def _keep(
         pixel_scaling=config.pixel_scaling,
         calibration=calibration,
         about=about,
+    )
+    card = with_average_map(
+        card, mirrored, sources[0].slices, lambda slices: progress(slices, "Averaging heat maps")
     )
     card.write(out)
     return card

@@ -11,6 +11,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from covidct.errors import ModelError
 from covidct.imaging.ct_slice import CTSlice
 from covidct.imaging.gate import check_lung_slice
 from covidct.imaging.preprocess import Chest, find_chest, network_pixels
@@ -18,7 +19,7 @@ from covidct.imaging.readers import read_slice
 from covidct.inference import store
 from covidct.inference.calibration import POSITIVE
 from covidct.inference.fair_queue import FairQueue, Waiting
-from covidct.models.network import activation_and_logit, on_common_grid
+from covidct.models.network import activation_and_logit, map_shape, on_common_grid
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +83,11 @@ class Classifier:
     Attributes:
         card: the model's card.
         model: the Keras network, (N, S, S, 3) -> logits (N, 1); for the gradient-based heat maps.
+        average_map: float32 (h, w), the class activation map of its average slice; a zero () where
+            that is not known.
+
+    Raises:
+        ModelError: the card's average map is not of the network's size.
     """
 
     def __init__(self, model: keras.Model, card: store.ModelCard) -> None:
@@ -97,6 +103,11 @@ class Classifier:
             return logits[:, 0], activation
 
         self._forward = forward
+        self.average_map = np.array(card.average_map or 0, np.float32)
+        if self.average_map.shape not in ((), map_shape(model)):
+            raise ModelError(
+                f"The average map on the card of {card.model_id} is not of the network’s size."
+            )
 
     @cached_property
     def on_common_grid(self) -> keras.Model:

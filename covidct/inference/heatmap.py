@@ -1,4 +1,4 @@
-"""Where the network looked: Grad-CAM from the forward pass, its relatives by tf-keras-vis."""
+"""Where the network looked: Grad-CAM from the forward pass, others by tf-keras-vis."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -12,7 +12,8 @@ from covidct.inference.classifier import Classifier, Evidence, Prediction
 from covidct.inference.fair_queue import FairQueue
 from covidct.models.network import COMMON_GRID_LAYER
 
-GRADCAM = "gradcam"
+RELATIVE = "gradcam-relative"
+DEFAULT = RELATIVE
 COLORMAPS = {
     "Inferno": cv2.COLORMAP_INFERNO,
     "Viridis": cv2.COLORMAP_VIRIDIS,
@@ -71,7 +72,7 @@ class Method:
 
 
 def explain(
-    classifier: Classifier, ct_slice: CTSlice, method: str = GRADCAM
+    classifier: Classifier, ct_slice: CTSlice, method: str = DEFAULT
 ) -> tuple[Prediction, HeatMap]:
     """Classify a slice and show where the evidence for the predicted class lies.
 
@@ -87,7 +88,7 @@ def explain(
     return evidence.prediction, heat_map(classifier, evidence, method)
 
 
-def heat_map(classifier: Classifier, evidence: Evidence, method: str = GRADCAM) -> HeatMap:
+def heat_map(classifier: Classifier, evidence: Evidence, method: str = DEFAULT) -> HeatMap:
     """The heat map of a slice that has been looked at."""
     return on_slice_grid(coarse_map(METHODS[method], classifier, evidence), evidence, method)
 
@@ -135,6 +136,16 @@ def paint(values: np.ndarray, colormap: str) -> np.ndarray:
 
 def _gradcam(_: Classifier, evidence: Evidence) -> np.ndarray:
     return evidence.activation if evidence.prediction.is_positive else -evidence.activation
+
+
+def _relative(classifier: Classifier, evidence: Evidence) -> np.ndarray:
+    """Shapley values of the places, which are exact where shares add up to the score.
+
+    Source: Lundberg and Lee 2017, arXiv:1705.07874, corollary 1 (Linear SHAP): what a feature adds
+    to a linear score beyond what it adds on average.
+    """
+    beyond = evidence.activation - classifier.average_map
+    return beyond if evidence.prediction.is_positive else -beyond
 
 
 class TwoClassModel(keras.Model):
@@ -206,9 +217,16 @@ _FEATURES_ONLY = (
 )
 
 METHODS = {
-    GRADCAM: Method(
+    RELATIVE: Method(
+        "Relative Grad-CAM",
+        "Each region's share in the score beyond its share on the average slice, exact for this "
+        "network and the default.",
+        _relative,
+    ),
+    "gradcam": Method(
         "Grad-CAM",
-        "Each region's share in the score, exact for this network and the default.",
+        "Each region's share in the score, exact for this network; includes what the region says "
+        "on nearly every slice.",
         _gradcam,
     ),
     "gradcam++": Method(

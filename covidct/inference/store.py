@@ -8,6 +8,7 @@ import json
 import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
+from itertools import chain
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -66,6 +67,8 @@ class ModelCard:
         pixel_scaling: "backbone" or "unit", as in TrainConfig.
         calibration: how its logits are read.
         about: everything for people: data, recipe, metrics, licences, intended use.
+        average_map: its class activation map, (h, w), the mean over the slices that it was trained
+            on; empty where that is not known.
     """
 
     name: str
@@ -75,6 +78,7 @@ class ModelCard:
     pixel_scaling: str
     calibration: Calibration
     about: dict[str, Any] = field(default_factory=dict)
+    average_map: tuple[tuple[float, ...], ...] = ()
 
     @property
     def model_id(self) -> str:
@@ -122,7 +126,15 @@ def _card_of(values: dict[str, Any]) -> ModelCard:
         pixel_scaling=values["pixel_scaling"],
         calibration=_calibration_of(values["calibration"]),
         about=dict(values["about"]),
+        average_map=_map_of(values.get("average_map", ())),
     )
+
+
+def _map_of(rows: list[list[float]]) -> tuple[tuple[float, ...], ...]:
+    read = tuple(tuple(map(float, row)) for row in rows)
+    if len({len(row) for row in read}) > 1 or not all(map(math.isfinite, chain(*read))):
+        raise ValueError("no map")
+    return read
 
 
 def _calibration_of(values: dict[str, Any]) -> Calibration:

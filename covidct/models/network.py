@@ -184,6 +184,11 @@ def feature_origins(model: keras.Model) -> list[dict[str, str]]:
     ]
 
 
+def map_shape(model: keras.Model) -> tuple[int, int]:
+    """Rows and columns of a network's class activation map, those of its finest maps."""
+    return max(one.maps.shape[1:3] for one in pooled_maps(model))
+
+
 def activation_and_logit(
     model: keras.Model,
 ) -> Callable[[KerasTensor], tuple[KerasTensor, KerasTensor]]:
@@ -198,7 +203,7 @@ def activation_and_logit(
     kernel, bias = head_of_raw_features(model)
     ends = np.cumsum([one.maps.shape[-1] for one in pooled])
     kernels = np.split(kernel[:, None], ends[:-1])
-    grid = max(one.maps.shape[1:3] for one in pooled)
+    grid = map_shape(model)
 
     def look(images: KerasTensor) -> tuple[KerasTensor, KerasTensor]:
         activation, logits = 0.0, bias

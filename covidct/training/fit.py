@@ -30,7 +30,7 @@ from covidct.models.folding import fold_batch_norm
 from covidct.models.network import DROPOUT_LAYER, build_network, freeze_for_finetuning
 from covidct.training.callbacks import KeepEpochs, RefuseDivergence, SayProgress
 from covidct.training.config import TrainConfig
-from covidct.training.keep import keep_model, round_to_half_precision
+from covidct.training.keep import keep_model, round_to_half_precision, with_average_map
 from covidct.training.metrics import epoch_metrics
 from covidct.training.probe import pooled_views, solve_parts
 from covidct.training.progress import ProgressWriter, recorded_run
@@ -177,6 +177,9 @@ def _train(run: Path, progress: Callable) -> ModelCard:
         pixel_scaling=config.pixel_scaling,
         calibration=fit_calibration(logits, validation.labels),
         about=_about(config, training, validation, read_metrics(run)),
+    )
+    card = with_average_map(
+        card, kept, training, lambda slices: writer.count(slices, "Averaging the heat maps.")
     )
     card.write(run)
     return card

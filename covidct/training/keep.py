@@ -1,13 +1,19 @@
 """Leave a trained network in a folder as a model that can be opened."""
 
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import keras
 import numpy as np
 
+from covidct.data.stream import PreparedSlices
 from covidct.files import deflate, flush_to_disk
-from covidct.inference.store import CARD_FILE, MODEL_FILE
+from covidct.imaging.preprocess import network_pixels
+from covidct.inference.classifier import Classifier
+from covidct.inference.store import CARD_FILE, MODEL_FILE, ModelCard
 
+_DIGITS = 4  # of the average map that are kept
 _MODEL_PART = "unfinished.keras"  # Keras insists on the ending
 
 
@@ -24,3 +30,27 @@ def keep_model(folder: Path, network: keras.Model) -> None:
     flush_to_disk(folder / _MODEL_PART)
     (folder / CARD_FILE).unlink(missing_ok=True)
     (folder / _MODEL_PART).replace(folder / MODEL_FILE)
+
+
+def with_average_map(
+    card: ModelCard,
+    network: keras.Model,
+    slices: PreparedSlices,
+    progress: Callable[[Iterable[np.ndarray]], Iterable[np.ndarray]] = iter,
+) -> ModelCard:
+    """The card with the network's class activation map, the mean over the slices.
+
+    Args:
+        card: of the network.
+        network: as it is kept.
+        slices: those that it was trained on.
+        progress: wraps the slices' pixels, to show how far it is.
+    """
+    classifier = Classifier(network, card)
+    total = sum(
+        classifier.forward(network_pixels(np.float32(pixels[None]), card.preprocess_input))[1][0]
+        for pixels in progress(slices.pixels)
+    )
+    rows = (total / len(slices.pixels)).tolist()
+    average = tuple(tuple(float(f"{value:.{_DIGITS}g}") for value in row) for row in rows)
+    return replace(card, average_map=average)

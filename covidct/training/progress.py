@@ -152,18 +152,23 @@ class ProgressWriter:
         self.say(**changes)
         withdraw_stop(self.folder)
 
+    def count(self, items: Iterable, message: str) -> Iterator:
+        """Hand the items on and say how many are done."""
+        items = list(items)
+        self.say(batch=0, batches=len(items), message=message)
+        for done, item in enumerate(items, 1):
+            yield item
+            self.say(batch=done, at_once=False)
+
     def watch(self, items: Iterable, message: str) -> Iterator:
-        """Hand the items on, say how many are done, and heed a request to stop.
+        """Likewise, and heed a request to stop.
 
         Raises:
             TrainingStopped: a stop was requested.
         """
-        items = list(items)
-        self.say(batch=0, batches=len(items), message=message)
-        for done, item in enumerate(items):
+        for item in self.count(items, message):
             self.heed_stop()
             yield item
-            self.say(batch=done + 1, at_once=False)
 
     def heed_stop(self) -> None:
         """End the training here if that was asked for.

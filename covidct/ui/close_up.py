@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _COLOUR_STEPS = 17
 _PICTURE_SIDE = 1024
 _CONTROLS = {
-    "method": "gradcam",
+    "method": "gradcam-relative",
     "opacity": 50,
     "colormap": "Inferno",
     **viewing_window.CONTROLS,

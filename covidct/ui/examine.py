@@ -137,7 +137,7 @@ def judge(
         classifier: the network.
         waiting: told how many slices of others are ahead, while there are any.
     """
-    from covidct.inference.heatmap import GRADCAM
+    from covidct.inference.heatmap import DEFAULT
 
     try:
         ct_slice = check_lung_slice(case.read())
@@ -146,7 +146,7 @@ def judge(
         return Outcome(error=str(refusal)), None
     except CovidCTError as error:
         return Outcome(error=str(error), readable=False), None
-    share = view.heat_map(classifier, GRADCAM).lung_share
+    share = view.heat_map(classifier, DEFAULT).lung_share
     return Outcome(view.evidence.prediction, share, view.ct_slice.notes), view
 
 

@@ -24,7 +24,7 @@ USE_NOTICE = f"""
 UPLOADER = "Axial chest CT slices: drop them here, or choose files"
 FORMATS = (
     "PNG, JPEG, TIFF, BMP, DICOM files of one slice or many, or a ZIP of them, told by content and "
-    "not by name. Files stay in memory while this page is open; they are never stored."
+    "not by name. They stay in the memory of the computer that runs this page and are never stored."
 )
 FIRST_LOOK = (
     "Take a synthetic one, drawn by the program. The network learnt from real slices, so its "
@@ -74,9 +74,10 @@ HOW_TO_READ = """
   cases against false alarms and belongs to the model.
 - **Uncertain** means that the probability lies in the band in which this model does not commit
   itself.
-- **The map** shows which places moved the score towards the verdict, relative to this slice’s own
-  peak. It is not an outline of disease: a bright place need not be a lesion, a dark one need not
-  be healthy, and the brightness of two slices cannot be compared.
+- **The map** shows which places moved the score towards the verdict, by default beyond what they
+  do on the average slice, and relative to this slice’s own peak. It is not an outline of disease: a
+  bright place need not be a lesion, a dark one need not be healthy, and the brightness of two
+  slices cannot be compared.
 - **Negative does not exclude COVID-19.** One slice is not a scan, and many infected lungs look
   normal.
 """

@@ -22,7 +22,7 @@ LETTERS = "abcdefghij"
 @pytest.fixture(scope="session")
 def pictures():
     """Twenty synthetic slices of different people: ten with lesions, ten without."""
-    return [phantom_slice(400 + seed, 3 * (seed < 10), 160).ct_slice.pixels for seed in range(20)]
+    return [phantom_slice(400 + seed, 3 * (seed < 10), 192).ct_slice.pixels for seed in range(20)]
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from covidct.errors import ConfigError
 from covidct.evaluation.cross_validation import cross_validation
 from covidct.evaluation.search import OUT_OF_FOLD_FILE, TABLE_FILE, cross_validate
 from covidct.imaging.phantom import phantom_slice
+from covidct.imaging.readers import read_slice
 from covidct.inference.classifier import Classifier
 from covidct.training.config import TrainConfig
 
@@ -72,6 +73,15 @@ def test_the_kept_recipe_is_left_as_a_model_that_opens(searched):
         for seed, lesions in ((0, 6), (1, 0))
     )
     assert ill > healthy
+
+
+def test_the_card_holds_the_average_map_of_the_slices(searched, phantom_dataset):
+    classifier = Classifier.load(searched[0])
+    files = sorted(phantom_dataset.glob("*/*.png"))
+    average = np.mean([classifier.look(read_slice(file)).activation for file in files], axis=0)
+    assert len(files) == 24
+    assert np.ptp(average) > 0
+    assert np.allclose(classifier.average_map, average, rtol=1e-3, atol=1e-3 * np.ptp(average))
 
 
 def test_a_folder_in_use_is_left_alone(searched, phantom_dataset):

@@ -1,12 +1,25 @@
+from dataclasses import replace
+
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 from tf_keras_vis.gradcam import Gradcam
 
-from covidct.errors import UnreadableSlice
+from covidct.errors import ModelError, UnreadableSlice
 from covidct.imaging.readers import read_slice
-from covidct.inference.heatmap import COLORMAPS, METHODS, HeatMap, TwoClassModel, explain, overlay
+from covidct.inference.classifier import Classifier
+from covidct.inference.heatmap import (
+    COLORMAPS,
+    DEFAULT,
+    METHODS,
+    RELATIVE,
+    HeatMap,
+    TwoClassModel,
+    coarse_map,
+    explain,
+    overlay,
+)
 from covidct.models.network import pooled_maps
 
 
@@ -42,7 +55,7 @@ def _oracle(classifier, evidence):
 def _agreements(classifier, ct_slices):
     for ct_slice in ct_slices:
         evidence = classifier.look(ct_slice)
-        _, heat = explain(classifier, ct_slice)
+        _, heat = explain(classifier, ct_slice, "gradcam")
         if not heat.is_empty:
             theirs = _oracle(classifier, evidence)
             yield np.corrcoef(heat.values.ravel(), theirs.ravel())[0, 1]
@@ -64,6 +77,39 @@ def test_gradcam_agrees_with_tf_keras_vis_on_real_slices(shipped, real_files):
     agreements = list(_agreements(shipped, ct_slices))
     assert agreements
     assert min(agreements) > 0.99
+
+
+def test_relative_shares_add_up_to_what_sets_a_score_apart_from_the_average(untrained, phantoms):
+    looks = untrained.look_at_many([one.ct_slice for one in phantoms[:4]])
+    maps = np.array([one.activation for one in looks])
+    average = tuple(map(tuple, maps.mean(axis=0).tolist()))
+    relative = Classifier(untrained.model, replace(untrained.card, average_map=average))
+    logits, _ = untrained.forward(untrained.network_input([one.chest for one in looks]))
+    for look, logit in zip(looks, logits, strict=True):
+        sign = 1 if look.prediction.is_positive else -1
+        shares = sign * METHODS[RELATIVE].compute(relative, look)
+        assert shares.sum() == pytest.approx(logit - logits.mean(), abs=1e-4)
+
+
+def test_where_the_average_is_not_known_relative_shares_are_the_whole_shares(untrained, phantoms):
+    evidence = untrained.look(phantoms[1].ct_slice)
+    relative, whole = (
+        coarse_map(METHODS[name], untrained, evidence) for name in (RELATIVE, "gradcam")
+    )
+    assert np.array_equal(relative, whole)
+
+
+def test_the_default_is_relative_to_the_average_slice_of_the_shipped_model(shipped, phantoms):
+    assert DEFAULT == RELATIVE
+    ct_slice = phantoms[1].ct_slice
+    by_default, whole = (explain(shipped, ct_slice, *name)[1] for name in ((), ("gradcam",)))
+    assert by_default.method == RELATIVE
+    assert not np.allclose(by_default.values, whole.values, atol=0.01)
+
+
+def test_an_average_map_of_another_size_is_refused(untrained):
+    with pytest.raises(ModelError, match="size"):
+        Classifier(untrained.model, replace(untrained.card, average_map=((0.0,),)))
 
 
 @pytest.mark.parametrize("method", METHODS)

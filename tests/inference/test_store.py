@@ -1,5 +1,6 @@
 import json
 import shutil
+from dataclasses import replace
 
 import pytest
 
@@ -13,7 +14,7 @@ def folder(model_folder, tmp_path):
 
 
 def test_a_card_survives_being_written(model_folder, tmp_path):
-    card = read_card(model_folder)
+    card = replace(read_card(model_folder), average_map=((0.5, -0.25), (0.0, 1e-9)))
     card.write(tmp_path)
     assert read_card(tmp_path) == card
 
@@ -57,6 +58,9 @@ def test_a_file_that_is_no_network_is_refused_even_with_its_hash(folder):
         {"calibration": None},
         {"about": 3},
         {"pixel_scaling": "percent"},
+        {"average_map": 3},
+        {"average_map": [[1, 2], [3]]},
+        {"average_map": [["nan"]]},
     ],
 )
 def test_a_malformed_card_is_refused(folder, change):

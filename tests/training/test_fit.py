@@ -6,7 +6,10 @@ import numpy as np
 import pytest
 from forked import start_covidct
 
+from covidct.data.index import read_index
+from covidct.data.splits import split_for_training
 from covidct.errors import ConfigError
+from covidct.imaging.readers import read_slice
 from covidct.inference.classifier import Classifier
 from covidct.inference.store import read_card
 from covidct.training.config import TrainConfig
@@ -43,6 +46,17 @@ def test_the_run_folder_is_a_model_that_can_be_asked(run, phantoms):
     card = read_card(run)
     assert card.about["recipe"]["epochs"] == 3
     assert card.about["slices"]["training"]["COVID"] > 0
+
+
+def test_the_card_holds_the_average_map_of_the_training_slices(run, phantom_dataset):
+    classifier = Classifier.load(run)
+    training, _ = split_for_training(
+        read_index(phantom_dataset), CONFIG.validation_share, CONFIG.seed
+    )
+    maps = [classifier.look(read_slice(item.path)).activation for item in training]
+    average = np.mean(maps, axis=0)
+    assert np.ptp(average) > 0
+    assert np.allclose(classifier.average_map, average, rtol=1e-3, atol=1e-3 * np.ptp(average))
 
 
 def test_the_kept_weights_are_those_of_the_best_epoch(run):

@@ -42,7 +42,7 @@ def show(mistakes: Sequence[Reviewed], request: Request, model_id: str) -> None:
     counted = words.count(len(mistakes), "mistake")
     st.html(
         f'<p class="cv-hint">{counted} at this operating point, the most confident first, under '
-        "the Grad-CAM of the verdict.</p>"
+        "the heat map of the verdict.</p>"
     )
     pages = -(-len(mistakes) // _PAGE)
     place = st.container()
@@ -99,14 +99,14 @@ def _one(one: Reviewed, request: Request, classifier: Classifier, number: int) -
 @st.cache_data(show_spinner=False, max_entries=128)
 def _overlay(path: Path, model_id: str, _classifier: Classifier) -> np.ndarray | None:
     """The slice under the heat map of its verdict, uint8 (H, W, 3); None if it cannot be read."""
-    from covidct.inference.heatmap import GRADCAM, heat_map, overlay
+    from covidct.inference.heatmap import heat_map, overlay
 
     try:
         ct_slice = read_slice(path)
     except (CovidCTError, OSError):
         return None
     shown = ct_slice.at_most(_SIDE)
-    heat = heat_map(_classifier, _classifier.look(ct_slice), GRADCAM)
+    heat = heat_map(_classifier, _classifier.look(ct_slice))
     return overlay(shown, heat.resized(shown.shape))
 
 
