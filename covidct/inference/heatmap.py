@@ -135,7 +135,7 @@ def paint(values: np.ndarray, colormap: str) -> np.ndarray:
 
 
 def _gradcam(_: Classifier, evidence: Evidence) -> np.ndarray:
-    return evidence.activation if evidence.prediction.is_positive else -evidence.activation
+    return _for_the_verdict(evidence, evidence.activation)
 
 
 def _relative(classifier: Classifier, evidence: Evidence) -> np.ndarray:
@@ -144,8 +144,12 @@ def _relative(classifier: Classifier, evidence: Evidence) -> np.ndarray:
     Source: Lundberg and Lee 2017, arXiv:1705.07874, corollary 1 (Linear SHAP): what a feature adds
     to a linear score beyond what it adds on average.
     """
-    beyond = evidence.activation - classifier.average_map
-    return beyond if evidence.prediction.is_positive else -beyond
+    return _for_the_verdict(evidence, evidence.activation - classifier.average_map)
+
+
+def _for_the_verdict(evidence: Evidence, shares: np.ndarray) -> np.ndarray:
+    """Shares in the logit as evidence for the class that was predicted."""
+    return shares if evidence.prediction.is_positive else -shares
 
 
 class TwoClassModel(keras.Model):
