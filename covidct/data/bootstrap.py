@@ -75,15 +75,15 @@ def weighted_aucs(labels: np.ndarray, scores: np.ndarray, weights: np.ndarray) -
     Args:
         labels: (N,), 1 or True for COVID-19.
         scores: float (N,).
-        weights: float (R, N), some above nought in each class.
+        weights: float (..., N), some above nought in each class.
 
     Returns:
-        float (R,).
+        float (...).
     """
     order = np.argsort(scores)
     _, starts = np.unique(scores[order], return_index=True)
-    in_order, ill = weights[:, order], labels[order] == 1
-    positive = np.add.reduceat(in_order * ill, starts, axis=1)
-    negative = np.add.reduceat(in_order * ~ill, starts, axis=1)
-    below = np.cumsum(negative, axis=1) - negative / 2
-    return (positive * below).sum(axis=1) / (positive.sum(axis=1) * negative.sum(axis=1))
+    in_order, ill = weights[..., order], labels[order] == 1
+    positive = np.add.reduceat(in_order * ill, starts, axis=-1)
+    negative = np.add.reduceat(in_order * ~ill, starts, axis=-1)
+    below = np.cumsum(negative, axis=-1) - negative / 2
+    return (positive * below).sum(axis=-1) / (positive.sum(axis=-1) * negative.sum(axis=-1))

@@ -126,11 +126,10 @@ def difference_in_auc(
     Returns:
         The difference in AUC, its 95 % interval, and the two-sided chance that it is noise.
     """
-    weights = patient_resamples(candidate.labels, candidate.patients, seed)
-    whole = np.ones(len(candidate.labels))
-    difference = roc_auc(candidate, whole) - roc_auc(incumbent, whole)
-    resampled = np.array([roc_auc(candidate, w) - roc_auc(incumbent, w) for w in weights])
-    tail = min(np.sum(resampled <= 0), np.sum(resampled >= 0))
+    resamples = patient_resamples(candidate.labels, candidate.patients, seed)
+    weights = np.vstack([np.ones(len(candidate.labels)), resamples])
+    difference, *resampled = (roc_auc(candidate, weights) - roc_auc(incumbent, weights)).tolist()
+    tail = min(np.sum(np.less_equal(resampled, 0)), np.sum(np.greater_equal(resampled, 0)))
     chance = min(1.0, 2 * (float(tail) + 1) / (len(resampled) + 1))
     return difference, interval(resampled), chance
 

@@ -4,9 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.stats import beta
-from sklearn.metrics import roc_auc_score
 
-from covidct.data.bootstrap import Measured, interval, patient_resamples
+from covidct.data.bootstrap import Measured, interval, patient_resamples, weighted_aucs
 
 CALIBRATION_BINS = 10
 
@@ -44,11 +43,10 @@ def summarise(verdicts: Verdicts, seed: int = 0) -> dict:
         "roc_auc": roc_auc,
     }
     resamples = patient_resamples(verdicts.labels, verdicts.patients, seed)
-    weights = [np.ones(len(verdicts.labels)), *resamples]
+    weights = np.vstack([np.ones(len(verdicts.labels)), resamples])
     summary = {"n": len(verdicts.labels), "patients": len(np.unique(verdicts.patients))}
     for name, rate in rates.items():
-        value, *resampled = (rate(verdicts, weight) for weight in weights)
-        summary[name] = value
+        summary[name], *resampled = rate(verdicts, weights).tolist()
         summary[f"{name}_ci95"] = list(interval(resampled))
     summary["expected_calibration_error"] = expected_calibration_error(verdicts)
     summary["confusion"] = {
@@ -59,26 +57,30 @@ def summarise(verdicts: Verdicts, seed: int = 0) -> dict:
     return summary
 
 
-def accuracy(verdicts: Verdicts, weights: np.ndarray) -> float:
-    """Share of slices called as labelled."""
-    return float(np.average(verdicts.positive == verdicts.labels, weights=weights))
+def accuracy(verdicts: Verdicts, weights: np.ndarray) -> np.ndarray:
+    """Share of slices called as labelled, (...), for weights (..., N)."""
+    return _shares(verdicts.positive == verdicts.labels, weights)
 
 
-def sensitivity(verdicts: Verdicts, weights: np.ndarray) -> float:
-    """Share of COVID-19 slices called Positive."""
+def sensitivity(verdicts: Verdicts, weights: np.ndarray) -> np.ndarray:
+    """Share of COVID-19 slices called Positive, (...), for weights (..., N)."""
     ill = verdicts.labels
-    return float(np.average(verdicts.positive[ill], weights=weights[ill]))
+    return _shares(verdicts.positive[ill], weights[..., ill])
 
 
-def specificity(verdicts: Verdicts, weights: np.ndarray) -> float:
-    """Share of other slices called Negative."""
+def specificity(verdicts: Verdicts, weights: np.ndarray) -> np.ndarray:
+    """Share of other slices called Negative, (...), for weights (..., N)."""
     other = ~verdicts.labels
-    return float(np.average(~verdicts.positive[other], weights=weights[other]))
+    return _shares(~verdicts.positive[other], weights[..., other])
 
 
-def roc_auc(verdicts: Verdicts, weights: np.ndarray) -> float:
-    """Area under the ROC curve."""
-    return float(roc_auc_score(verdicts.labels, verdicts.probabilities, sample_weight=weights))
+def roc_auc(verdicts: Verdicts, weights: np.ndarray) -> np.ndarray:
+    """Area under the ROC curve, (...), for weights (..., N)."""
+    return weighted_aucs(verdicts.labels, verdicts.probabilities, weights)
+
+
+def _shares(is_so: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    return weights @ is_so / weights.sum(axis=-1)
 
 
 def expected_calibration_error(verdicts: Verdicts) -> float:

@@ -78,7 +78,7 @@ def test_from_a_zip_to_a_model_in_use_and_back(
     expect(page.get_by_alt_text("Slices of the class COVID-19")).to_be_visible()
 
     # Long enough for what is done during it, after a short start
-    for setting, value in (("Epochs", 5), ("Batch size", 1)):
+    for setting, value in (("Epochs", 3), ("Batch size", 1)):
         fill(page, setting, value)
     page.get_by_text("How it learns", exact=True).click()
     fill(page, "Solve the head first", 1)
@@ -95,10 +95,10 @@ def test_from_a_zip_to_a_model_in_use_and_back(
     expect(button(second, "Start")).to_be_disabled()
     second.close()
 
-    expect(page.get_by_text("Epoch 1 of 5")).to_be_visible(timeout=TRAINED)
+    expect(page.get_by_text("Epoch 1 of 3")).to_be_visible(timeout=TRAINED)
     drawing = page.get_by_test_id("stVegaLiteChart").first.locator("svg").first
     drawing.evaluate("element => element.dataset.mark = 'still the same'")
-    expect(page.get_by_text("Epoch 2 of 5")).to_be_visible(timeout=TRAINED)
+    expect(page.get_by_text("Epoch 2 of 3")).to_be_visible(timeout=TRAINED)
     expect(points(page).first).to_be_visible()
     expect(drawing).to_have_attribute("data-mark", "still the same")  # kept, hence no flicker
 
@@ -108,7 +108,7 @@ def test_from_a_zip_to_a_model_in_use_and_back(
     expect(points(page).first).to_be_visible()
     button(page, "Stop the run").click()
     expect(button(page, "Resume")).to_be_visible(timeout=TRAINED)
-    expect(page.locator(".cv-state")).to_contain_text(re.compile("[1-4] of 5 epochs are kept"))
+    expect(page.locator(".cv-state")).to_contain_text(re.compile("[12] of 3 epochs are kept"))
     expect(points(page).first).to_be_visible()
     before = points(page).count()
 

@@ -8,7 +8,6 @@ from sklearn.metrics import roc_auc_score
 from covidct.evaluation.compare import compare, difference_in_auc
 from covidct.evaluation.metrics import Verdicts
 from covidct.inference.store import read_card
-from covidct.training.config import TrainConfig
 from covidct.training.fit import fit
 
 
@@ -67,10 +66,9 @@ def test_two_models_of_equal_worth_seldom_seem_to_differ():
     assert np.median(chances) > 0.2
 
 
-def test_a_run_is_compared_on_its_validation_slices(phantom_dataset, tmp_path):
+def test_a_run_is_compared_on_its_validation_slices(phantom_dataset, quick, tmp_path):
     folder = tmp_path / "run"
-    config = TrainConfig(image_size=64, epochs=1, trainable_share=0.0, probe_views=1)
-    fit(phantom_dataset, folder, config, exclude=["CT_COVID/a.png"])
+    fit(phantom_dataset, folder, replace(quick, epochs=1), exclude=["CT_COVID/a.png"])
     comparison = compare(folder)
     assert comparison.candidate["model_id"] == read_card(folder).model_id
     assert comparison.incumbent["model_id"].startswith("covidct-astra@")

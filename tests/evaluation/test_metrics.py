@@ -27,7 +27,9 @@ def test_figures_agree_with_scikit_learn():
     assert figures["sensitivity"] == pytest.approx(tp / (tp + fn))
     assert figures["specificity"] == pytest.approx(tn / (tn + fp))
     assert figures["accuracy"] == pytest.approx((tp + tn) / len(verdicts.labels))
-    assert figures["roc_auc"] == roc_auc_score(verdicts.labels, verdicts.probabilities)
+    assert figures["roc_auc"] == pytest.approx(
+        roc_auc_score(verdicts.labels, verdicts.probabilities)
+    )
     assert figures["confusion"]["COVID called Negative"] == fn
     assert (figures["n"], figures["patients"]) == (180, 60)
 
