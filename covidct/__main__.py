@@ -35,20 +35,20 @@ def main(arguments: list[str]) -> int:
 
 
 def _explain(options: argparse.Namespace) -> int:
-    import cv2
     import numpy as np
 
     from covidct.imaging import read_slice
     from covidct.imaging.gate import check_lung_slice, past_gate
     from covidct.inference.classifier import Classifier
     from covidct.inference.heatmap import METHODS, explain, overlay
+    from covidct.reports.picture import overlay_png
     from covidct.reports.words import NO_LUNGS, OUTSIDE_LUNGS, is_mostly_outside
 
     ct_slice = read_slice(options.path, None if options.frame is None else options.frame - 1)
     ct_slice = (past_gate if options.despite_gate else check_lung_slice)(ct_slice)
-    prediction, heat = explain(Classifier.load(options.model), ct_slice, options.method)
-    picture = cv2.cvtColor(overlay(ct_slice, heat), cv2.COLOR_RGB2BGR)
-    options.out.write_bytes(cv2.imencode(".png", picture)[1].tobytes())
+    classifier = Classifier.load(options.model)
+    prediction, heat = explain(classifier, ct_slice, options.method)
+    options.out.write_bytes(overlay_png(overlay(ct_slice, heat), classifier.card))
     if options.heatmap:
         with options.heatmap.open("wb") as file:
             np.save(file, heat.values)

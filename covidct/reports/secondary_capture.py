@@ -15,7 +15,7 @@ from pydicom.uid import ExplicitVRLittleEndian, SecondaryCaptureImageStorage, ge
 
 from covidct.errors import UnreadableSlice
 from covidct.imaging.pixels import DECODING_ERRORS
-from covidct.reports.words import NO_DECISION, RESEARCH_USE
+from covidct.reports.words import derivation
 
 if TYPE_CHECKING:
     from covidct.inference.store import ModelCard
@@ -111,10 +111,7 @@ class CaptureSeries:
         capture.InstanceNumber = number
         capture.ImageType = ["DERIVED", "SECONDARY"]
         capture.PatientOrientation = None
-        capture.DerivationDescription = (
-            f"Heat map over a CT slice. Model {self.card.model_id}, SHA-256 {self.card.sha256}. "
-            f"{RESEARCH_USE} {NO_DECISION}"
-        )
+        capture.DerivationDescription = derivation(self.card)
 
 
 def _keep_identifiers(capture: Dataset, source: bytes, frame: int | None) -> None:

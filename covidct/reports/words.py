@@ -30,6 +30,14 @@ def percent(share: float) -> str:
     return f"{share:.0%}"
 
 
+def derivation(card: ModelCard) -> str:
+    """What an overlay is, for whoever meets its file elsewhere."""
+    return (
+        f"Heat map over a CT slice. Model {card.model_id}, SHA-256 {card.sha256}. "
+        f"{RESEARCH_USE} {NO_DECISION}"
+    )
+
+
 def is_mostly_outside(lung_share: float | None) -> bool:
     """Whether less than half of a heat map lies inside the lungs."""
     return lung_share is not None and lung_share < _MOSTLY

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+import numpy as np
 import streamlit as st
 
 from covidct.reports.result import Result
@@ -52,6 +53,7 @@ def show(
             "application/pdf",
             lambda: _pdf(page, card, results, notes),
         )
+        _offer("Overlay, PNG", "covidct-overlay.png", "image/png", lambda: _png(page, card))
         is_dicom = page.ct_slice.source == "DICOM"
         kept = f"{KEEP} {view.case.content}"
         source = view.case.file() if is_dicom and st.session_state.get(kept) else None
@@ -88,11 +90,21 @@ def _pdf(
     return report.finish()
 
 
+def _png(page: SlicePage, card: ModelCard) -> bytes:
+    from covidct.reports.picture import overlay_png
+
+    return overlay_png(_overlay(page), card)
+
+
 def _capture(page: SlicePage, card: ModelCard, source: bytes | None, frame: int | None) -> bytes:
-    from covidct.inference.heatmap import overlay
     from covidct.reports.secondary_capture import CaptureSeries
 
-    picture = overlay(page.ct_slice, page.heat, page.opacity, page.colormap)
     return CaptureSeries(card, datetime.now()).capture(
-        picture, 1, page.ct_slice.spacing_mm, source, frame
+        _overlay(page), 1, page.ct_slice.spacing_mm, source, frame
     )
+
+
+def _overlay(page: SlicePage) -> np.ndarray:
+    from covidct.inference.heatmap import overlay
+
+    return overlay(page.ct_slice, page.heat, page.opacity, page.colormap)

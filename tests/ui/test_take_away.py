@@ -5,6 +5,7 @@ from io import BytesIO, StringIO
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 from pydicom import dcmread
 from pypdf import PdfReader
 from streamlit.testing.v1 import AppTest
@@ -12,7 +13,7 @@ from streamlit.testing.v1 import AppTest
 from covidct.inference.heatmap import overlay
 from covidct.ui import take_away
 
-NAMES = ("covidct-results.csv", "covidct-slice.pdf", "covidct-overlay.dcm")
+NAMES = ("covidct-results.csv", "covidct-slice.pdf", "covidct-overlay.dcm", "covidct-overlay.png")
 
 
 @pytest.fixture
@@ -60,6 +61,10 @@ def test_report_and_overlay_are_of_the_slice_as_it_is_on_show(app, offered, png)
     on_page = overlay(view.ct_slice, view.heat_map(None, "layercam"), 0.9, "Viridis")
     capture = dcmread(BytesIO(offered[NAMES[2]]()))
     assert np.array_equal(capture.pixel_array, on_page)
+    with Image.open(BytesIO(offered[NAMES[3]]())) as png_file:
+        assert np.array_equal(np.asarray(png_file), on_page)
+        assert "Research use only" in png_file.text["Description"]
+        assert "Secret" not in str(png_file.text)
     page = PdfReader(BytesIO(offered[NAMES[1]]())).pages[0]
     assert "LayerCAM" in page.extract_text()
     assert "Secret" not in page.extract_text() + str(capture)
