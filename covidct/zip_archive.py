@@ -20,6 +20,7 @@ from typing import BinaryIO
 from covidct.errors import ArchiveError
 
 MAX_MEMBERS = 20_000
+MAX_DIRECTORY = 8 * 1024**2  # 400 bytes for each of so many entries
 MAX_UNPACKED = 4 * 1024**3
 MAX_RATIO = 100  # PNG and JPEG do not shrink; DICOM shrinks to a quarter, a blank bitmap further
 
@@ -69,7 +70,7 @@ def opened_zip(archive: BinaryIO) -> Iterator[tuple[zipfile.ZipFile, tuple[Membe
             limits above.
     """
     try:
-        archive.seek(0)
+        _check_directory(archive)
         with zipfile.ZipFile(archive) as zipped:
             size = archive.seek(0, os.SEEK_END)
             yield zipped, _checked_members(zipped, size)
@@ -78,6 +79,20 @@ def opened_zip(archive: BinaryIO) -> Iterator[tuple[zipfile.ZipFile, tuple[Membe
             "The file is no ZIP archive, or it is damaged or incomplete. Make it or upload it "
             "again; nothing was kept of it."
         ) from error
+
+
+def _check_directory(archive: BinaryIO) -> None:
+    """Refuse a long directory before it is read: Python makes an object of each of its entries.
+
+    Raises:
+        ArchiveError: it takes more than `MAX_DIRECTORY` bytes.
+    """
+    end = zipfile._EndRecData(archive)  # the size in it is what Python reads, whatever the count
+    if end and end[zipfile._ECD_SIZE] > MAX_DIRECTORY:
+        raise ArchiveError(
+            f"The directory of the ZIP is longer than that of {MAX_MEMBERS:,} entries, which is "
+            "what is unpacked at most."
+        )
 
 
 def _checked_members(zipped: zipfile.ZipFile, archive_size: int) -> tuple[Member, ...]:

@@ -4,6 +4,7 @@ import argparse
 import json
 from collections.abc import Mapping
 from dataclasses import asdict
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -89,8 +90,9 @@ def _delete(options: argparse.Namespace) -> int:
 def _download(options: argparse.Namespace) -> int:
     from covidct.training.jobs import find_run, zip_run
 
-    with options.out.open("wb") as out:
-        zip_run(find_run(options.name), out)
+    archive = BytesIO()
+    zip_run(find_run(options.name), archive)
+    options.out.write_bytes(archive.getvalue())
     print(f"Written to {options.out}.")
     return DONE
 

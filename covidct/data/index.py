@@ -6,14 +6,15 @@ just two folders ``CT_COVID`` and ``CT_NonCOVID``.
 """
 
 import csv
-import hashlib
 import re
 from collections.abc import Collection
 from dataclasses import dataclass
+from io import StringIO
 from os import PathLike
 from pathlib import Path
 
 from covidct.errors import DatasetError
+from covidct.files import sha256_of
 
 SPLITS = ("train", "val", "test")
 HALVES = ("first-half", "second-half")
@@ -29,6 +30,7 @@ _KNOWN_MISLABELLED = frozenset(
     }
 )
 _NEIGHBOURS = 20
+_LONGEST_LIST = 16 * 1024**2  # bytes; more than a hundred thousand slices need
 _NUMBERED_NAME = re.compile(r"(?P<series>.*?)[\s_%(-]*(?P<number>\d+)\)?")
 
 
@@ -170,7 +172,7 @@ def read_index(
 
 
 def _is_known_mislabelled(file: Path) -> bool:
-    return hashlib.sha256(file.read_bytes()).hexdigest() in _KNOWN_MISLABELLED
+    return sha256_of(file) in _KNOWN_MISLABELLED
 
 
 def images_folder(root: Path) -> Path:
@@ -189,12 +191,34 @@ def group_by_name(file_name: str) -> str:
 
 
 def read_patients(root: Path) -> dict[tuple[str, str], str]:
-    """The patients that ``patients.csv`` names, by class and file; empty where there is none."""
+    """The patients that ``patients.csv`` names, by class and file; empty where there is none.
+
+    Raises:
+        DatasetError: it is no such table.
+    """
     table = root / "patients.csv"
     if not table.exists():
         return {}
-    with table.open(newline="", encoding="utf-8") as rows:
-        return {(row["class"], row["file"]): row["patient"] for row in csv.DictReader(rows)}
+    rows = csv.DictReader(StringIO(_text_of(table)))
+    if not {"class", "file", "patient"} <= set(rows.fieldnames or ()):
+        raise DatasetError(
+            "patients.csv must have the columns class, file and patient, divided by commas."
+        )
+    return {(row["class"], row["file"]): row["patient"] for row in rows}
+
+
+def _text_of(file: Path) -> str:
+    """What a table or list beside the slices says.
+
+    Raises:
+        DatasetError: it is too long for one, or not UTF-8.
+    """
+    if file.stat().st_size > _LONGEST_LIST:
+        raise DatasetError(f"{file.name} is longer than the list of a data set can be.")
+    try:
+        return file.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise DatasetError(f"{file.name} is not UTF-8. Save it as UTF-8.") from error
 
 
 def _read_splits(root: Path) -> dict[tuple[str, str], str]:
@@ -203,6 +227,6 @@ def _read_splits(root: Path) -> dict[tuple[str, str], str]:
         for split in SPLITS:
             listing = root / "Data-split" / class_name / f"{split}CT_{class_name}.txt"
             if listing.exists():
-                names = listing.read_text(encoding="utf-8").splitlines()
+                names = _text_of(listing).splitlines()
                 splits |= {(class_name, name.strip()): split for name in names if name.strip()}
     return splits

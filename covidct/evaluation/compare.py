@@ -17,6 +17,7 @@ from covidct.evaluation.evaluate import (
     verdicts_of,
 )
 from covidct.evaluation.metrics import Verdicts, roc_auc, summarise
+from covidct.evaluation.sample import FEWEST_PATIENTS
 from covidct.files import MALFORMED, replace_text
 from covidct.inference.classifier import Classifier
 from covidct.inference.store import current_model, open_model, read_card
@@ -145,7 +146,7 @@ def _compare(candidate: Path, incumbent: Path, progress: Callable) -> Comparison
         auc_difference=difference,
         auc_difference_ci95=difference_ci95,
         chance_of_noise=chance,
-        verdict=_verdict(difference, chance, len(set(verdicts[0].patients))),
+        verdict=_verdict(difference, chance, verdicts[0]),
         slices=tuple(
             ComparedSlice(
                 str(our.item.path),
@@ -177,7 +178,9 @@ def _figures(slices: list[ClassifiedSlice], verdicts: Verdicts) -> dict[str, Any
     }
 
 
-def _verdict(difference: float, chance: float, patients: int) -> str:
+def _verdict(difference: float, chance: float, slices: Verdicts) -> str:
+    patients = len(set(slices.patients))
+    fewest = min(len(set(slices.patients[slices.labels == ill])) for ill in (True, False))
     if difference == 0:
         return f"Both models rank the slices of these {patients} patients equally well."
     which = "better" if difference > 0 else "worse"
@@ -185,6 +188,8 @@ def _verdict(difference: float, chance: float, patients: int) -> str:
         f"The candidate ranks the slices {which} than the model in use "
         f"(AUC {difference:+.3f} on {patients} patients)"
     )
+    if fewest < FEWEST_PATIENTS:
+        return f"{sentence}, but {fewest} of a class are too few to tell that from noise."
     if chance < _NOISE:
         return f"{sentence}; chance alone would rarely do that ({chance:.1%})."
     return f"{sentence}, but this may well be noise (chance {chance:.0%})."

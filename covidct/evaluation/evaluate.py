@@ -16,6 +16,7 @@ from covidct.evaluation.metrics import Verdicts, summarise
 from covidct.evaluation.review import METRICS_FILE, PREDICTIONS_FILE
 from covidct.imaging.readers import read_slice
 from covidct.inference.classifier import Classifier, Prediction
+from covidct.inference.store import open_model
 from covidct.training.run_folder import read_run_folder
 
 _BATCH = 16
@@ -74,7 +75,7 @@ def evaluate_validation(
     """
     run = Path(run)
     items, data = validation_items(run), read_run_folder(run).data.name
-    classifier = Classifier.load(run)
+    classifier = Classifier(*open_model(run))
     figures = _evaluate_items(classifier, items, data, "val", run / "validation", progress)
     card = classifier.card
     replace(card, about=card.about | {"validation": figures}).write(run)

@@ -69,6 +69,9 @@ TAGS = {
     0x00289145: "PixelValueTransformationSequence",
 }
 _TRANSFER_SYNTAX, _UNDEFINED = 0x00020010, 0xFFFFFFFF
+_LONGEST_VALUE = 1024**2  # of all but PixelData; the longest look-up table takes an eighth of it
+_MOST_ITEMS = 100_000  # of sequences and of fragments: twenty for each frame that is allowed
+_ITEM_TAGS = (b"\xfe\xff\x00\xe0", b"\xff\xfe\xe0\x00")  # as stored, in either byte order
 
 # pydicom's warnings and log records may quote header values, patient data among them. Set once,
 # since warnings.catch_warnings is not safe where several threads read.
@@ -171,7 +174,8 @@ def read_header(data: bytes) -> Header:
     """Read the elements in `TAGS`, with or without preamble and meta information.
 
     Raises:
-        UnreadableSlice: damaged, incomplete, or unpacking to more than `MAX_BYTES`.
+        UnreadableSlice: damaged, incomplete, unpacking to more than `MAX_BYTES`, or with longer
+            values or more items than slices have.
     """
     stream = BytesIO(data)
     stream.seek(132 if data[128:132] == b"DICM" else 0)
@@ -182,6 +186,11 @@ def read_header(data: bytes) -> Header:
         syntax = uid.UID(name.strip(" \0"))
         if syntax == uid.DeflatedExplicitVRLittleEndian:
             stream = BytesIO(_inflate(data[stream.tell() :]))
+        if max(map(stream.getvalue().count, _ITEM_TAGS)) > _MOST_ITEMS:
+            raise UnreadableSlice(
+                f"The DICOM file has more than {_MOST_ITEMS:,} sequence items, which slices never "
+                "have. Export the series as single images."
+            )
         # The data set itself shows whether it has explicit VRs; the meta information may be absent.
         first = stream.read(6)
         stream.seek(-len(first), SEEK_CUR)
@@ -202,8 +211,14 @@ def _header(elements: Iterable[RawDataElement | DataElement], syntax: uid.UID) -
     """The elements that are in `TAGS`, nested ones as well."""
     found = {TAGS[element.tag]: element for element in elements if element.tag in TAGS}
     pixels = found.get("PixelData")
+    values = {k: bytes(e.value or b"") for k, e in found.items() if not k.endswith("Sequence")}
+    if any(len(value) > _LONGEST_VALUE for k, value in values.items() if k != "PixelData"):
+        raise UnreadableSlice(
+            "The DICOM file has a header value of more than a megabyte, which slices never have. "
+            "Export it again."
+        )
     return Header(
-        {k: bytes(e.value or b"") for k, e in found.items() if not k.endswith("Sequence")},
+        values,
         syntax,
         getattr(pixels, "VR", None) or "OW",
         getattr(pixels, "length", None) == _UNDEFINED,

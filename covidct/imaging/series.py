@@ -4,7 +4,7 @@ import math
 import operator
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from hashlib import sha256
 
 import numpy as np
@@ -68,7 +68,7 @@ class Series:
     notes: tuple[str, ...]
     number: int | None
     _found: tuple[tuple[File, int], ...]
-    _open: dict[File, Header] = field(default_factory=dict)
+    _open: dict[File, Header]
 
     def __len__(self) -> int:
         return len(self.places)
@@ -88,16 +88,17 @@ class Series:
         """The Hounsfield units of one slice, as :func:`covidct.imaging.read_hounsfield`."""
         return frame_hounsfield(*self._frame(index))
 
-    def file(self, index: int) -> bytes:
-        """The bytes of the file that holds one slice, for who may ask for its identifiers.
-
-        Raises:
-            UnreadableSlice: it cannot be read any more.
-        """
-        return self._found[index][0].read()
+    @property
+    def files(self) -> tuple[File, ...]:
+        """The file that holds each slice, for who may ask for its identifiers."""
+        return tuple(file for file, _ in self._found)
 
     def _frame(self, index: int) -> tuple[Header, int]:
-        """The header and the number of a frame; the file read last is kept for its next frame."""
+        """The header and the number of a frame; the file read last is kept for its next frame.
+
+        It is the last one of all series that were gathered together, or many series would hold
+        many files.
+        """
         file, frame = self._found[index]
         header = self._open.get(file)
         if header is None:
@@ -196,8 +197,9 @@ def gather(files: Iterable[File]) -> list[Series | File]:
             groups.setdefault(frame.series, []).append(frame)
     joined = _join([group for group in groups.values() if isinstance(group, list)])
     whole = {id(group) for group in joined}
+    opened: dict[File, Header] = {}
     return [
-        _sort(group) if isinstance(group, list) else group
+        _sort(group, opened) if isinstance(group, list) else group
         for group in groups.values()
         if isinstance(group, File) or id(group) in whole
     ]
@@ -244,7 +246,7 @@ def _frames(file: File) -> list[_Frame]:
     ]
 
 
-def _sort(frames: list[_Frame]) -> Series:
+def _sort(frames: list[_Frame], opened: dict[File, Header]) -> Series:
     """Order the frames of a series, and set aside what is no slice of it."""
     slices, set_aside = [], []
     seen: set[tuple] = set()
@@ -257,7 +259,7 @@ def _sort(frames: list[_Frame]) -> Series:
         else:
             seen |= frame.marks
             slices.append(frame)
-    return _ordered(slices, tuple(set_aside), frames[0].header.number("SeriesNumber"))
+    return _ordered(slices, tuple(set_aside), frames[0].header.number("SeriesNumber"), opened)
 
 
 def _reason_against(frame: _Frame) -> str:
@@ -274,7 +276,12 @@ def _reason_against(frame: _Frame) -> str:
     return ""
 
 
-def _ordered(slices: list[_Frame], set_aside: tuple[SetAside, ...], number: float | None) -> Series:
+def _ordered(
+    slices: list[_Frame],
+    set_aside: tuple[SetAside, ...],
+    number: float | None,
+    opened: dict[File, Header],
+) -> Series:
     """A series by position, else by instance number, else by file name."""
     positions, instances = _positions(slices), [frame.instance for frame in slices]
     numbered = all(number is not None for number, _ in instances)
@@ -296,6 +303,7 @@ def _ordered(slices: list[_Frame], set_aside: tuple[SetAside, ...], number: floa
         (*notes, *_gaps(steps)),
         None if number is None else int(number),
         tuple((slices[i].file, slices[i].index) for i in ranked),
+        opened,
     )
 
 
@@ -324,5 +332,5 @@ def _gaps(steps: Sequence[float]) -> tuple[str, ...]:
 
 def _natural(frame: _Frame) -> tuple:
     """A key by which "slice 10" comes after "slice 9"."""
-    parts = re.split(r"(\d+)", frame.file.name)
-    return *(int(part) if i % 2 else part for i, part in enumerate(parts)), frame.index
+    parts = re.split(r"0*(\d+)", frame.file.name)
+    return *((len(part), part) if i % 2 else part for i, part in enumerate(parts)), frame.index

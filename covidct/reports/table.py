@@ -44,7 +44,7 @@ def results_csv(results: Iterable[Result], card: ModelCard) -> str:
     text = StringIO()
     table = csv.DictWriter(text, COLUMNS, lineterminator="\n")
     table.writeheader()
-    model = {"model_id": _harmless(card.model_id), "model_sha256": card.sha256}
+    model = {"model_id": harmless(card.model_id), "model_sha256": card.sha256}
     table.writerows(_row(result) | model for result in results)
     return text.getvalue()
 
@@ -53,7 +53,7 @@ def _row(result: Result) -> dict[str, object]:
     row = {
         "case": result.case,
         "slice": result.number,
-        "file": _harmless(result.file),
+        "file": harmless(result.file),
         "frame": result.frame,
         "position_mm": result.position_mm,
         "lung_share": None if result.lung_share is None else round(result.lung_share, 4),
@@ -71,6 +71,6 @@ def _row(result: Result) -> dict[str, object]:
     return row
 
 
-def _harmless(name: str) -> str:
+def harmless(name: str) -> str:
     """A name that no spreadsheet takes for a formula, as whoever made a ZIP may have meant it."""
     return f"'{name}" if name.startswith(_FORMULA_STARTS) else name

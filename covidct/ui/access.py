@@ -26,10 +26,13 @@ _CLAIM = "roles"
 
 def require_login() -> None:
     """Where there is a provider, end the page here for who has not signed in."""
-    if not _secrets_can_be_read():
+    if _secrets() is None:
         callout(texts.CLOSED, texts.BAD_SECRETS, tone="stop")
         st.stop()
     if not _asks_for_login():
+        if _is_set_up_by_halves():
+            callout(texts.CLOSED, texts.HALF_SET_UP, tone="stop")
+            st.stop()
         return
     if not _is_logged_in():
         st.title(texts.SIGN_IN, anchor=False)
@@ -41,7 +44,7 @@ def require_login() -> None:
 def may_change() -> bool:
     """Whether this visitor may change what the server keeps."""
     if not _asks_for_login():
-        return True
+        return not _is_set_up_by_halves()
     access = st.secrets.get("access", {})
     role, held = access.get("role"), st.user.get(access.get("claim", _CLAIM))
     return _is_logged_in() and bool(role) and role in (held if isinstance(held, list) else [held])
@@ -61,14 +64,20 @@ def _asks_for_login() -> bool:
     return "is_logged_in" in st.user  # only where there is a section [auth]
 
 
+def _is_set_up_by_halves() -> bool:
+    """Whether somebody meant to close the pages, and Streamlit finds no provider."""
+    secrets = _secrets()
+    return secrets is None or not secrets.keys().isdisjoint(("auth", "access"))
+
+
 def _is_logged_in() -> bool:
     return st.user.get("is_logged_in") is True
 
 
-def _secrets_can_be_read() -> bool:
-    """False where there are secrets that cannot be read, in which case Streamlit sees none."""
+def _secrets() -> dict | None:
+    """The secrets; None where there are some that cannot be read, so that Streamlit sees none."""
     try:
-        st.secrets.to_dict()
+        return st.secrets.to_dict()
     except StreamlitSecretNotFoundError:
-        return not any(Path(file).exists() for file in st.get_option("secrets.files"))
-    return True
+        there = any(Path(file).exists() for file in st.get_option("secrets.files"))
+        return None if there else {}

@@ -28,7 +28,11 @@ def page() -> None:
     uploads = st.file_uploader(texts.UPLOADER, accept_multiple_files=True, key="uploads")
     st.html(f'<p class="cv-hint">{texts.FORMATS}</p>')
     status = st.container()
-    dropped = _dropped(uploads) if uploads else Dropped(tuple(first_look.offer()))
+    if uploads:
+        dropped = _dropped(uploads)
+    else:
+        st.session_state.pop("dropped", None)
+        dropped = Dropped(tuple(first_look.offer()))
     cases = dropped.cases
 
     with status:
@@ -39,6 +43,9 @@ def page() -> None:
         chosen = _choose(dropped, outcomes, results, classifier)
         notes = [note for series in dropped.series for note in series.notes]
         _details(cases[chosen], outcomes[chosen], classifier, results, chosen, notes)
+    elif uploads:
+        callout(texts.NO_SLICE, texts.NO_SLICE_HINT, tone="stop")
+        series_view.show_set_aside(dropped.set_aside)
     network.show_about(classifier.card)
 
 
@@ -60,13 +67,19 @@ def _choose(
     classifier: Classifier,
 ) -> int:
     """Series and table; the position of the slice to show."""
-    cases = dropped.cases
+    cases, chosen = dropped.cases, 0
     if len(dropped.series) == 1 and len(dropped.series[0].cases) == len(cases):
         chosen = series_view.show(dropped.series[0], cases, outcomes, classifier.card.calibration)
         with st.expander("All slices"):
             _table(cases, results)
-        return chosen
-    return _summary(cases, results) if len(cases) > 1 else 0
+    elif len(cases) > 1:
+        chosen = _summary(cases, results)
+        for series in dropped.series:
+            for note in series.notes:
+                whose = f"{len(series.cases)} slices from {cases[series.cases[0]].name} on"
+                callout(f"{whose}: {note}", tone="note")
+    series_view.show_set_aside(dropped.set_aside)
+    return chosen
 
 
 def _judge_all(cases: Sequence[Case], classifier: Classifier) -> list[Outcome]:

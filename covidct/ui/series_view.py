@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from covidct.imaging.series import SetAside
 from covidct.reports.words import series_sentence
 from covidct.ui import texts
 from covidct.ui.examine import Case, Outcome
@@ -34,7 +35,7 @@ def show(
     """Draw the series; the position in it of the slice to show.
 
     Args:
-        series: its notes and what was set aside.
+        series: its notes.
         cases: its slices, in order.
         outcomes: theirs.
         calibration: of the model in use.
@@ -59,18 +60,22 @@ def show(
             callout(note, tone="note")
     axis = _axis(cases)
     chart.altair_chart(_chart(judged, outcomes, calibration, axis), width="stretch")
-    if series.set_aside:
-        pictures = words.count(len(series.set_aside), "picture")
-        with st.expander(f"{pictures} set aside", type="compact"):
-            st.dataframe(
-                {
-                    "File": [left.place.file for left in series.set_aside],
-                    "Reason": [left.reason for left in series.set_aside],
-                },
-                hide_index=True,
-            )
     _suspicious(judged, cases, outcomes)
     return _slider(len(cases), judged[position], axis)
+
+
+def show_set_aside(set_aside: Sequence[SetAside]) -> None:
+    """What belongs to series and is no slice of one, and why; nothing where there is none."""
+    if not set_aside:
+        return
+    with st.expander(f"{words.count(len(set_aside), 'picture')} set aside", type="compact"):
+        st.dataframe(
+            {
+                "File": [left.place.file for left in set_aside],
+                "Reason": [left.reason for left in set_aside],
+            },
+            hide_index=True,
+        )
 
 
 def _axis(cases: Sequence[Case]) -> str:
@@ -80,8 +85,6 @@ def _axis(cases: Sequence[Case]) -> str:
 
 
 def _slider(count: int, first: int, axis: str) -> int:
-    if count == 1:
-        return 0
     if not 1 <= st.session_state.get("series_slice", 0) <= count:
         st.session_state["series_slice"] = first + 1
     return st.slider(axis, 1, count, key="series_slice") - 1

@@ -22,6 +22,8 @@ USE_NOTICE = f"""
 - **Upload only what you may.** Letters in a picture, a patient’s name among them, are not removed.
 """
 UPLOADER = "Axial chest CT slices: drop them here, or choose files"
+NO_SLICE = "There is no slice to judge in what was dropped."
+NO_SLICE_HINT = "Drop an axial chest CT slice, a series, or a ZIP of them."
 FORMATS = (
     "PNG, JPEG, TIFF, BMP, DICOM files of one slice or many, or a ZIP of them, told by content and "
     "not by name. They stay in the memory of the computer that runs this page and are never stored."
@@ -47,6 +49,10 @@ CLOSED = "These pages are closed."
 BAD_SECRETS = (
     "The server’s secrets cannot be read, so it is not known who may see them. Whoever runs the "
     "server should look into .streamlit/secrets.toml."
+)
+HALF_SET_UP = (
+    "Signing in is set up by halves: the secrets have a section [access] or [auth], but name no "
+    "provider. Whoever runs the server should look into .streamlit/secrets.toml."
 )
 NO_ROLE = (
     "Your account may look at everything here, but not train, promote, delete or otherwise change "

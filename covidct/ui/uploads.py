@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
@@ -25,12 +25,10 @@ class SeriesOnPage:
     Attributes:
         cases: positions of its slices among all cases.
         notes: on its order and completeness.
-        set_aside: what belongs to it and is no slice of it.
     """
 
     cases: range
     notes: tuple[str, ...]
-    set_aside: tuple[SetAside, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +38,12 @@ class Dropped:
     Attributes:
         cases: the slices, and files that turned out to be none.
         series: those of them that form series.
+        set_aside: what belongs to series and is no slice of one.
     """
 
     cases: tuple[Case, ...] = ()
     series: tuple[SeriesOnPage, ...] = ()
+    set_aside: tuple[SetAside, ...] = ()
 
 
 def keep_in_memory() -> None:
@@ -61,7 +61,7 @@ def sort_uploads(uploads: Iterable[tuple[str, bytes]]) -> Dropped:
     Args:
         uploads: names and contents.
     """
-    files, cases, series = [], [], []
+    files, cases, series, set_aside = [], [], [], []
     for name, data in uploads:
         try:
             files += uploaded(name, data)
@@ -72,33 +72,39 @@ def sort_uploads(uploads: Iterable[tuple[str, bytes]]) -> Dropped:
             cases.append(_single(group))
             continue
         first = len(cases)
-        cases += [_of_series(group, index) for index in range(len(group))]
-        if len(group) > 1 or group.set_aside:
-            place = range(first, len(cases))
-            series.append(SeriesOnPage(place, group.notes, group.set_aside))
-    return Dropped(tuple(cases), tuple(series))
+        cases += _of_series(group)
+        set_aside += group.set_aside
+        if len(group) > 1:
+            series.append(SeriesOnPage(range(first, len(cases)), group.notes))
+    return Dropped(tuple(cases), tuple(series), tuple(set_aside))
 
 
 def _single(file: File) -> Case:
+    """The bytes of a file in a ZIP are not held, or a session could hold all that unpacks."""
     try:
-        data = file.read()
+        content = _digest(file.read())
     except UnreadableSlice as error:
         return Case(file.name, file.name, partial(_refuse, str(error)))
-    hounsfield = partial(read_hounsfield, data)
-    return Case(file.name, _digest(data), partial(read_slice, data), hounsfield, file.read)
-
-
-def _of_series(series: Series, index: int) -> Case:
-    place = series.places[index]
-    name = place.file if place.frame is None else f"{place.file}, frame {place.frame}"
     return Case(
-        name,
-        f"{_digest(series.file(index))} {place.frame}",
-        partial(series.read, index),
-        partial(series.read_hounsfield, index),
-        partial(series.file, index),
-        place,
+        file.name,
+        content,
+        lambda: read_slice(file.read()),
+        lambda: read_hounsfield(file.read()),
+        file.read,
     )
+
+
+def _of_series(series: Series) -> Iterator[Case]:
+    contents = {file: _digest(file.read()) for file in dict.fromkeys(series.files)}
+    for index, (place, file) in enumerate(zip(series.places, series.files, strict=True)):
+        yield Case(
+            place.file if place.frame is None else f"{place.file}, frame {place.frame}",
+            f"{contents[file]} {place.frame}",
+            partial(series.read, index),
+            partial(series.read_hounsfield, index),
+            file.read,
+            place,
+        )
 
 
 def _refuse(reason: str) -> NoReturn:

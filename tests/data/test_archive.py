@@ -1,6 +1,7 @@
 import io
 import stat
 import struct
+import tracemalloc
 import zipfile
 
 import numpy as np
@@ -169,6 +170,19 @@ def test_archives_in_the_archive_are_refused(name, start, place):
 def test_too_many_members_are_refused(place):
     files = {f"CT_COVID/{i}.png": b"" for i in range(MAX_MEMBERS + 1)}
     _assert_refused(_zip(files, zipfile.ZIP_STORED), place, "20,001 entries")
+
+
+def test_a_long_directory_is_refused_before_it_is_read(place):
+    """Python reads as many bytes of it as are claimed, whatever the count says."""
+    entry = struct.pack("<4s4B4H3L5H2L", b"PK\1\2", 20, 0, 20, 0, *[0] * 7, 1, *[0] * 6)
+    directory = (entry + b"a") * 400_000
+    end = struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, 1, 1, len(directory), 0, 0)
+    archive = io.BytesIO(b"PK\3\4" + directory + end)
+    tracemalloc.start()
+    _assert_refused(archive, place, "directory of the ZIP")
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < len(directory)
 
 
 def test_a_bomb_is_refused(place):

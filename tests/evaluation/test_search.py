@@ -7,11 +7,13 @@ import pytest
 
 from covidct.errors import ConfigError
 from covidct.evaluation.cross_validation import cross_validation
-from covidct.evaluation.search import OUT_OF_FOLD_FILE, TABLE_FILE, cross_validate
+from covidct.evaluation.search import KEPT, OUT_OF_FOLD_FILE, TABLE_FILE, Recipe, cross_validate
 from covidct.imaging.phantom import phantom_slice
 from covidct.imaging.readers import read_slice
 from covidct.inference.classifier import Classifier
+from covidct.models.network import build_network
 from covidct.training.config import TrainConfig
+from covidct.training.probe import parts_of
 
 CONFIG = TrainConfig(image_size=64, probe_views=2)
 
@@ -61,6 +63,14 @@ def test_a_backbone_of_one_trunk_is_not_told_of_others(phantom_dataset, tmp_path
     recipes = {row["recipe"] for row in figures["recipes"]}
     assert "without Astra's second stage" in recipes
     assert not any("trunk alone" in name or "source" in name for name in recipes)
+
+
+@pytest.mark.parametrize("backbone", ["efficientnet_lite0", "astra_resnet"])
+def test_weighing_parts_changes_nothing_where_there_is_one(backbone):
+    parts = parts_of(build_network(backbone, (48, 64), pretrained=False))
+    evenly = Recipe("all parts weighed the same", weight=lambda _: 1.0)
+    is_the_same = evenly.solvings(parts, 1) == KEPT.solvings(parts, 1)
+    assert is_the_same == (len(parts) == 1)
 
 
 def test_the_kept_recipe_is_left_as_a_model_that_opens(searched):

@@ -158,6 +158,30 @@ def compressed(ct_header, ct_file):
     return make
 
 
+def test_headers_that_only_a_bomb_has_are_refused_before_they_are_taken_apart(read_all, scan):
+    def with_sequence(items: bytes) -> Callable[[], bytes]:
+        voi_lut = struct.pack("<HH2sHI", 0x0028, 0x3010, b"SQ", 0, len(items))
+        return lambda: scan[0] + voi_lut + items
+
+    def element(tag: int, representation: bytes, value: bytes) -> bytes:
+        return struct.pack("<HH2sHI", 0x0028, tag, representation, 0, len(value)) + value
+
+    def item(content: bytes) -> bytes:
+        return struct.pack("<HHI", 0xFFFE, 0xE000, len(content)) + content
+
+    files = {
+        "items": with_sequence(item(b"") * 2_000_000),
+        "table": with_sequence(item(element(0x3006, b"OW", b"\1\2" * 30_000_000))),
+        "text": with_sequence(item(element(0x1050, b"UT", b"\\" * 60_000_000))),
+        "few": with_sequence(item(b"") * 2),
+    }
+    answers = read_all(files)
+    (_, few), refused = answers.pop("few"), answers.values()
+    assert few.startswith("(")
+    assert [answer for _, answer in refused if "which slices never have" not in answer] == []
+    assert max(memory for memory, _ in refused) < GIBIBYTE
+
+
 def forged(frame: bytes, at: int, *sides: int, width: int) -> bytes:
     """A frame that claims another size."""
     claim = b"".join(side.to_bytes(width, "big") for side in sides)

@@ -30,7 +30,8 @@ def labels(app: AppTest) -> set[str]:
 def visit(user: dict, access: dict | None = None, view: str = "New run") -> AppTest:
     app = AppTest.from_function(training_page, default_timeout=120)
     app.user = user
-    app.secrets["access"] = {"role": ROLE} if access is None else access
+    if user or access:
+        app.secrets["access"] = {"role": ROLE} if access is None else access
     app.session_state["view"] = view
     app.run()
     assert not app.exception
@@ -40,6 +41,13 @@ def visit(user: dict, access: dict | None = None, view: str = "New run") -> AppT
 @pytest.fixture
 def finished_run(own_home, trained_run):
     return shutil.copytree(trained_run, own_home / "runs" / "first")
+
+
+def test_a_role_without_a_provider_closes_the_pages(own_home):
+    app = visit({}, {"role": ROLE})
+    assert "These pages are closed." in html(app)
+    assert not labels(app)
+    assert not app.get("file_uploader")
 
 
 def test_who_has_not_signed_in_sees_a_button_and_nothing_else(own_home):
@@ -71,7 +79,10 @@ def test_runs_are_started_by_those_with_the_role_alone(own_home, user, access, m
 
 
 def test_without_the_role_a_run_can_be_looked_at_and_nothing_be_done_to_it(finished_run):
-    reader, trainer = visit(READER, view="Runs"), visit(TRAINER, view="Runs")
+    early = visit(READER, view="Runs")
+    assert "It has not been compared" in html(early)
+    assert not (finished_run / "comparison").exists()
+    trainer, reader = visit(TRAINER, view="Runs"), visit(READER, view="Runs")
     assert "Judge it" in {heading.value for heading in reader.subheader}
     assert {"Rename", "Delete this run"} <= labels(trainer)
     assert not {"Rename", "Delete this run", "Stop the run", "Resume"} & labels(reader)

@@ -1,5 +1,6 @@
 """From uploads to slices."""
 
+import tracemalloc
 import zipfile
 from io import BytesIO
 
@@ -43,6 +44,58 @@ def test_a_single_picture_and_a_damaged_zip_are_cases_of_their_own(png, scan):
         bad.read()
 
 
+def test_what_a_zip_unpacks_to_is_not_held(png):
+    junk = {f"{number}.bin": bytes([number]) * 2**21 for number in range(20)}
+    archive = BytesIO()
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as packed:
+        for name, data in junk.items():
+            packed.writestr(name, data)
+        packed.writestr("pad.bin", np.random.default_rng(0).bytes(2**20), zipfile.ZIP_STORED)
+        packed.writestr("slice.png", png)
+    data = archive.getvalue()
+    tracemalloc.start()
+    dropped = sort_uploads([("many.zip", data)])
+    held, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert len(dropped.cases) == 22
+    assert held < 2**20
+    assert dropped.cases[-1].read().pixels.size
+
+
+def test_a_scout_of_its_own_series_takes_nothing_from_the_series_on_show(
+    app, scan, volume, ct_header, ct_file
+):
+    scout = ct_header(9, SeriesInstanceUID="7.8.9.10.11", ImageType=["ORIGINAL", "LOCALIZER"])
+    files = [(f"IM{number}", data, "") for number, data in enumerate(scan) if number != 2]
+    app.file_uploader[0].set_value([("scout", ct_file(scout, volume[0]), ""), *files])
+    app.run()
+    assert not app.exception
+    shown = "\n".join(element.value for element in app.get("html"))
+    assert "The series, by the slices around" in shown
+    assert "One slice seems to be missing" in shown
+    assert list(app.dataframe[-1].value["File"]) == ["scout"]
+    assert app.slider(key="series_slice").max == len(files)
+
+
+def test_a_gap_in_a_series_beside_other_files_is_said(app, png, scan):
+    files = [(f"IM{number}", data, "") for number, data in enumerate(scan) if number != 2]
+    app.file_uploader[0].set_value([*files, ("other.png", png, "")])
+    app.run()
+    assert not app.exception
+    shown = "\n".join(element.value for element in app.get("html"))
+    assert f"{len(files)} slices from IM0 on: One slice seems to be missing" in shown
+
+
+def test_files_without_a_slice_are_told_so_with_the_reason(app, volume, ct_header, ct_file):
+    scout = ct_header(0, ImageType=["ORIGINAL", "LOCALIZER"])
+    app.file_uploader[0].set_value([("scout", ct_file(scout, volume[0]), "")])
+    app.run()
+    assert not app.exception
+    shown = "\n".join(element.value for element in app.get("html"))
+    assert "There is no slice to judge" in shown
+    assert list(app.dataframe[-1].value["File"]) == ["scout"]
+
+
 def test_a_series_is_shown_with_verdict_slider_and_reports(app, scan):
     app.file_uploader[0].set_value(
         [("scan.zip", zipped(dict(zip("abcdefghi", scan, strict=False))), "")]
@@ -58,7 +111,7 @@ def test_a_series_is_shown_with_verdict_slider_and_reports(app, scan):
     first = app.session_state["shown"]
     app.slider(key="series_slice").set_value(2).run()
     assert app.session_state["shown"].keys() != first.keys()
-    assert len(app.get("download_button")) == 3
+    assert len(app.get("download_button")) == 4
 
 
 def test_what_lies_beyond_the_lungs_is_not_called_refused(app, scan, neck, ct_header, ct_file):

@@ -38,7 +38,7 @@ TARGETS = (
     Target("first_verdict_vs_import", "first verdict, in imports of TensorFlow and loads", 1.5),
     Target("help_s", "--help, seconds", 0.5),
     Target("server_resident_mb", "server with the model loaded, MB", 1000),
-    Target("memory_growth", "growth of that by many verdicts, share", 0.05),
+    Target("memory_growth", "its growth from the 200th to the 2,000th verdict, share", 0.05),
     Target("train_vs_reference", "training to AUC 0.862, times sooner than VGG16", 5, True),
 )
 MOST_EXPONENT = 1.1  # linear, and what a measurement may be off

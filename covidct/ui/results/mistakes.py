@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ import streamlit as st
 from covidct.errors import CovidCTError
 from covidct.evaluation.review import Reviewed, path_of
 from covidct.imaging.readers import read_slice
+from covidct.reports.table import harmless
 from covidct.ui import network
 from covidct.ui.results import tables
 from covidct.ui.results.download import offer_csv
@@ -82,7 +84,7 @@ def _pictures(mistakes: Sequence[Reviewed], request: Request, model_id: str) -> 
 
 def _one(one: Reviewed, request: Request, classifier: Classifier, number: int) -> None:
     path = path_of(request.data, one)
-    covered = _overlay(path, classifier.card.model_id, classifier)
+    covered = _overlay(path, one.label, classifier.card.model_id, classifier)
     if covered is None:
         st.html('<p class="cv-missing">not in the data set any more</p>')
         return
@@ -97,8 +99,12 @@ def _one(one: Reviewed, request: Request, classifier: Classifier, number: int) -
 
 
 @st.cache_data(show_spinner=False, max_entries=128)
-def _overlay(path: Path, model_id: str, _classifier: Classifier) -> np.ndarray | None:
-    """The slice under the heat map of its verdict, uint8 (H, W, 3); None if it cannot be read."""
+def _overlay(path: Path, label: str, model_id: str, _classifier: Classifier) -> np.ndarray | None:
+    """The slice under what speaks for its label, uint8 (H, W, 3); None if it cannot be read.
+
+    The label is that of the mistake: the model's own may differ, where a fold's model made the
+    mistake, or another operating point.
+    """
     from covidct.inference.heatmap import heat_map, overlay
 
     try:
@@ -106,12 +112,17 @@ def _overlay(path: Path, model_id: str, _classifier: Classifier) -> np.ndarray |
     except (CovidCTError, OSError):
         return None
     shown = ct_slice.at_most(_SIDE)
-    heat = heat_map(_classifier, _classifier.look(ct_slice))
+    evidence = _classifier.look(ct_slice)
+    judged = replace(evidence.prediction, label=label)
+    heat = heat_map(_classifier, evidence._replace(prediction=judged))
     return overlay(shown, heat.resized(shown.shape))
 
 
 def _as_csv(mistakes: Sequence[Reviewed]) -> str:
     return tables.as_csv(
         ("file", "class", "patient", "probability", "label"),
-        [(one.file, one.class_name, one.patient, one.probability, one.label) for one in mistakes],
+        [
+            (harmless(one.file), one.class_name, one.patient, one.probability, one.label)
+            for one in mistakes
+        ],
     )

@@ -105,7 +105,7 @@ def _measure(folder: Path, stamp: tuple[int, ...]) -> _Measured:
 def _introduce(review: Review, request: Request) -> None:
     """What was judged by what, and what to keep in mind."""
     figures = review.figures
-    split = _SPLITS.get(request.split, f"the {request.split} list")
+    split = _SPLITS.get(request.split, f"the {literal(request.split)} list")
     counted = words.count(len(review.slices), "slice")
     patients = words.count(figures["patients"], "patient")
     st.html(

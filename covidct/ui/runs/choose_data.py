@@ -12,12 +12,13 @@ import streamlit as st
 
 from covidct.data.archive import ClassFolder, guess_classes, list_class_folders, unpack_dataset
 from covidct.data.fetch import Download, fetch
-from covidct.errors import CovidCTError
+from covidct.errors import ConfigError, CovidCTError
 from covidct.evaluation.jobs import live_evaluation
 from covidct.home import data_dir, data_folders
 from covidct.training import jobs
-from covidct.ui import access, texts
+from covidct.ui import texts
 from covidct.ui.runs import words
+from covidct.ui.runs.live import attempt, show_refusal
 from covidct.ui.widgets import callout
 
 PUBLIC, UPLOAD, FOLDER = "Public COVID-CT", "Upload a ZIP", "On this server"
@@ -205,11 +206,20 @@ def _offer_to_delete(folder: Path) -> None:
             "can no longer be looked at."
         )
         st.button("Delete them", type="primary", on_click=_delete, args=(folder,))
+    show_refusal()
 
 
 def _delete(folder: Path) -> None:
-    if access.may_change() and not jobs.live_run() and not live_evaluation():
-        shutil.rmtree(folder)
+    attempt(_delete_unless_in_use, folder)
+
+
+def _delete_unless_in_use(folder: Path) -> None:
+    if jobs.live_run() or live_evaluation():
+        raise ConfigError(
+            "A run or an evaluation is at work, which may need the slices; they were kept. Delete "
+            "them when it has ended, or stop it first."
+        )
+    shutil.rmtree(folder)
 
 
 def _data_sets() -> list[Path]:

@@ -18,6 +18,7 @@ from covidct.evaluation.review import (
     roc_points,
 )
 from covidct.training.run_folder import read_settings
+from covidct.ui import access
 from covidct.ui.runs import charts, gallery, promote, words
 from covidct.ui.widgets import callout, caption
 
@@ -66,8 +67,14 @@ def show(run: Path) -> None:
             promote.show_in_use()
         elif comparison:
             promote.show(run, comparison)
-        else:
+        elif access.may_change():
             promote.compare_now(run)
+        else:
+            callout(
+                "It has not been compared with the model in use.",
+                "That is done when somebody looks who may use it.",
+                tone="note",
+            )
 
 
 def _confusion(run: Path, review: Review, comparison: Comparison | None) -> str:
