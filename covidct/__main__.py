@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from covidct.commands import DONE, FAILED, NOTICE, bench, classify, release, report, runs
 from covidct.errors import CovidCTError
+from covidct.files import NAMES
 
 if TYPE_CHECKING:
     from covidct.data.download import Download
@@ -100,9 +101,7 @@ def _start_run_folder(options: argparse.Namespace) -> None:
     config = TrainConfig.from_flat_dict(
         {name: getattr(options, name) for name in default_settings()}
     )
-    exclude = (
-        options.exclusions.read_text(encoding="utf-8").splitlines() if options.exclusions else ()
-    )
+    exclude = options.exclusions.read_text(**NAMES).splitlines() if options.exclusions else ()
     start_run_folder(options.run_folder, options.data.resolve(), config, exclude)
 
 
@@ -180,7 +179,8 @@ def _check(options: argparse.Namespace) -> int:
         official_lists=options.official_lists,
     )
     if options.exclusions:
-        options.exclusions.write_text("".join(f"{name}\n" for name in report.exclusions), "utf-8")
+        names = "".join(f"{name}\n" for name in report.exclusions)
+        options.exclusions.write_text(names, **NAMES)
     print(json.dumps(as_json(report), ensure_ascii=False) if options.json else as_text(report))
     return FAILED if report.leaks else DONE
 

@@ -15,6 +15,7 @@ from pydicom import dcmread
 from pydicom.uid import JPEGLosslessSV1
 from pypdf import PdfReader
 
+from covidct.evaluation.review import read_evaluation
 from covidct.imaging.phantom import phantom_slice
 from covidct.reports.words import OUTSIDE_LUNGS
 
@@ -241,6 +242,21 @@ def test_train_evaluate_and_classify_with_the_new_model(
     assert run("rollback").returncode == 1
 
 
+def test_a_name_that_is_no_unicode_is_evaluated_with_the_others(
+    run, phantom_dataset, tiny_model, tmp_path
+):
+    data, out = shutil.copytree(phantom_dataset, tmp_path / "data"), tmp_path / "out"
+    odd = os.fsdecode(b"a\xff.png")
+    (data / "CT_COVID" / "a.png").rename(data / "CT_COVID" / odd)
+    (data / "CT_COVID" / os.fsdecode(b"bad\xff.png")).write_bytes(b"no picture")
+    done = run("evaluate", "--data", data, "--model", tiny_model, "--out", out)
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    review = read_evaluation(out)
+    assert odd in {one.file for one in review.slices}
+    assert review.figures["skipped"][0]["file"] == os.fsdecode(b"bad\xff.png")
+
+
 def test_runs_are_listed_renamed_downloaded_and_deleted(run, phantom_dataset, own_home, tmp_path):
     folder = own_home / "runs" / "broken"
     settings = ("--image-size", 64, "--data", phantom_dataset, "--exclusions", tmp_path / "list")
@@ -253,6 +269,7 @@ def test_runs_are_listed_renamed_downloaded_and_deleted(run, phantom_dataset, ow
     assert run("runs", "rename", "broken", "too few").returncode == 0
     assert "too few" in run("runs").stdout
     assert run("runs", "download", "too few", "--out", tmp_path / "run.zip").returncode == 0
+    assert run("runs", "download", "too fwe", "--out", tmp_path / "run.zip").returncode == 1
     assert (tmp_path / "run.zip").read_bytes()[:2] == b"PK"
     assert run("runs", "delete", "too few").returncode == 0
     assert run("runs", "--json").stdout == ""

@@ -38,6 +38,16 @@ def test_the_costs_are_those_that_the_bench_wrote(readme, root):
     told = readme.split("## How fast")[1].split("\n## ")[0]
     table = [line for line in told.splitlines() if line.startswith("| ")][2:]
     assert table == [f"| {what} | {value} | {target} |" for what, value, target, _ in rows(figures)]
+    assert f"{figures['server_resident_mb_after']:.0f} MB after {figures['verdicts']:,}" in told
+
+
+def test_the_targets_that_the_shipped_model_misses_are_said(readme, root):
+    folder = root / "weights" / "covidct-astra" / "evaluation"
+    audit = json.loads((folder / "audit.json").read_text())
+    said = readme.split("Missed by the shipped model")[1].split("\n\n")[0]
+    missed = [flip["share"] for flip in audit["flips"] if not flip["met"]]
+    assert missed
+    assert re.findall(r"(\d+\.\d)%", said) == [f"{share:.1%}"[:-1] for share in missed]
 
 
 def test_there_are_exactly_two_commands_for_a_fresh_machine(readme):

@@ -14,6 +14,7 @@ from covidct.data.splits import split_for_training
 from covidct.errors import DatasetError, UnreadableSlice
 from covidct.evaluation.metrics import Verdicts, summarise
 from covidct.evaluation.review import METRICS_FILE, PREDICTIONS_FILE
+from covidct.files import NAMES
 from covidct.imaging.readers import read_slice
 from covidct.inference.classifier import Classifier, Prediction
 from covidct.inference.store import open_model
@@ -128,9 +129,7 @@ def write_evaluation(
         "skipped": [{"file": s.path.name, "reason": s.reason} for s in skipped],
     }
     out.mkdir(parents=True, exist_ok=True)
-    (out / METRICS_FILE).write_text(
-        json.dumps(figures, indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
-    )
+    (out / METRICS_FILE).write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
     _write_predictions(out / PREDICTIONS_FILE, slices)
     return figures
 
@@ -179,7 +178,7 @@ def classify_items(
 
 def _write_predictions(path: Path, slices: Iterable[ClassifiedSlice]) -> None:
     rows = [_as_row(one) for one in slices]
-    with path.open("w", newline="", encoding="utf-8") as file:
+    with path.open("w", newline="", **NAMES) as file:
         table = csv.DictWriter(file, list(rows[0]))
         table.writeheader()
         table.writerows(rows)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from covidct.data.index import CLASS_FOLDERS, images_folder
 from covidct.errors import DatasetError
-from covidct.files import MALFORMED
+from covidct.files import MALFORMED, NAMES
 
 if TYPE_CHECKING:
     from covidct.evaluation.compare import ComparedSlice, Comparison
@@ -149,7 +149,7 @@ def read_evaluation(folder: Path) -> Review:
     """
     try:
         figures = json.loads((folder / METRICS_FILE).read_text(encoding="utf-8"))
-        with (folder / PREDICTIONS_FILE).open(newline="", encoding="utf-8") as rows:
+        with (folder / PREDICTIONS_FILE).open(newline="", **NAMES) as rows:
             slices = tuple(_reviewed(row) for row in csv.DictReader(rows))
         float(figures["operating_point"])
     except (OSError, *MALFORMED) as error:

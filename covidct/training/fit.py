@@ -22,7 +22,7 @@ from covidct.data.stream import (
     training_batches,
 )
 from covidct.errors import DatasetError, TrainingStopped
-from covidct.files import replace_text
+from covidct.files import NAMES, replace_text
 from covidct.inference.calibration import fit_calibration
 from covidct.inference.store import MODEL_FILE, ModelCard, sha256_of
 from covidct.models.backbones import get_preprocess_input
@@ -283,7 +283,7 @@ def _about(
 
 
 def _write_skipped(run: Path, skipped: Iterable[Skipped]) -> None:
-    with (run / SKIPPED_FILE).open("w", newline="", encoding="utf-8") as file:
+    with (run / SKIPPED_FILE).open("w", newline="", **NAMES) as file:
         rows = csv.writer(file)
         rows.writerow(["file", "reason"])
         rows.writerows((skip.path.name, skip.reason) for skip in skipped)

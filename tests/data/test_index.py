@@ -66,6 +66,31 @@ def test_patients_come_from_the_table_where_there_is_one(phantom_dataset, tmp_pa
     assert patients["c.png"] != patients["a.png"]
 
 
+@pytest.mark.parametrize(
+    ("table", "reason"),
+    [
+        (b"class;file;patient\nCOVID;a.png;P 1\n", "columns class, file and patient"),
+        (b"Class,File,Patient\nCOVID,a.png,P 1\n", "columns class, file and patient"),
+        (b"", "columns class, file and patient"),
+        ("class,file,patient\nCOVID,a.png,Müller\n".encode("latin-1"), "not UTF-8"),
+        (bytes(17 * 1024**2), "longer than"),
+    ],
+)
+def test_what_is_no_table_of_patients_is_refused(phantom_dataset, tmp_path, table, reason):
+    root = shutil.copytree(phantom_dataset, tmp_path / "data")
+    (root / "patients.csv").write_bytes(table)
+    with pytest.raises(DatasetError, match=reason):
+        read_index(root)
+
+
+def test_a_table_of_patients_may_come_from_a_spreadsheet(phantom_dataset, tmp_path):
+    root = shutil.copytree(phantom_dataset, tmp_path / "data")
+    (root / "patients.csv").write_text(
+        "class,file,patient\r\nCOVID,a.png,P 1\r\n", encoding="utf-8-sig"
+    )
+    assert "COVID/P 1" in {item.patient for item in read_index(root).items}
+
+
 def test_neighbours_in_a_series_of_names_stay_together():
     assert group_by_name("2020.02.10.20021584-p6-52%0.png") == group_by_name(
         "2020.02.10.20021584-p6-52%12.png"

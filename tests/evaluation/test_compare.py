@@ -1,4 +1,5 @@
 import json
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -6,6 +7,7 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from covidct.evaluation.compare import compare, difference_in_auc
+from covidct.evaluation.evaluate import evaluate_validation
 from covidct.evaluation.metrics import Verdicts
 from covidct.inference.store import read_card
 from covidct.training.fit import fit
@@ -78,6 +80,7 @@ def test_a_run_is_compared_on_its_validation_slices(phantom_dataset, quick, tmp_
     difference = comparison.candidate["roc_auc"] - comparison.incumbent["roc_auc"]
     assert comparison.auc_difference == pytest.approx(difference)
     assert comparison.is_worse == (difference < 0)
+    assert difference == 0 or "too few to tell" in comparison.verdict
     for row in comparison.slices:
         point = comparison.candidate["operating_point"]
         assert (row.candidate_label == "Positive") == (row.candidate_probability >= point)
@@ -88,3 +91,14 @@ def test_a_run_is_compared_on_its_validation_slices(phantom_dataset, quick, tmp_
     assert compare(folder) == replace(comparison, verdict="Kept.")
     kept.write_text("{")
     assert compare(folder) == comparison
+
+
+def test_a_run_is_validated_itself_though_another_has_its_name(
+    phantom_dataset, quick, tiny_model, own_home, tmp_path, monkeypatch
+):
+    shutil.copytree(tiny_model, own_home / "runs" / "first")
+    monkeypatch.chdir(tmp_path)
+    fit(phantom_dataset, "first", replace(quick, epochs=1))
+    model_id = read_card(tmp_path / "first").model_id
+    assert evaluate_validation("first")["model_id"] == model_id
+    assert read_card(tmp_path / "first").model_id == model_id

@@ -3,6 +3,7 @@
 import csv
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +11,12 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from covidct.evaluation import jobs
+from covidct.imaging.readers import read_slice
 from covidct.inference import promotion
+from covidct.inference.classifier import Classifier
+from covidct.inference.heatmap import heat_map, overlay
 from covidct.training.progress import RunStatus, write_status
+from covidct.ui.results import mistakes
 
 OWN = 0.45
 
@@ -212,6 +217,19 @@ def test_mistakes_are_shown_with_the_network_that_made_them(
     assert "mistakes at this operating point" in html(page)
     opened[0].click()
     assert "cv-verdict" in html(run(page))
+
+
+def test_the_map_of_a_mistake_is_that_of_its_label(clean_dataset, tiny_model):
+    classifier = Classifier.load(tiny_model)
+    file = next((clean_dataset / "CT_COVID").iterdir())
+    ct_slice = read_slice(file)
+    shown = ct_slice.at_most(400)
+    evidence = classifier.look(ct_slice)
+    for label in ("Positive", "Negative"):
+        judged = evidence._replace(prediction=replace(evidence.prediction, label=label))
+        heat = heat_map(classifier, judged).resized(shown.shape)
+        own = mistakes._overlay(file, label, classifier.card.model_id, classifier)
+        assert np.array_equal(own, overlay(shown, heat))
 
 
 @pytest.mark.parametrize(
