@@ -77,6 +77,8 @@ def _train(options: argparse.Namespace) -> int:
         jobs.stop(run)
         print(f"{run} will end after its current batch and keep its best weights.")
         return DONE
+    if options.resume:
+        _refuse_settings(options)
     jobs.enter(run)
     if not options.resume:
         _start_run_folder(options)
@@ -90,6 +92,19 @@ def _train(options: argparse.Namespace) -> int:
     print(read_status(run).message or "All epochs are done.")
     print(f"The model is in {run}: classify with --model and that path. {NOTICE}")
     return DONE
+
+
+def _refuse_settings(options: argparse.Namespace) -> None:
+    """A run goes on with what it began with; whoever gives it other settings is told so."""
+    from covidct.training.config import default_settings
+
+    unset = default_settings() | {"data": None, "exclusions": None}
+    given = [name for name, value in unset.items() if getattr(options, name) != value]
+    if given:
+        options.usage_error(
+            "--resume goes on with the data and the settings that the run began with: leave out "
+            + ", ".join(f"--{name.replace('_', '-')}" for name in given)
+        )
 
 
 def _start_run_folder(options: argparse.Namespace) -> None:

@@ -278,7 +278,15 @@ def test_runs_are_listed_renamed_downloaded_and_deleted(run, phantom_dataset, ow
 
 @pytest.mark.parametrize(
     "arguments",
-    [(), ("diagnose",), ("classify",), ("explain", "x.png"), ("train", "--run", "x"), ("check",)],
+    [
+        (),
+        ("diagnose",),
+        ("classify",),
+        ("explain", "x.png"),
+        ("train", "--run", "x"),
+        ("train", "--run", "x", "--resume", "--epochs", "20"),
+        ("check",),
+    ],
 )
 def test_wrong_usage_is_status_2(root, arguments):
     done = python_m_covidct(root, *arguments)

@@ -181,7 +181,7 @@ class _Run:
                 if len(series) > 1
                 else f"Case {self.cases}",
                 partial(series.read, number - 1),
-                partial(series.file, number - 1),
+                series.files[number - 1].read,
             )
             for number, place in enumerate(series.places, 1)
         ]

@@ -111,7 +111,7 @@ def _train(run: Path, progress: Callable) -> ModelCard:
     slices = prepare(
         training_items + validation_items,
         config.input_size,
-        lambda items: writer.watch(progress(items), "Reading slices."),
+        lambda items: writer.watch(items, "Reading slices.", progress),
     )
     _refuse_vanished(slices)
     _refuse_other_slices(run, slices)

@@ -6,7 +6,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -152,21 +152,25 @@ class ProgressWriter:
         self.say(**changes)
         withdraw_stop(self.folder)
 
-    def count(self, items: Iterable, message: str) -> Iterator:
-        """Hand the items on and say how many are done."""
+    def count(
+        self, items: Iterable, message: str, progress: Callable[[Iterable], Iterable] = iter
+    ) -> Iterator:
+        """Hand the items on and say how many are done, by `progress` as well."""
         items = list(items)
         self.say(batch=0, batches=len(items), message=message)
-        for done, item in enumerate(items, 1):
+        for done, item in enumerate(progress(items), 1):
             yield item
             self.say(batch=done, at_once=False)
 
-    def watch(self, items: Iterable, message: str) -> Iterator:
+    def watch(
+        self, items: Iterable, message: str, progress: Callable[[Iterable], Iterable] = iter
+    ) -> Iterator:
         """Likewise, and heed a request to stop.
 
         Raises:
             TrainingStopped: a stop was requested.
         """
-        for item in self.count(items, message):
+        for item in self.count(items, message, progress):
             self.heed_stop()
             yield item
 
