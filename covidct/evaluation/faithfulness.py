@@ -150,7 +150,7 @@ def _of_planted(classifier: Classifier, count: int) -> tuple[dict[str, Any], lis
     every = _looked_at(classifier, planted_lesions(count))
     called = sum(one.evidence.prediction.is_positive for one in every)
     about = {"lesion_slices": len(every), "called_positive": called}
-    return about, [replace(one, evidence=_as_positive(one.evidence)) for one in every]
+    return about, [replace(one, evidence=one.evidence.called(POSITIVE)) for one in every]
 
 
 def _of_data(
@@ -176,10 +176,6 @@ def _of_data(
 def _looked_at(classifier: Classifier, marked: Sequence[MarkedSlice]) -> list[_Asked]:
     looks = classifier.look_at_many([one.ct_slice for one in marked])
     return [_Asked(look, one.lesions) for look, one in zip(looks, marked, strict=True)]
-
-
-def _as_positive(evidence: Evidence) -> Evidence:
-    return evidence._replace(prediction=replace(evidence.prediction, label=POSITIVE))
 
 
 def _each(classifier: Classifier, asked: Sequence[_Asked], name: str) -> list[_Figures]:

@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from os import PathLike
 from typing import NamedTuple
@@ -72,6 +72,10 @@ class Evidence(NamedTuple):
     prediction: Prediction
     chest: Chest
     activation: np.ndarray
+
+    def called(self, label: str) -> "Evidence":
+        """The same evidence, to be explained as evidence for a label."""
+        return self._replace(prediction=replace(self.prediction, label=label))
 
 
 class Classifier:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -112,9 +111,7 @@ def _overlay(path: Path, label: str, model_id: str, _classifier: Classifier) -> 
     except (CovidCTError, OSError):
         return None
     shown = ct_slice.at_most(_SIDE)
-    evidence = _classifier.look(ct_slice)
-    judged = replace(evidence.prediction, label=label)
-    heat = heat_map(_classifier, evidence._replace(prediction=judged))
+    heat = heat_map(_classifier, _classifier.look(ct_slice).called(label))
     return overlay(shown, heat.resized(shown.shape))
 
 

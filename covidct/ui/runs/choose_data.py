@@ -205,15 +205,11 @@ def _offer_to_delete(folder: Path) -> None:
             "The uploaded slices go for good. Runs that learnt from them stay, but their mistakes "
             "can no longer be looked at."
         )
-        st.button("Delete them", type="primary", on_click=_delete, args=(folder,))
+        st.button("Delete them", type="primary", on_click=attempt, args=(_delete, folder))
     show_refusal()
 
 
 def _delete(folder: Path) -> None:
-    attempt(_delete_unless_in_use, folder)
-
-
-def _delete_unless_in_use(folder: Path) -> None:
     if jobs.live_run() or live_evaluation():
         raise ConfigError(
             "A run or an evaluation is at work, which may need the slices; they were kept. Delete "
