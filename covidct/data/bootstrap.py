@@ -9,21 +9,20 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
-from sklearn.metrics import roc_auc_score
 
 _RESAMPLES = 1000
 
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """A figure with its 95 % interval, low and high."""
+    """A figure with its 95 % interval, low and high; None where there are too few patients."""
 
     value: float
-    ci95: tuple[float, float]
+    ci95: tuple[float, float] | None
 
 
-def patient_resamples(labels: np.ndarray, patients: np.ndarray, seed: int = 0) -> np.ndarray:
-    """How often each slice counts in each bootstrap sample.
+def patient_weights(labels: np.ndarray, patients: np.ndarray, seed: int = 0) -> np.ndarray:
+    """How often each slice counts in the data as they are, and in each bootstrap sample.
 
     Args:
         labels: (N,), 1 or True for COVID-19.
@@ -31,15 +30,15 @@ def patient_resamples(labels: np.ndarray, patients: np.ndarray, seed: int = 0) -
         seed: of the bootstrap.
 
     Returns:
-        float (resamples, N).
+        float (1 + resamples, N); the first row, the data as they are, is all ones.
     """
     rng = np.random.default_rng(seed)
     names, patient_of_slice = np.unique(patients, return_inverse=True)
-    counts = np.zeros((_RESAMPLES, len(names)))
+    counts = np.ones((1 + _RESAMPLES, len(names)))
     for label in (True, False):
         members = np.unique(patient_of_slice[labels == label])
         drawn = rng.multinomial(len(members), np.full(len(members), 1 / len(members)), _RESAMPLES)
-        counts[:, members] += drawn
+        counts[1:, members] = drawn
     return counts[:, patient_of_slice]
 
 
@@ -60,10 +59,9 @@ def measured_auc(
         patients: str (N,).
         seed: of the bootstrap.
     """
-    weights = patient_resamples(labels, patients, seed)
-    return Measured(
-        float(roc_auc_score(labels, scores)), interval(weighted_aucs(labels, scores, weights))
-    )
+    weights = patient_weights(labels, patients, seed)
+    auc, *resampled = weighted_aucs(labels, scores, weights).tolist()
+    return Measured(auc, interval(resampled))
 
 
 def weighted_aucs(labels: np.ndarray, scores: np.ndarray, weights: np.ndarray) -> np.ndarray:

@@ -27,6 +27,7 @@ from covidct.data.splits import split_for_training
 from covidct.errors import DatasetError, UnreadableSlice
 from covidct.imaging.gate import gate
 from covidct.imaging.readers import read_slice
+from covidct.imaging.sources import load
 
 TRAINING, VALIDATION, SET_ASIDE = "training", "validation", "set aside"
 
@@ -177,9 +178,9 @@ def _look_at(items: Iterable[Item]) -> _Seen:
     read, unreadable, outside_use, attributes, digests, fingerprints = [], [], [], [], [], []
     for item in items:
         try:
-            data = item.path.read_bytes()
+            data = load(item.path)
             ct_slice = read_slice(data)
-        except (UnreadableSlice, OSError) as error:
+        except UnreadableSlice as error:
             unreadable.append(Skipped(item.path, str(error)))
             continue
         read.append(item)

@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.model_selection import StratifiedGroupKFold
 
 from covidct.data.index import Index, Item
-from covidct.errors import DatasetError
+from covidct.errors import ConfigError, DatasetError
 
 
 def train_test_split(
@@ -24,10 +24,13 @@ def train_test_split(
         Training items and test items.
 
     Raises:
+        ConfigError: the share is out of range.
         DatasetError: too few patients.
     """
     if not 0 < test_share <= 0.5:
-        raise ValueError(f"test_share must be above 0 and at most 0.5, not {test_share}")
+        raise ConfigError(
+            f"The share to set aside must be above 0 and at most 0.5, not {test_share:g}."
+        )
     folds = folds_by_patient(items, max(2, round(1 / test_share)), seed)
     return min(folds, key=lambda fold: abs(len(fold[1]) - test_share * len(items)))
 

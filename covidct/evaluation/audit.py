@@ -28,6 +28,7 @@ from covidct.evaluation.shortcuts import (
 from covidct.imaging.blanking import only_lungs, without_lungs
 from covidct.imaging.ct_slice import CTSlice
 from covidct.imaging.readers import read_slice
+from covidct.imaging.sources import load
 from covidct.inference.classifier import Classifier, Evidence
 
 EVERYTHING, ALL_BUT_LUNGS, ONLY_LUNGS = "everything", "all but the lungs", "only the lungs"
@@ -124,9 +125,9 @@ def _readable(
     """The files that are slices; the others are added to the list."""
     for item in items:
         try:
-            data = item.path.read_bytes()
+            data = load(item.path)
             ct_slice = read_slice(data)
-        except (UnreadableSlice, OSError) as error:
+        except UnreadableSlice as error:
             skipped.append(Skipped(item.path, str(error)))
         else:
             yield item, data, ct_slice

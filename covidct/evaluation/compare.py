@@ -2,13 +2,14 @@
 
 import json
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from covidct.data.bootstrap import interval, patient_resamples
+from covidct.data.bootstrap import interval, patient_weights
 from covidct.data.index import Item, Skipped
 from covidct.evaluation.evaluate import (
     ClassifiedSlice,
@@ -105,8 +106,9 @@ def compare(
     comparison = _read(kept)
     if comparison is None:
         comparison = _compare(candidate, incumbent, progress)
-        kept.parent.mkdir(exist_ok=True)
-        replace_text(kept, json.dumps(asdict(comparison), ensure_ascii=False) + "\n")
+        with suppress(OSError):  # a full disk costs no more than doing it again
+            kept.parent.mkdir(exist_ok=True)
+            replace_text(kept, json.dumps(asdict(comparison), ensure_ascii=False) + "\n")
     return comparison
 
 
@@ -127,8 +129,7 @@ def difference_in_auc(
     Returns:
         The difference in AUC, its 95 % interval, and the two-sided chance that it is noise.
     """
-    resamples = patient_resamples(candidate.labels, candidate.patients, seed)
-    weights = np.vstack([np.ones(len(candidate.labels)), resamples])
+    weights = patient_weights(candidate.labels, candidate.patients, seed)
     difference, *resampled = (roc_auc(candidate, weights) - roc_auc(incumbent, weights)).tolist()
     tail = min(np.sum(np.less_equal(resampled, 0)), np.sum(np.greater_equal(resampled, 0)))
     chance = min(1.0, 2 * (float(tail) + 1) / (len(resampled) + 1))

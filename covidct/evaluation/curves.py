@@ -12,12 +12,12 @@ _GRID = np.linspace(0, 1, 101)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Curve:
-    """A curve with its 95 % band, point by point.
+    """A curve with its 95 % band, point by point; no band where there are too few patients.
 
     Attributes:
         x: float (K,), of the curve's corners, rising.
         y: float (K,).
-        grid: float (G,), where the band is measured.
+        grid: float (G,), where the band is measured, G = 0 where there is none.
         low: float (G,), its lower edge.
         high: float (G,), its upper edge.
         area: under the curve, with its interval.
@@ -36,6 +36,7 @@ def roc(sample: Sample) -> Curve:
     found, alarms = _called_positive(sample)
     y, x = found / found[:, -1:], alarms / alarms[:, -1:]
     return _curve(
+        sample,
         x[0],
         y[0],
         np.stack([np.interp(_GRID, *row) for row in zip(x[1:], y[1:], strict=True)]),
@@ -53,7 +54,7 @@ def precision_recall(sample: Sample) -> Curve:
         for steps, row in zip(recall[1:], precision[1:], strict=True)
     ]
     area = np.sum(np.diff(recall, axis=1) * precision[:, 1:], axis=1)
-    return _curve(recall[0], precision[0], np.stack(reached), area)
+    return _curve(sample, recall[0], precision[0], np.stack(reached), area)
 
 
 def auc(sample: Sample) -> Measured | None:
@@ -64,12 +65,20 @@ def auc(sample: Sample) -> Measured | None:
     drawn = (found[:, -1] > 0) & (alarms[:, -1] > 0)
     found, alarms = found[drawn], alarms[drawn]
     areas = np.trapezoid(found / found[:, -1:], alarms / alarms[:, -1:], axis=1)
-    return Measured(float(areas[0]), interval(areas[1:]))
+    return _area(sample, areas)
 
 
-def _curve(x: np.ndarray, y: np.ndarray, resampled: np.ndarray, areas: np.ndarray) -> Curve:
-    low, high = np.percentile(resampled, (2.5, 97.5), axis=0)
-    return Curve(x, y, _GRID, low, high, Measured(float(areas[0]), interval(areas[1:])))
+def _curve(
+    sample: Sample, x: np.ndarray, y: np.ndarray, resampled: np.ndarray, areas: np.ndarray
+) -> Curve:
+    band = np.empty((3, 0))
+    if sample.has_intervals:
+        band = _GRID, *np.percentile(resampled, (2.5, 97.5), axis=0)
+    return Curve(x, y, *band, _area(sample, areas))
+
+
+def _area(sample: Sample, areas: np.ndarray) -> Measured:
+    return Measured(float(areas[0]), interval(areas[1:]) if sample.has_intervals else None)
 
 
 def _called_positive(sample: Sample) -> tuple[np.ndarray, np.ndarray]:

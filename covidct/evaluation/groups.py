@@ -9,7 +9,7 @@ from covidct.data.bootstrap import Measured
 from covidct.evaluation.curves import auc
 from covidct.evaluation.operating_point import rates_at
 from covidct.evaluation.review import Reviewed
-from covidct.evaluation.sample import FEWEST_PATIENTS, Rate, Sample
+from covidct.evaluation.sample import Rate, Sample
 
 _PARTS = ("Smallest third", "Middle third", "Largest third")
 
@@ -22,7 +22,7 @@ class Group:
         name: what that is.
         sensitivity: among its COVID-19 slices.
         specificity: among its other slices.
-        auc: None where a class has fewer than :data:`FEWEST_PATIENTS` patients.
+        auc: None where there are too few patients for an interval.
     """
 
     name: str
@@ -65,5 +65,4 @@ def _range(pixels: np.ndarray) -> str:
 def _group(name: str, part: Sample, threshold: float) -> Group:
     rates = rates_at(part, threshold)
     sensitivity, specificity = rates["sensitivity"], rates["specificity"]
-    enough = min(sensitivity.patients, specificity.patients) >= FEWEST_PATIENTS
-    return Group(name, sensitivity, specificity, auc(part) if enough else None)
+    return Group(name, sensitivity, specificity, auc(part) if part.has_intervals else None)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import beta
 
-from covidct.data.bootstrap import Measured, interval, patient_resamples, weighted_aucs
+from covidct.data.bootstrap import Measured, interval, patient_weights, weighted_aucs
 
 CALIBRATION_BINS = 10
 
@@ -42,8 +42,7 @@ def summarise(verdicts: Verdicts, seed: int = 0) -> dict:
         "specificity": specificity,
         "roc_auc": roc_auc,
     }
-    resamples = patient_resamples(verdicts.labels, verdicts.patients, seed)
-    weights = np.vstack([np.ones(len(verdicts.labels)), resamples])
+    weights = patient_weights(verdicts.labels, verdicts.patients, seed)
     summary = {"n": len(verdicts.labels), "patients": len(np.unique(verdicts.patients))}
     for name, rate in rates.items():
         summary[name], *resampled = rate(verdicts, weights).tolist()

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from covidct.data.bootstrap import interval, patient_resamples
+from covidct.data.bootstrap import interval, patient_weights
 from covidct.evaluation.metrics import share_among_patients
 from covidct.evaluation.review import Reviewed
 
@@ -42,14 +42,22 @@ class Sample:
         labels: bool (N,), True for COVID-19.
         probabilities: float (N,).
         patients: str (N,).
-        weights: float (R, N), how often each slice counts in the data as they are (row 0, all
-            ones) and in each bootstrap sample.
+        weights: float (R, N), how often each slice counts in the data as they are (row 0) and in
+            each bootstrap sample.
     """
 
     labels: np.ndarray
     probabilities: np.ndarray
     patients: np.ndarray
     weights: np.ndarray
+
+    @property
+    def has_intervals(self) -> bool:
+        """Whether each class has :data:`FEWEST_PATIENTS` patients, so that chance can be told."""
+        return all(
+            len(np.unique(self.patients[self.labels == label])) >= FEWEST_PATIENTS
+            for label in (True, False)
+        )
 
     def part(self, members: np.ndarray) -> "Sample":
         """Some of the slices, bool (N,), in the same bootstrap samples."""
@@ -86,5 +94,5 @@ def sample_of(slices: Sequence[Reviewed], seed: int = 0) -> Sample:
         labels,
         np.array([one.probability for one in slices]),
         patients,
-        np.vstack([np.ones(len(labels)), patient_resamples(labels, patients, seed)]),
+        patient_weights(labels, patients, seed),
     )

@@ -123,9 +123,9 @@ def overlay(
         opacity: 0 to 1, the cover at the peak.
         colormap: a key of :data:`COLORMAPS`.
     """
-    grey = ct_slice.pixels[..., None].astype(np.float32)
-    cover = (opacity * heat.values)[..., None]
-    return np.rint(grey * (1 - cover) + paint(heat.values, colormap) * cover).astype(np.uint8)
+    grey = cv2.cvtColor(ct_slice.pixels, cv2.COLOR_GRAY2RGB)
+    cover = np.float32(opacity) * heat.values
+    return cv2.blendLinear(grey, paint(heat.values, colormap), 1 - cover, cover)
 
 
 def paint(values: np.ndarray, colormap: str) -> np.ndarray:

@@ -42,6 +42,7 @@ def page() -> None:
         results = _results(dropped, outcomes)
         chosen = _choose(dropped, outcomes, results, classifier)
         notes = [note for series in dropped.series for note in series.notes]
+        results += _left_out(dropped, results)
         _details(cases[chosen], outcomes[chosen], classifier, results, chosen, notes)
     elif uploads:
         callout(texts.NO_SLICE, texts.NO_SLICE_HINT, tone="stop")
@@ -214,6 +215,23 @@ def _results(dropped: Dropped, outcomes: Sequence[Outcome]) -> list[Result]:
         of_series = slice(series.cases.start, series.cases.stop)
         results[of_series] = with_ends(results[of_series])
     return results
+
+
+def _left_out(dropped: Dropped, results: Sequence[Result]) -> list[Result]:
+    """What was set aside unread: of the one case on the page, else a case of its own."""
+    last = results[-1].case
+    case = last if last == results[0].case else last + 1
+    return [
+        Result(
+            case,
+            None,
+            left.place.file,
+            left.place.frame,
+            left.place.position_mm,
+            set_aside=left.reason,
+        )
+        for left in dropped.set_aside
+    ]
 
 
 def _details(

@@ -5,7 +5,7 @@ import pytest
 
 from covidct.data.index import Index, Item
 from covidct.data.splits import folds_by_patient, split_for_training, train_test_split
-from covidct.errors import DatasetError
+from covidct.errors import ConfigError, DatasetError
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ def test_too_few_patients_are_refused_by_name(items):
 
 @pytest.mark.parametrize("share", [0, -0.1, 0.6])
 def test_a_share_out_of_range_is_refused(items, share):
-    with pytest.raises(ValueError, match="test_share"):
+    with pytest.raises(ConfigError, match="share"):
         train_test_split(items, share)
 
 

@@ -91,6 +91,9 @@ def test_a_run_is_compared_on_its_validation_slices(phantom_dataset, quick, tmp_
     assert compare(folder) == replace(comparison, verdict="Kept.")
     kept.write_text("{")
     assert compare(folder) == comparison
+    shutil.rmtree(folder / "comparison")
+    (folder / "comparison").write_text("No folder can be made here.")
+    assert compare(folder) == comparison
 
 
 def test_a_run_is_validated_itself_though_another_has_its_name(

@@ -57,6 +57,16 @@ def test_more_patients_make_a_narrower_band_and_more_slices_of_them_do_not(make_
     assert width(some * 4) == pytest.approx(width(some))
 
 
+@pytest.mark.parametrize("make", [roc, precision_recall])
+def test_four_patients_of_a_class_give_an_area_without_interval_or_band(make_slices, make):
+    patients = sorted({one.patient for one in make_slices() if one.is_covid})
+    few = [one for one in make_slices() if not one.is_covid or one.patient in patients[:4]]
+    curve = make(sample_of(few))
+    assert 0 < curve.area.value <= 1
+    assert curve.area.ci95 is None
+    assert len(curve.grid) == len(curve.low) == len(curve.high) == 0
+
+
 def test_slices_of_one_class_have_no_area(sample):
     assert auc(sample.part(sample.labels)) is None
     assert auc(sample.part(~sample.labels)) is None

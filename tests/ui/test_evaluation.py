@@ -308,6 +308,28 @@ def test_start_hands_model_data_and_split_to_an_evaluation_and_shows_it(
             jobs.cancel(folder)
 
 
+def test_each_table_can_be_saved(page, results, monkeypatch):
+    made = {}
+    monkeypatch.setattr(
+        "covidct.ui.results.download.download",
+        lambda title, name, mime, make, **_: made.update({name: make}),
+    )
+    run(page)
+    rows = {
+        name: list(csv.DictReader(make().decode().splitlines()))
+        for name, make in made.items()
+        if name.endswith(".csv")
+    }
+    assert all(rows.values())
+    certain = {row["rate"]: row for row in rows["uncertain-verdicts.csv"]}
+    decisions = [row["decision"] for row in predictions(results)]
+    assert int(certain["called_uncertain"]["hits"]) == decisions.count("Uncertain")
+    assert int(certain["rest_called_as_labelled"]["n"]) == 60 - decisions.count("Uncertain")
+    assert [row["pointing"] for row in rows["heat-maps.csv"]] == ["0.25", "0.33"]
+    assert rows["heat-maps-after-shuffling.csv"][0]["correlation"] == "0.12"
+    assert [row["met"] for row in rows["targets-of-the-heat-maps.csv"]] == ["", "False", "False"]
+
+
 def test_shipped_results_are_there_at_the_first_visit(page, tmp_path, monkeypatch):
     monkeypatch.setattr(jobs, "SHIPPED_DIR", tmp_path)
     folder = write_results(tmp_path / "some" / "evaluation", tmp_path / "some", tmp_path)

@@ -81,6 +81,18 @@ def test_the_report_on_a_series_has_its_verdict_and_its_notes(app, offered, scan
         assert said in page
 
 
+@pytest.mark.parametrize("beside", [False, True], ids=["alone", "beside another file"])
+def test_the_table_tells_what_was_set_aside(app, offered, scan, png, beside):
+    slices = [(str(number), scan[number]) for number in (0, 1)]
+    other = [("other.png", png)] if beside else []
+    upload(app, *slices, ("again", scan[1]), *other)
+    table = pd.read_csv(StringIO(offered[NAMES[0]]().decode()))
+    (left_out,) = table[table["set_aside"].notna()].to_dict("records")
+    assert left_out["set_aside"] == "The same slice as another one of the series."
+    assert left_out["case"] == (3 if beside else 1)
+    assert len(table) == 3 + len(other)
+
+
 def test_a_file_that_was_refused_leaves_only_the_table(app, offered):
     upload(app, ("bad.png", b"plain text"))
     assert set(offered) == {NAMES[0]}

@@ -151,6 +151,8 @@ def _title(text: str, figure: str) -> alt.TitleParams:
 
 
 def _measured(area: Measured) -> str:
+    if area.ci95 is None:
+        return f"{area.value:.3f}, too few patients for an interval"
     low, high = area.ci95
     return f"{area.value:.3f}, 95 % interval {low:.3f} to {high:.3f}"
 

@@ -8,6 +8,7 @@ import numpy as np
 import streamlit as st
 
 from covidct.ui.results import tables
+from covidct.ui.results.download import offer_csv
 from covidct.ui.widgets import caption
 
 if TYPE_CHECKING:
@@ -42,6 +43,8 @@ def show(review: Review, sample: Sample) -> None:
         "A slice is called Uncertain where its probability is too close to the operating point; "
         "on the rest the model should be right more often than on all."
     )
+    rates = {"called_uncertain": abstained, "rest_called_as_labelled": right}
+    offer_csv("uncertain verdicts", lambda: tables.rates_csv(rates, review.operating_point))
 
 
 def _hint(text: str) -> None:

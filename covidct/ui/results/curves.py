@@ -27,7 +27,7 @@ def show_ranking(
         st.altair_chart(
             charts.roc(roc, point),
             key="roc chart",
-            alt=f"ROC curve with its 95 % band, area {roc.area.value:.3f}",
+            alt=f"ROC curve, area {roc.area.value:.3f}",
         )
         caption("COVID-19 slices found (up) at the price of false alarms (across).")
         offer_csv(
@@ -42,8 +42,7 @@ def show_ranking(
                 precision_recall, (sensitivity.value, ppv.value) if ppv.n else None, prevalence
             ),
             key="precision-recall chart",
-            alt="Precision-recall curve with its 95 % band, average precision "
-            f"{precision_recall.area.value:.3f}",
+            alt=f"Precision-recall curve, average precision {precision_recall.area.value:.3f}",
         )
         caption("Of the slices called Positive, how many are COVID-19 (up).")
         offer_csv(

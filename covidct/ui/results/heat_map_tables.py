@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from covidct.evaluation.faithfulness_text import limit_of, value_of
@@ -62,11 +62,23 @@ def targets(measured: Measured) -> str:
     return tables.html(("The default method", "Reached", "Target"), rows)
 
 
-def as_csv(measured: Measured) -> str:
+def methods_csv(measured: Measured) -> str:
     """All methods on all sets in one table."""
-    head = ("set", "method", "n", *_FIGURES)
-    rows = ([row[name] for name in head] for row in measured["rows"])
-    return tables.as_csv(head, rows)
+    return _as_csv(("set", "method", "n", *_FIGURES), measured["rows"])
+
+
+def shuffled_csv(measured: Measured) -> str:
+    """What :func:`shuffled` shows."""
+    return _as_csv(("method", "randomised", "n", "correlation"), measured["randomisation"])
+
+
+def targets_csv(measured: Measured) -> str:
+    """What :func:`targets` shows."""
+    return _as_csv(("figure", "value", "at_least", "at_most", "met"), measured["targets"])
+
+
+def _as_csv(head: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> str:
+    return tables.as_csv(head, ([row.get(name) for name in head] for row in rows))
 
 
 def _figure(value: float | None, form: str) -> str:

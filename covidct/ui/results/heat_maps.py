@@ -69,4 +69,6 @@ def _show(measured: Mapping[str, Any]) -> None:
         caption(_EXPLAINED)
         st.html(f'<h3 class="cv-label">Maps of a network without what it learnt</h3>{shuffled}')
         caption(_SHUFFLED)
-    offer_csv("heat maps", lambda: heat_map_tables.as_csv(measured))
+    offer_csv("heat maps", lambda: heat_map_tables.methods_csv(measured))
+    offer_csv("heat maps after shuffling", lambda: heat_map_tables.shuffled_csv(measured))
+    offer_csv("targets of the heat maps", lambda: heat_map_tables.targets_csv(measured))

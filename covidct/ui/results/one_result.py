@@ -41,7 +41,8 @@ _CAVEATS = {
     "first-half": "If the model learnt from this half, as the shipped one did of its second "
     "source, these figures flatter it.",
     "out-of-fold": "Each slice was judged by a head that had seen no slice of its patient. "
-    "Settings were compared on the same folds, so expect somewhat less on new data.",
+    "Settings were compared on the same folds, so expect somewhat less on new data. Heat maps are "
+    "those of the shipped head, which has learnt from all of them.",
     "all": "If the model learnt from any of these slices, these figures flatter it.",
 }
 

@@ -84,7 +84,8 @@ def area(area: Measured | None) -> str:
     """An area under a curve with its interval, as HTML."""
     if area is None:
         return "<small>too few patients</small>"
-    return with_interval(area.value, area.ci95, ".3f")
+    few = "" if area.ci95 else " <small>too few patients for an interval</small>"
+    return with_interval(area.value, area.ci95, ".3f") + few
 
 
 def rates_table(rates: Mapping[str, Rate]) -> str:
@@ -96,9 +97,9 @@ def rates_table(rates: Mapping[str, Rate]) -> str:
 
 
 def rates_csv(rates: Mapping[str, Rate], threshold: float) -> str:
-    """The rates at an operating point."""
+    """Rates at an operating point."""
     head = ("rate", "operating_point", *_RATE_COLUMNS)
-    return as_csv(head, [(name, threshold, *_numbers(rates[name])) for name in RATES])
+    return as_csv(head, [(name, threshold, *_numbers(rate)) for name, rate in rates.items()])
 
 
 def confusion(rates: Mapping[str, Rate]) -> str:
