@@ -48,9 +48,9 @@ def show(official_lists: bool, samples: Sequence[Path]) -> dict[str, str]:
         if field.name in wrong:
             st.html(f'<p class="cv-problem" role="alert">{literal(wrong[field.name])}</p>')
 
-    _in_columns(fields.BASICS, draw, 4)
+    _in_columns(fields.BASICS, draw, (5, 3, 3, 3))
     with st.expander(_heading("How it learns", fields.LEARNING, wrong)):
-        _in_columns(fields.LEARNING, draw, 3)
+        _in_columns(fields.LEARNING, draw, (1, 1, 1))
     with st.expander(_heading("Validation and chance", fields.VALIDATION, wrong)):
         if official_lists:
             caption("This data set has official training and validation lists; they are used.")
@@ -64,7 +64,7 @@ def show(official_lists: bool, samples: Sequence[Path]) -> dict[str, str]:
     with st.expander(_heading("Augmentation", fields.AUGMENTATION, wrong), key="augmentation"):
         sliders, pictures = st.columns([4, 5], gap="large")
         with sliders:
-            _in_columns(fields.AUGMENTATION, draw, 2)
+            _in_columns(fields.AUGMENTATION, draw, (1, 1))
         with pictures:
             _preview(current(), wrong, samples)
     st.button(
@@ -82,10 +82,10 @@ def _heading(title: str, group: Sequence[Field], wrong: Mapping[str, str]) -> st
     return f"{title} · :orange[{bad} to correct]" if bad else title
 
 
-def _in_columns(group: Sequence[Field], draw: Any, columns: int) -> None:  # noqa: ANN401
-    for start in range(0, len(group), columns):
-        places = st.columns(columns, gap="medium", vertical_alignment="top")
-        for place, field in zip(places, group[start : start + columns], strict=False):
+def _in_columns(group: Sequence[Field], draw: Any, widths: Sequence[int]) -> None:  # noqa: ANN401
+    for start in range(0, len(group), len(widths)):
+        places = st.columns(widths, gap="medium", vertical_alignment="top")
+        for place, field in zip(places, group[start : start + len(widths)], strict=False):
             with place:
                 draw(field)
 
