@@ -42,6 +42,11 @@ def patient_weights(labels: np.ndarray, patients: np.ndarray, seed: int = 0) -> 
     return counts[:, patient_of_slice]
 
 
+def fewest_patients(labels: np.ndarray, patients: np.ndarray) -> int:
+    """Patients of the class that has fewer; arguments as for :func:`patient_weights`."""
+    return min(len(np.unique(patients[labels == label])) for label in (True, False))
+
+
 def interval(resampled: Iterable[float]) -> tuple[float, float]:
     """The 95 % interval of a figure from its values in the bootstrap samples."""
     low, high = np.percentile(list(resampled), (2.5, 97.5)).tolist()

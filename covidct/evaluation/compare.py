@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from covidct.data.bootstrap import interval, patient_weights
+from covidct.data.bootstrap import fewest_patients, interval, patient_weights
 from covidct.data.index import Item, Skipped
 from covidct.evaluation.evaluate import (
     ClassifiedSlice,
@@ -181,7 +181,7 @@ def _figures(slices: list[ClassifiedSlice], verdicts: Verdicts) -> dict[str, Any
 
 def _verdict(difference: float, chance: float, slices: Verdicts) -> str:
     patients = len(set(slices.patients))
-    fewest = min(len(set(slices.patients[slices.labels == ill])) for ill in (True, False))
+    fewest = fewest_patients(slices.labels, slices.patients)
     if difference == 0:
         return f"Both models rank the slices of these {patients} patients equally well."
     which = "better" if difference > 0 else "worse"

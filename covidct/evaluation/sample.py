@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from covidct.data.bootstrap import interval, patient_weights
+from covidct.data.bootstrap import fewest_patients, interval, patient_weights
 from covidct.evaluation.metrics import share_among_patients
 from covidct.evaluation.review import Reviewed
 
@@ -54,10 +54,7 @@ class Sample:
     @property
     def has_intervals(self) -> bool:
         """Whether each class has :data:`FEWEST_PATIENTS` patients, so that chance can be told."""
-        return all(
-            len(np.unique(self.patients[self.labels == label])) >= FEWEST_PATIENTS
-            for label in (True, False)
-        )
+        return fewest_patients(self.labels, self.patients) >= FEWEST_PATIENTS
 
     def part(self, members: np.ndarray) -> "Sample":
         """Some of the slices, bool (N,), in the same bootstrap samples."""
