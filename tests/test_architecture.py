@@ -8,6 +8,7 @@ FLOORS = {
     "errors": 0,
     "files": 0,
     "home": 0,
+    "spreadsheets": 0,
     "zip_archive": 0,
     "imaging": 1,
     "data": 2,

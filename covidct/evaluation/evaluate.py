@@ -18,6 +18,7 @@ from covidct.files import NAMES
 from covidct.imaging.readers import read_slice
 from covidct.inference.classifier import Classifier, Prediction
 from covidct.inference.store import open_model
+from covidct.spreadsheets import harmless
 from covidct.training.run_folder import read_run_folder
 
 _BATCH = 16
@@ -187,7 +188,7 @@ def _write_predictions(path: Path, slices: Iterable[ClassifiedSlice]) -> None:
 def _as_row(one: ClassifiedSlice) -> dict[str, str | int]:
     height, width = one.shape
     return {
-        "file": one.item.path.name,
+        "file": harmless(one.item.path.name),
         "class": one.item.class_name,
         "patient": one.item.patient,
         "probability": f"{one.prediction.probability:.6f}",

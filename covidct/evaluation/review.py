@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from covidct.data.index import CLASS_FOLDERS, images_folder
 from covidct.errors import DatasetError
 from covidct.files import MALFORMED, NAMES
+from covidct.spreadsheets import original
 
 if TYPE_CHECKING:
     from covidct.evaluation.compare import ComparedSlice, Comparison
@@ -169,7 +170,7 @@ def roc_points(
 
 def _reviewed(row: Mapping[str, str]) -> Reviewed:
     return Reviewed(
-        row["file"],
+        original(row["file"]),
         row["class"],
         row["patient"],
         float(row["probability"]),

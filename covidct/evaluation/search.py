@@ -24,7 +24,7 @@ from covidct.data.stream import PreparedSlices, prepare
 from covidct.errors import ConfigError
 from covidct.evaluation.evaluate import ClassifiedSlice, write_evaluation
 from covidct.evaluation.metrics import Verdicts, decided, summarise
-from covidct.files import replace_text
+from covidct.files import NAMES, replace_text
 from covidct.imaging.readers import read_slice
 from covidct.inference.calibration import Calibration, fit_calibration
 from covidct.inference.classifier import Prediction
@@ -32,6 +32,7 @@ from covidct.inference.store import MODEL_FILE, ModelCard, sha256_of
 from covidct.models.backbones import Part, Trunk, get_preprocess_input
 from covidct.models.folding import fold_batch_norm
 from covidct.models.network import build_network, copy_weights
+from covidct.spreadsheets import harmless
 from covidct.training.config import TrainConfig
 from covidct.training.keep import keep_model, round_to_half_precision, with_average_map
 from covidct.training.probe import Head, PartFeatures, PooledViews, parts_of, pooled_views, solve
@@ -354,11 +355,18 @@ def _verdicts(slices: PreparedSlices, calibration: Calibration, logits: np.ndarr
 def _write_out_of_fold(
     path: Path, items: Sequence[Item], folds: np.ndarray, logits: np.ndarray, how: Calibration
 ) -> None:
-    with path.open("w", newline="", encoding="utf-8") as file:
+    with path.open("w", newline="", **NAMES) as file:
         rows = csv.writer(file)
         rows.writerow(["file", "class", "patient", "fold", "logit", "probability"])
         rows.writerows(
-            (i.path.name, i.class_name, i.patient, fold, f"{logit:.6f}", f"{probability:.6f}")
+            (
+                harmless(i.path.name),
+                i.class_name,
+                i.patient,
+                fold,
+                f"{logit:.6f}",
+                f"{probability:.6f}",
+            )
             for i, fold, logit, probability in zip(
                 items, folds, logits, how.probability(logits), strict=True
             )

@@ -8,6 +8,7 @@ from io import StringIO
 from typing import TYPE_CHECKING
 
 from covidct.reports.result import Result
+from covidct.spreadsheets import harmless
 
 if TYPE_CHECKING:
     from covidct.inference.store import ModelCard
@@ -29,7 +30,6 @@ COLUMNS = (
     "model_id",
     "model_sha256",
 )
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
 def results_csv(results: Iterable[Result], card: ModelCard) -> str:
@@ -69,8 +69,3 @@ def _row(result: Result) -> dict[str, object]:
             "operating_point": round(prediction.operating_point, 6),
         }
     return row
-
-
-def harmless(name: str) -> str:
-    """A name that no spreadsheet takes for a formula, as whoever made a ZIP may have meant it."""
-    return f"'{name}" if name.startswith(_FORMULA_STARTS) else name

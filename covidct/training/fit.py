@@ -28,6 +28,7 @@ from covidct.inference.store import MODEL_FILE, ModelCard, sha256_of
 from covidct.models.backbones import get_preprocess_input
 from covidct.models.folding import fold_batch_norm
 from covidct.models.network import DROPOUT_LAYER, build_network, freeze_for_finetuning
+from covidct.spreadsheets import harmless
 from covidct.training.callbacks import KeepEpochs, RefuseDivergence, SayProgress
 from covidct.training.config import TrainConfig
 from covidct.training.keep import keep_model, round_to_half_precision, with_average_map
@@ -286,4 +287,4 @@ def _write_skipped(run: Path, skipped: Iterable[Skipped]) -> None:
     with (run / SKIPPED_FILE).open("w", newline="", **NAMES) as file:
         rows = csv.writer(file)
         rows.writerow(["file", "reason"])
-        rows.writerows((skip.path.name, skip.reason) for skip in skipped)
+        rows.writerows((harmless(skip.path.name), skip.reason) for skip in skipped)

@@ -1,11 +1,21 @@
 import csv
 import json
+from pathlib import Path
 
 import pytest
 
+from covidct.data.index import Item
 from covidct.errors import DatasetError
 from covidct.evaluation.compare import ComparedSlice, Comparison
-from covidct.evaluation.review import disagreed, is_judged, path_of, read_review
+from covidct.evaluation.evaluate import ClassifiedSlice, write_evaluation
+from covidct.evaluation.review import (
+    disagreed,
+    is_judged,
+    path_of,
+    read_evaluation,
+    read_review,
+)
+from covidct.inference.classifier import Prediction
 
 ROWS = [  # file, class, probability; Positive from 0.4
     ("a.png", "COVID", 0.9),
@@ -96,3 +106,16 @@ def test_a_run_without_validation_is_said_not_to_be_judged(run, damage):
     (run / "validation" / damage).unlink()
     with pytest.raises(DatasetError, match="not been judged"):
         read_review(run)
+
+
+def test_names_are_found_again_and_no_spreadsheet_takes_them_for_formulas(tmp_path):
+    given = ["=1+1.png", "'a.png", '-1,"x".png', "\udce4.png"]
+    said = Prediction("Positive", 0.9, "Positive", 0.5, "model@0")
+    slices = [
+        ClassifiedSlice(Item(Path(name), number % 2, f"p/{number}"), "PNG", (64, 64), said)
+        for number, name in enumerate(given)
+    ]
+    write_evaluation(tmp_path, slices, [], "data", "all")
+    assert names(read_evaluation(tmp_path).slices) == given
+    written = (tmp_path / "predictions.csv").read_text(errors="surrogateescape")
+    assert not any(line.startswith(("=", "-", '"-')) for line in written.splitlines())

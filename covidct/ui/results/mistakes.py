@@ -12,7 +12,7 @@ import streamlit as st
 from covidct.errors import CovidCTError
 from covidct.evaluation.review import Reviewed, path_of
 from covidct.imaging.readers import read_slice
-from covidct.reports.table import harmless
+from covidct.spreadsheets import harmless
 from covidct.ui import network
 from covidct.ui.results import tables
 from covidct.ui.results.download import offer_csv
