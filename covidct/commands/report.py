@@ -189,8 +189,7 @@ class _Run:
     def _known(self, place: Place, number: int | None = None, set_aside: str = "") -> Result:
         from covidct.reports.result import Result
 
-        at = place.frame, place.position_mm
-        return Result(self.cases, number, place.file, *at, set_aside=set_aside)
+        return Result.at(self.cases, number, place, set_aside=set_aside)
 
     def _judge(self, one: _Slice) -> tuple[Result, SlicePage | None]:
         """The result of a slice and what its page shows, if it can be read."""

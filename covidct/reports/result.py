@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from covidct.imaging.extent import BEYOND_LUNGS, tell_ends
 
 if TYPE_CHECKING:
+    from covidct.imaging.series import Place
     from covidct.inference.classifier import Prediction
 
 
@@ -41,6 +42,11 @@ class Result:
     error: str = ""
     set_aside: str = ""
     gated: bool = False
+
+    @classmethod
+    def at(cls, case: int, number: int | None, place: Place, **outcome: object) -> Result:
+        """Of the slice at a place; ``outcome`` is what is known beside it."""
+        return cls(case, number, place.file, place.frame, place.position_mm, **outcome)
 
 
 def with_ends(series: Iterable[Result]) -> list[Result]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from covidct.imaging.series import Place
 from covidct.reports.result import Result, with_ends
 from covidct.reports.words import is_mostly_outside
 from covidct.ui import close_up, examine, first_look, network, series_view, take_away, texts
@@ -199,11 +200,10 @@ def _results(dropped: Dropped, outcomes: Sequence[Outcome]) -> list[Result]:
         start = first.get(number, number)
         case_number += start == number
         results.append(
-            Result(
+            Result.at(
                 case_number,
                 number - start + 1,
-                case.place.file if case.place else case.name,
-                *((case.place.frame, case.place.position_mm) if case.place else ()),
+                case.place or Place(case.name),
                 prediction=outcome.prediction,
                 lung_share=outcome.lung_share,
                 notes=outcome.notes,
@@ -221,17 +221,7 @@ def _left_out(dropped: Dropped, results: Sequence[Result]) -> list[Result]:
     """What was set aside unread: of the one case on the page, else a case of its own."""
     last = results[-1].case
     case = last if last == results[0].case else last + 1
-    return [
-        Result(
-            case,
-            None,
-            left.place.file,
-            left.place.frame,
-            left.place.position_mm,
-            set_aside=left.reason,
-        )
-        for left in dropped.set_aside
-    ]
+    return [Result.at(case, None, left.place, set_aside=left.reason) for left in dropped.set_aside]
 
 
 def _details(
