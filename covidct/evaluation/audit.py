@@ -2,7 +2,7 @@
 when anatomy is taken away or when what must not matter changes."""
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from os import PathLike
@@ -17,7 +17,7 @@ from covidct.data.index import Item, Skipped, read_index
 from covidct.errors import DatasetError, UnreadableSlice
 from covidct.evaluation.metrics import share_among_patients
 from covidct.evaluation.review import AUDIT_FILE
-from covidct.evaluation.robustness import CHANGES, Change, turned_over
+from covidct.evaluation.robustness import CHANGES, IN_FLOATS, Change, turned_over
 from covidct.evaluation.shortcuts import (
     BORDER_SHAPE_SIZE,
     NETWORK,
@@ -90,9 +90,12 @@ def audit(
     """
     items, skipped = read_index(data).subset(split), []
     changed = _spread(items, _MOST_CHANGED)
+    asked = dict.fromkeys(CHANGES, classifier)
+    if classifier.card.activation_ranges:
+        asked[IN_FLOATS] = classifier.in_floats()
     files, seen = _readable(progress(items), skipped), []
     while batch := list(islice(files, _BATCH)):
-        seen += _look(classifier, batch, changed)
+        seen += _look(classifier, batch, changed, asked)
     if {one.item.label for one in seen} != {0, 1}:
         raise DatasetError("An audit needs readable slices of both classes.")
     figures = {
@@ -104,7 +107,7 @@ def audit(
         "without_lungs": sum(not one.scores for one in seen),
         "forests": _forest_rows(seen),
         "anatomy": _anatomy_rows([one for one in seen if one.scores]),
-        "flips": [_flip_row(change, [one for one in seen if one.flips]) for change in CHANGES],
+        "flips": [_flip_row(change, [one for one in seen if one.flips]) for change in asked],
     }
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
@@ -137,14 +140,17 @@ def _look(
     classifier: Classifier,
     batch: Sequence[tuple[Item, bytes, CTSlice]],
     to_change: frozenset[Item],
+    asked: Mapping[Change, Classifier],
 ) -> list[_Seen]:
+    """What is kept of a batch; of some slices also whether their verdict turns over when they are
+    changed and the classifier of that change is asked."""
     looks = classifier.look_at_many([ct_slice for _, _, ct_slice in batch])
     scores = _scores(classifier, looks)
     flips = [{} for _ in batch]
     tried = [i for i, (item, _, _) in enumerate(batch) if item in to_change]
     slices, unchanged = [batch[i][2] for i in tried], [looks[i].prediction for i in tried]
-    for change in CHANGES:
-        for i, flip in zip(tried, turned_over(classifier, slices, unchanged, change), strict=True):
+    for change, other in asked.items():
+        for i, flip in zip(tried, turned_over(other, slices, unchanged, change), strict=True):
             flips[i][change.name] = flip
     return [
         _Seen(

@@ -37,7 +37,7 @@ def correlations(
         name: [coarse_map(method, classifier, one) for one in slices]
         for name, method in methods.items()
     }
-    card = replace(classifier.card, average_map=())  # what was learnt too
+    card = replace(classifier.card, average_map=(), activation_ranges={})  # learnt too
     found = {}
     for what in (HEAD, EVERY):
         other = Classifier(_randomised(classifier.model, what == EVERY), card)

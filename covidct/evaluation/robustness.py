@@ -118,3 +118,5 @@ CHANGES = (
     _picture("window: gamma 0.8", partial(_with_gamma, gamma=0.8), _SHOWN),
     _picture("window: gamma 1.25", partial(_with_gamma, gamma=1.25), _SHOWN),
 )
+# For a network that runs in integers, to be compared with itself
+IN_FLOATS = Change("network in 32-bit floats", _encoded, _STORED)

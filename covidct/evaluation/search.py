@@ -34,7 +34,7 @@ from covidct.models.folding import fold_batch_norm
 from covidct.models.network import build_network, copy_weights
 from covidct.spreadsheets import harmless
 from covidct.training.config import TrainConfig
-from covidct.training.keep import keep_model, round_to_half_precision, with_average_map
+from covidct.training.keep import keep_model, round_to_half_precision, with_maps_of
 from covidct.training.probe import Head, PartFeatures, PooledViews, parts_of, pooled_views, solve
 
 FOLDS = 5
@@ -415,7 +415,7 @@ def _keep(
         calibration=calibration,
         about=about,
     )
-    card = with_average_map(
+    card = with_maps_of(
         card, mirrored, sources[0].slices, lambda slices: progress(slices, "Averaging heat maps")
     )
     card.write(out)

@@ -67,9 +67,11 @@ def lung_mask(pixels: np.ndarray) -> np.ndarray:
 
 def figure_box(pixels: np.ndarray) -> Box:
     """The slice without the white page around it."""
-    page = pixels >= _PAGE_WHITE
-    rows = np.flatnonzero(page.mean(axis=1) < _PAGE_SHARE)
-    columns = np.flatnonzero(page.mean(axis=0) < _PAGE_SHARE)
+    page = (pixels >= _PAGE_WHITE).view(np.uint8)
+    columns, rows = (
+        np.flatnonzero(cv2.reduce(page, axis, cv2.REDUCE_SUM, dtype=cv2.CV_32S) < most)
+        for axis, most in enumerate(_PAGE_SHARE * length for length in pixels.shape)
+    )
     if min(rows.size, columns.size) < _SMALLEST_FIGURE:
         return Box(0, 0, *pixels.shape)
     return Box(int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1)

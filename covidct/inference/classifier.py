@@ -7,6 +7,7 @@ from functools import cached_property
 from os import PathLike
 from typing import NamedTuple
 
+import cv2
 import keras
 import numpy as np
 import tensorflow as tf
@@ -91,22 +92,24 @@ class Classifier:
             that is not known.
 
     Raises:
-        ModelError: the card's average map is not of the network's size.
+        ModelError: the average map or the ranges on the card are not those of the network.
     """
 
     def __init__(self, model: keras.Model, card: store.ModelCard) -> None:
         self.card = card
         self.model = model
         self._queue = FairQueue()
-        look = activation_and_logit(model)
+        look = activation_and_logit(model, card.activation_ranges)
         images = tf.TensorSpec((None, *card.image_size, 3), tf.float32)
 
-        @tf.function(input_signature=[images])
+        @tf.function(input_signature=[images], autograph=False)
         def forward(images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             activation, logits = look(images)
             return logits[:, 0], activation
 
         self._forward = forward
+        levels = np.arange(256, dtype=np.float32)[:, None].repeat(3, axis=1)
+        (self._of_level,) = network_pixels(levels[None, None], card.preprocess_input)
         self.average_map = np.array(card.average_map or 0, np.float32)
         if self.average_map.shape not in ((), map_shape(model)):
             raise ModelError(
@@ -117,6 +120,10 @@ class Classifier:
     def on_common_grid(self) -> keras.Model:
         """The same network for heat maps that know one layer only."""
         return on_common_grid(self.model)
+
+    def in_floats(self) -> "Classifier":
+        """The same network with all of it in 32-bit floats."""
+        return Classifier(self.model, replace(self.card, activation_ranges={}))
 
     @classmethod
     def load(cls, name: str | PathLike | None = None) -> "Classifier":
@@ -168,8 +175,7 @@ class Classifier:
 
     def network_input(self, chests: Sequence[Chest]) -> np.ndarray:
         """Network pixels float32 (N, h, w, 3) of chests."""
-        pixels = np.stack([chest.pixels for chest in chests]).astype(np.float32)
-        return network_pixels(pixels, self.card.preprocess_input)
+        return np.stack([cv2.LUT(chest.pixels, self._of_level) for chest in chests])
 
     def forward(
         self, images: np.ndarray, waiting: Waiting | None = None

@@ -69,6 +69,8 @@ class ModelCard:
         about: everything for people: data, recipe, metrics, licences, intended use.
         average_map: its class activation map, (h, w), the mean over the slices that it was trained
             on; empty where that is not known.
+        activation_ranges: of the maps of its trunk where that runs in integers
+            (:mod:`covidct.models.astra_int8`); empty where it runs in floats.
     """
 
     name: str
@@ -79,6 +81,7 @@ class ModelCard:
     calibration: Calibration
     about: dict[str, Any] = field(default_factory=dict)
     average_map: tuple[tuple[float, ...], ...] = ()
+    activation_ranges: dict[str, float] = field(default_factory=dict)
 
     @property
     def model_id(self) -> str:
@@ -127,6 +130,7 @@ def _card_of(values: dict[str, Any]) -> ModelCard:
         calibration=_calibration_of(values["calibration"]),
         about=dict(values["about"]),
         average_map=_map_of(values.get("average_map", ())),
+        activation_ranges=_ranges_of(values.get("activation_ranges", {})),
     )
 
 
@@ -134,6 +138,13 @@ def _map_of(rows: list[list[float]]) -> tuple[tuple[float, ...], ...]:
     read = tuple(tuple(map(float, row)) for row in rows)
     if len({len(row) for row in read}) > 1 or not all(map(math.isfinite, chain(*read))):
         raise ValueError("no map")
+    return read
+
+
+def _ranges_of(values: dict[str, Any]) -> dict[str, float]:
+    read = {str(name): float(top) for name, top in values.items()}
+    if not all(0 < top < math.inf for top in read.values()):
+        raise ValueError("no ranges")
     return read
 
 

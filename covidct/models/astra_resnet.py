@@ -7,9 +7,34 @@ of the third stage: in cross-validation on COVID-CT what follows adds nothing to
 classifier, and the maps here are twice as fine. The maps of the second stage, finer still, help.
 """
 
+from typing import NamedTuple
+
 from keras import KerasTensor, layers
 
+
+class Block(NamedTuple):
+    """A bottleneck block.
+
+    Attributes:
+        name: how the names of its layers begin.
+        filters: of its inner maps.
+        stride: of its 3 x 3 convolution.
+        projects: whether its shortcut has a convolution.
+    """
+
+    name: str
+    filters: int
+    stride: int
+    projects: bool
+
+
 _STAGES = ((3, 64), (8, 128), (2, 256))  # blocks, filters
+BLOCKS = tuple(
+    Block(f"stage{stage}_block{number}", filters, 2 if stage > 1 and not number else 1, not number)
+    for stage, (blocks, filters) in enumerate(_STAGES, start=1)
+    for number in range(blocks)
+)
+ENDS = ("stage2_block7", "stage3_block1")  # the blocks whose maps are taken
 _EXPANSION = 4
 _BATCH_NORM_EPSILON = 1e-5
 
@@ -30,21 +55,19 @@ def astra_resnet(images: KerasTensor) -> list[KerasTensor]:
     x = layers.ZeroPadding2D(1, name="stem_pool_pad")(x)  # after ReLU: zero is the least
     x = layers.MaxPooling2D(3, 2, name="stem_pool")(x)
     ends = []
-    for stage, (blocks, filters) in enumerate(_STAGES, start=1):
-        for block in range(blocks):
-            first = block == 0
-            stride = 2 if first and stage > 1 else 1
-            x = _bottleneck(x, f"stage{stage}_block{block}", filters, stride, project=first)
-        ends.append(x)
-    return ends[1:]
+    for block in BLOCKS:
+        x = _bottleneck(x, *block)
+        if block.name in ENDS:
+            ends.append(x)
+    return ends
 
 
 def _bottleneck(
-    x: KerasTensor, name: str, filters: int, stride: int, *, project: bool
+    x: KerasTensor, name: str, filters: int, stride: int, projects: bool
 ) -> KerasTensor:
     wide = _EXPANSION * filters
     shortcut = x
-    if project:
+    if projects:
         shortcut = layers.Conv2D(wide, 1, stride, use_bias=False, name=f"{name}_shortcut_conv")(x)
         shortcut = _bn(shortcut, f"{name}_shortcut")
     x = layers.Conv2D(filters, 1, use_bias=False, name=f"{name}_reduce_conv")(x)

@@ -19,7 +19,7 @@ well, and all of the above holds.
 """
 
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import keras
@@ -27,6 +27,7 @@ import numpy as np
 from keras import KerasTensor, layers, ops
 
 from covidct.errors import ModelError
+from covidct.models.astra_int8 import integer_trunk
 from covidct.models.backbones import Backbone, Trunk, get_backbone
 
 COVERS, STATISTICS = ("thorax", "lungs"), ("mean", "deviation")
@@ -190,16 +191,25 @@ def map_shape(model: keras.Model) -> tuple[int, int]:
 
 
 def activation_and_logit(
-    model: keras.Model,
+    model: keras.Model, ranges: Mapping[str, float] | None = None
 ) -> Callable[[KerasTensor], tuple[KerasTensor, KerasTensor]]:
     """What gives a network's class activation map (N, h, w) and logits (N, 1) in one forward pass.
 
     The map is each place's share in the logit, on the grid of the finest maps: coarser ones are
     interpolated. The shares add up to the logit without its bias; nearly so where a coarser grid
     does not divide the finest.
+
+    Args:
+        model: from :func:`build_network`.
+        ranges: of the maps of Astra's trunk, which then runs in integers
+            (:mod:`covidct.models.astra_int8`); none where everything is to run in floats.
+
+    Raises:
+        ModelError: the ranges are not of this network.
     """
     pooled = pooled_maps(model)
-    traced = keras.Model(model.inputs[0], [one.maps for one in pooled])
+    outputs = [one.maps for one in pooled]
+    maps = integer_trunk(model, ranges, outputs) if ranges else _in_floats(model, outputs)
     kernel, bias = head_of_raw_features(model)
     ends = np.cumsum([one.maps.shape[-1] for one in pooled])
     kernels = np.split(kernel[:, None], ends[:-1])
@@ -207,8 +217,8 @@ def activation_and_logit(
 
     def look(images: KerasTensor) -> tuple[KerasTensor, KerasTensor]:
         activation, logits = 0.0, bias
-        for one, maps, kernel in zip(pooled, traced(images, training=False), kernels, strict=True):
-            shares = ops.tensordot(maps, kernel, 1)
+        for one, found, kernel in zip(pooled, maps(images), kernels, strict=True):
+            shares = ops.tensordot(found, kernel, 1)
             if one.both_ways:
                 straight, turned = ops.split(shares, 2)
                 shares = (straight + _flip(turned)) / 2
@@ -217,6 +227,11 @@ def activation_and_logit(
         return activation / (grid[0] * grid[1]), logits
 
     return look
+
+
+def _in_floats(model: keras.Model, outputs: list[KerasTensor]) -> Callable:
+    traced = keras.Model(model.inputs[0], outputs)
+    return lambda images: traced(images, training=False)
 
 
 def on_common_grid(model: keras.Model) -> keras.Model:

@@ -31,7 +31,7 @@ from covidct.models.network import DROPOUT_LAYER, build_network, freeze_for_fine
 from covidct.spreadsheets import harmless
 from covidct.training.callbacks import KeepEpochs, RefuseDivergence, SayProgress
 from covidct.training.config import TrainConfig
-from covidct.training.keep import keep_model, round_to_half_precision, with_average_map
+from covidct.training.keep import keep_model, round_to_half_precision, with_maps_of
 from covidct.training.metrics import epoch_metrics
 from covidct.training.probe import pooled_views, solve_parts
 from covidct.training.progress import ProgressWriter, recorded_run
@@ -179,7 +179,7 @@ def _train(run: Path, progress: Callable) -> ModelCard:
         calibration=fit_calibration(logits, validation.labels),
         about=_about(config, training, validation, read_metrics(run)),
     )
-    card = with_average_map(
+    card = with_maps_of(
         card, kept, training, lambda slices: writer.count(slices, "Averaging the heat maps.")
     )
     card.write(run)

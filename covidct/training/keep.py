@@ -12,8 +12,10 @@ from covidct.files import deflate, flush_to_disk
 from covidct.imaging.preprocess import network_pixels
 from covidct.inference.classifier import Classifier
 from covidct.inference.store import CARD_FILE, MODEL_FILE, ModelCard
+from covidct.models.astra_int8 import activation_ranges, is_part_of
 
 _DIGITS = 4  # of the average map that are kept
+_MOST_FOR_RANGES = 100  # slices
 _MODEL_PART = "unfinished.keras"  # Keras insists on the ending
 
 
@@ -32,13 +34,16 @@ def keep_model(folder: Path, network: keras.Model) -> None:
     (folder / _MODEL_PART).replace(folder / MODEL_FILE)
 
 
-def with_average_map(
+def with_maps_of(
     card: ModelCard,
     network: keras.Model,
     slices: PreparedSlices,
     progress: Callable[[Iterable[np.ndarray]], Iterable[np.ndarray]] = iter,
 ) -> ModelCard:
-    """The card with the network's class activation map, the mean over the slices.
+    """The card with what is to be known of the network's maps of slices.
+
+    That is the ranges of those that are rounded to integers, from some slices, and the class
+    activation map, the mean over all.
 
     Args:
         card: of the network.
@@ -46,10 +51,17 @@ def with_average_map(
         slices: those that it was trained on.
         progress: wraps the slices' pixels, to show how far it is.
     """
+
+    def images(pixels: np.ndarray) -> np.ndarray:
+        return network_pixels(np.float32(pixels), card.preprocess_input)
+
+    if is_part_of(network):
+        every = -(-len(slices.pixels) // _MOST_FOR_RANGES)
+        ranges = activation_ranges(network, images(slices.pixels[::every]))
+        card = replace(card, activation_ranges=ranges)
     classifier = Classifier(network, card)
     total = sum(
-        classifier.forward(network_pixels(np.float32(pixels[None]), card.preprocess_input))[1][0]
-        for pixels in progress(slices.pixels)
+        classifier.forward(images(pixels[None]))[1][0] for pixels in progress(slices.pixels)
     )
     rows = (total / len(slices.pixels)).tolist()
     average = tuple(tuple(float(f"{value:.{_DIGITS}g}") for value in row) for row in rows)

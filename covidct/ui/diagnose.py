@@ -112,6 +112,8 @@ def _judge_all(cases: Sequence[Case], classifier: Classifier) -> list[Outcome]:
                 shown[key] = view
     progress.empty()
     cancel.empty()
+    if left:
+        network.give_freed_memory_back()
     if any(key not in outcomes for key in keys):
         st.button(
             "Go on with the rest", on_click=st.session_state.update, args=({"cancelled": None},)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import gc
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -56,6 +57,13 @@ def _load(folder: Path, model_id: str) -> Classifier:
     gc.collect()
     gc.freeze()
     return classifier
+
+
+def give_freed_memory_back() -> None:
+    """To the system, where the C library is glibc, which keeps most of what is freed."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim:
+        trim(0)
 
 
 def show_about(card: ModelCard) -> None:

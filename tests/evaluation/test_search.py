@@ -6,11 +6,13 @@ import numpy as np
 import pytest
 
 from covidct.errors import ConfigError
+from covidct.evaluation.audit import audit
 from covidct.evaluation.cross_validation import cross_validation
 from covidct.evaluation.search import KEPT, OUT_OF_FOLD_FILE, TABLE_FILE, Recipe, cross_validate
 from covidct.imaging.phantom import phantom_slice
 from covidct.imaging.readers import read_slice
 from covidct.inference.classifier import Classifier
+from covidct.models.astra_int8 import ROUNDED_LAYERS
 from covidct.models.network import build_network
 from covidct.training.config import TrainConfig
 from covidct.training.probe import parts_of
@@ -92,6 +94,26 @@ def test_the_card_holds_the_average_map_of_the_slices(searched, phantom_dataset)
     assert len(files) == 24
     assert np.ptp(average) > 0
     assert np.allclose(classifier.average_map, average, rtol=1e-3, atol=1e-3 * np.ptp(average))
+
+
+def test_the_model_runs_in_integers_with_verdicts_like_those_in_floats(searched, phantom_dataset):
+    classifier = Classifier.load(searched[0])
+    assert set(classifier.card.activation_ranges) == set(ROUNDED_LAYERS)
+    slices = [read_slice(file) for file in sorted(phantom_dataset.glob("*/*.png"))]
+    in_integers, in_floats = (
+        np.array([look.prediction.probability for look in asked.look_at_many(slices)])
+        for asked in (classifier, classifier.in_floats())
+    )
+    assert not np.array_equal(in_integers, in_floats)
+    assert np.abs(in_integers - in_floats).max() < 0.15
+    assert np.corrcoef(in_integers, in_floats)[0, 1] > 0.98
+
+
+def test_the_audit_compares_integers_with_floats(searched, phantom_dataset, tmp_path):
+    classifier = Classifier.load(searched[0])
+    *_, row = audit(classifier, phantom_dataset, "all", tmp_path)["flips"]
+    assert (row["change"], row["n"], row["target"]) == ("network in 32-bit floats", 24, 0.03)
+    assert row["flipped"] <= 3
 
 
 def test_a_folder_in_use_is_left_alone(searched, phantom_dataset):

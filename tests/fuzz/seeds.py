@@ -178,6 +178,8 @@ def cards() -> Iterator[tuple[str, bytes]]:
                 "pixel_scaling": "backbone",
                 "calibration": calibration | {"sensitive_point": None},
                 "about": {"data": "phantoms"},
+                "average_map": [[0.5, -0.5]],
+                "activation_ranges": {"stem_relu": 1.5},
             }
         ).encode(),
     )

@@ -6,6 +6,8 @@ import pytest
 
 from covidct import NotALungSlice, Prediction, UnreadableSlice, classify_image, read_slice
 from covidct.imaging.phantom import phantom_slice
+from covidct.inference.classifier import Classifier
+from covidct.models import astra_int8
 
 
 @pytest.fixture(scope="module")
@@ -85,3 +87,13 @@ def test_classify_image_refuses_what_is_no_lung_slice_unless_told_otherwise(tmp_
     with pytest.raises(NotALungSlice):
         classify_image(path)
     assert classify_image(path, despite_gate=True) in ("Positive", "Negative")
+
+
+def test_every_processor_comes_to_nearly_the_same_probability(shipped, ct_slices, monkeypatch):
+    monkeypatch.setattr(astra_int8, "_onednn_is_exact", lambda: False)
+    elsewhere = Classifier(shipped.model, shipped.card)
+    here, there = (
+        np.array([look.prediction.probability for look in asked.look_at_many(ct_slices)])
+        for asked in (shipped, elsewhere)
+    )
+    assert 0 < np.abs(here - there).max() < 0.03

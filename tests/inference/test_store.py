@@ -14,7 +14,11 @@ def folder(model_folder, tmp_path):
 
 
 def test_a_card_survives_being_written(model_folder, tmp_path):
-    card = replace(read_card(model_folder), average_map=((0.5, -0.25), (0.0, 1e-9)))
+    card = replace(
+        read_card(model_folder),
+        average_map=((0.5, -0.25), (0.0, 1e-9)),
+        activation_ranges={"stem_relu": 1.25},
+    )
     card.write(tmp_path)
     assert read_card(tmp_path) == card
 
@@ -61,6 +65,9 @@ def test_a_file_that_is_no_network_is_refused_even_with_its_hash(folder):
         {"average_map": 3},
         {"average_map": [[1, 2], [3]]},
         {"average_map": [["nan"]]},
+        {"activation_ranges": 3},
+        {"activation_ranges": {"stem_relu": 0}},
+        {"activation_ranges": {"stem_relu": "inf"}},
     ],
 )
 def test_a_malformed_card_is_refused(folder, change):
