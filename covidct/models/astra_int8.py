@@ -23,6 +23,7 @@ from covidct.models.astra_resnet import BLOCKS, ENDS
 _FIRST_LAYER, _BATCH_NORM = "stem_pad", "stem_bn"
 _LEVELS, _KERNEL_LEVELS = 255, 127
 _BATCH = 8
+_LEAST_RANGE = 1e-6  # of maps that are zero everywhere, as a network can be trained to
 # After each of these layers, none of which gives less than zero, maps are rounded
 ROUNDED_LAYERS = (
     "stem_relu",
@@ -93,6 +94,7 @@ def activation_ranges(network: keras.Model, images: np.ndarray) -> dict[str, flo
     look = keras.Model(network.inputs[0], greatest)
     batches = [images[start : start + _BATCH] for start in range(0, len(images), _BATCH)]
     tops = np.max([[float(top) for top in look(batch, training=False)] for batch in batches], 0)
+    tops = np.maximum(tops, _LEAST_RANGE)
     return dict(zip(ROUNDED_LAYERS, map(float, tops), strict=True))
 
 
