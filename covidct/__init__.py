@@ -4,6 +4,7 @@ Research use, not a diagnosis. Importing the package is cheap: each name's modul
 the name is first used.
 """
 
+import os
 from importlib import import_module
 from typing import Any
 
@@ -20,6 +21,9 @@ from covidct.errors import (
     UnreadableSlice,
     UnsupportedEncoding,
 )
+
+# TensorFlow's integer convolutions; by itself it has them on processors with VNNI only
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
 _LAZY = {
     "CTSlice": "covidct.imaging",

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import keras
 import numpy as np
 import pytest
@@ -39,6 +41,11 @@ def images(phantoms):
 @pytest.fixture(scope="module")
 def ranges(network, images):
     return activation_ranges(network, images)
+
+
+def has_avx2():
+    processor = Path("/proc/cpuinfo")
+    return processor.exists() and " avx2 " in processor.read_text()
 
 
 def maps_of(network, ranges, images):
@@ -112,6 +119,24 @@ def test_ranges_of_another_network_are_refused(network, ranges, change):
 def test_ranges_without_the_trunk_are_refused(ranges):
     with pytest.raises(ModelError, match="ranges"):
         activation_and_logit(build_network("efficientnet_lite0", SIZE), ranges)
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 64, 32), (3, 3, 16, 8), (7, 7, 1, 4), (1, 1, 5, 3)])
+def test_no_two_products_exceed_16_bits_and_sums_stay(shape):
+    kernel = np.random.default_rng(0).standard_t(3, shape).astype(np.float32)
+    integers, unit = _Convolution(kernel, np.zeros(shape[-1])).rounded()
+    exact = kernel / unit
+    assert np.abs(integers - exact).max() <= 1.001
+    assert np.abs((integers - exact).sum((0, 1, 2))).max() < 0.6
+    wide = integers.astype(int)
+    for products in (np.maximum(wide, 0) * 255, np.minimum(wide, 0) * 255):
+        pairs = np.pad(products, ((0, 0), (0, 0), (0, shape[2] % 2), (0, 0)))
+        assert np.abs(pairs[:, :, ::2] + pairs[:, :, 1::2]).max() < 2**15
+
+
+@pytest.mark.skipif(not has_avx2(), reason="for processors that oneDNN was written for")
+def test_integers_need_no_newer_processor():
+    assert _onednn_is_exact()
 
 
 def test_maps_that_are_added_stay_as_they_were():
