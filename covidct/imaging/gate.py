@@ -2,7 +2,7 @@
 
 A network gives every picture a verdict, a photograph too. Here a picture must look like what the
 network learnt from: two air-dark lungs with sharp borders, side by side in evenly bright tissue.
-Nine measures say how far it does, and a table says how far each may go. The limits were set by
+Ten measures say how far it does, and a table says how far each may go. The limits were set by
 hand, beyond nearly all slices of COVID-CT, and among what that leaves so that the photographs and
 X-rays at hand and crops of them fall outside; other pictures may still slip through.
 """
@@ -38,6 +38,10 @@ _ROUGH = (
     "The grey levels of this picture are too uneven for a CT slice; it looks like a photograph."
 )
 _DRAWN = "This picture has too few shades for a CT slice, as in a drawing or a document."
+_SEVERAL = (
+    "This picture is as wide or as tall as several slices together. Where it shows more than one, "
+    "crop each and upload it by itself."
+)
 _UNLIKE = "The dark regions of this picture are not arranged like two lungs on an axial CT slice."
 
 
@@ -57,6 +61,7 @@ class Measures:
         width: of the lungs, of the picture's.
         depth: of the lungs from front to back, of the picture's width.
         aspect: depth of the lungs by their width.
+        elongation: width of the picture, without an even margin, by its height.
     """
 
     separation: float
@@ -68,11 +73,17 @@ class Measures:
     width: float
     depth: float
     aspect: float
+    elongation: float
 
     @property
     def arrangement(self) -> float:
         """Likeness less filling: low for one dark thing where two should be."""
         return self.likeness - self.filling
+
+    @property
+    def breadth(self) -> float:
+        """High for wide lungs in a wide picture: those of several slices side by side."""
+        return self.elongation / self.aspect
 
     @property
     def flatness(self) -> float:
@@ -111,6 +122,8 @@ class _Limit:
 
 _NO = np.inf
 _LIMITS = (
+    _Limit("elongation", 0, 2.3, _ANY, _SEVERAL),
+    _Limit("breadth", 0, 5.7, _ANY, _SEVERAL),
     _Limit("separation", 0.65, _NO, _ANY, _BLURRED),
     _Limit("separation", 0, 0.975, _ANY, _DRAWN),
     _Limit("sharpness", 0.22, _NO, 0.80, _BLURRED),
@@ -128,6 +141,7 @@ _LIMITS = (
     _Limit("width", 0.3, _NO, _ANY, _UNLIKE),
     _Limit("depth", 0, 1.0, _ANY, _UNLIKE),
     _Limit("aspect", 0.25, 1.8, _ANY, _UNLIKE),
+    _Limit("elongation", 0.9, _NO, _ANY, _SEVERAL),
 )
 
 
@@ -188,6 +202,7 @@ def measure(pixels: np.ndarray) -> Measures | None:
         width=(right - left) / grey.shape[1],
         depth=(bottom - top) / grey.shape[1],
         aspect=(bottom - top) / (right - left),
+        elongation=grey.shape[1] / grey.shape[0],
     )
 
 

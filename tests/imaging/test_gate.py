@@ -121,6 +121,22 @@ def test_brightness_margin_letters_and_window_are_forgiven(phantoms):
             assert gate(CTSlice(changed)).accepted
 
 
+@pytest.mark.parametrize("gap", [0, 12])
+@pytest.mark.parametrize("axis", [0, 1])
+def test_several_slices_in_a_row_are_not_judged_as_one(phantoms, gap, axis):
+    first, second = (phantom.ct_slice.pixels for phantom in phantoms[4:6])
+    between = np.full_like(first, 255).take(range(gap), axis)
+    assert not gate(CTSlice(np.concatenate([first, between, second], axis))).accepted
+
+
+def test_who_shows_two_slices_side_by_side_is_told_to_crop(phantoms):
+    pixels = phantoms[4].ct_slice.pixels
+    tight = pixels[40:-40]
+    assert gate(CTSlice(tight)).accepted
+    for side_by_side in ([pixels, pixels], [tight, tight]):
+        assert "crop each" in gate(CTSlice(np.hstack(side_by_side))).reason
+
+
 def test_measures_are_those_of_the_picture_not_of_its_size(phantoms):
     pixels = phantoms[1].ct_slice.pixels
     large = cv2.resize(pixels, None, fx=3, fy=3, interpolation=cv2.INTER_CUBIC)
