@@ -21,6 +21,7 @@ from itertools import repeat
 from pathlib import Path
 
 import requests
+from requests.adapters import HTTPAdapter, Retry
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.Common_pb2 import FileURLs
 from streamlit.proto.Element_pb2 import Element
@@ -31,6 +32,9 @@ from websockets.sync.client import ClientConnection, connect
 from covidct.ui.texts import ACCEPT
 
 _AGAIN = 0.02  # seconds
+# As a browser does: the server closes a connection that was idle for 5 seconds, at times just when
+# it is used again
+_ASK_AGAIN = Retry(1)
 _XSRF_COOKIE = "_streamlit_xsrf"
 _RUN_ENDS = {
     ForwardMsg.FINISHED_SUCCESSFULLY,
@@ -180,6 +184,7 @@ def open_tab(url: str) -> Iterator[Visitor]:
     """
     with requests.Session() as http:
         _knock(http, url)
+        http.mount(url, HTTPAdapter(max_retries=_ASK_AGAIN))
         token = http.cookies[_XSRF_COOKIE]
         with connect(
             f"{url.replace('http', 'ws', 1)}/_stcore/stream",
