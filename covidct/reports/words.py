@@ -18,7 +18,7 @@ ELSEWHERE = (
     "Where the disease is rarer or commoner than in those data, or the scanner differs, the true "
     "figure differs too."
 )
-_MOSTLY = 0.5
+_MOSTLY = 50
 
 
 def percent(share: float) -> str:
@@ -39,8 +39,8 @@ def derivation(card: ModelCard) -> str:
 
 
 def is_mostly_outside(lung_share: float | None) -> bool:
-    """Whether less than half of a heat map lies inside the lungs."""
-    return lung_share is not None and lung_share < _MOSTLY
+    """Whether less than half of a heat map lies inside the lungs, by the whole percent shown."""
+    return lung_share is not None and round(100 * lung_share) < _MOSTLY
 
 
 def verdict_sentence(prediction: Prediction, abstain_band: tuple[float, float]) -> str:

@@ -82,7 +82,9 @@ def test_from_labelled_slices_to_figures_in_a_file(
         "predictions.csv",
         "audit.json",
     ]
-    page.get_by_test_id("stVegaLiteChart").first.hover()
+    chart = page.get_by_test_id("stVegaLiteChart").first
+    chart.evaluate("element => element.scrollIntoView({block: 'center'})")  # clear of the header
+    chart.hover()
     png = download(page, button(page, re.compile("^Download as PNG")).first, tmp_path)
     assert png.read_bytes().startswith(b"\x89PNG")
 

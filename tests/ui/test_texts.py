@@ -36,6 +36,9 @@ def test_the_peak_is_named_as_it_lies_on_the_picture(row, column, place):
     assert peak_place(values) == place
 
 
-@pytest.mark.parametrize(("share", "flagged"), [(None, False), (0.49, True), (0.5, False)])
-def test_only_a_map_that_lies_mostly_outside_the_lungs_is_flagged(share, flagged):
+@pytest.mark.parametrize(
+    ("share", "flagged"), [(None, False), (0.494, True), (0.496, False), (0.5, False)]
+)
+def test_only_a_map_that_is_shown_to_lie_mostly_outside_the_lungs_is_flagged(share, flagged):
     assert is_mostly_outside(share) is flagged
+    assert share is None or (int(percent(share)[:-1]) < 50) is flagged
