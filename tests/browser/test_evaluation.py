@@ -3,10 +3,9 @@
 import re
 import shutil
 import zipfile
-from functools import partial
-from pathlib import Path
 
 import pytest
+from download import downloaded
 from playwright.sync_api import Locator, Page, expect
 
 pytestmark = pytest.mark.browser
@@ -24,14 +23,6 @@ def button(page: Page, name: str | re.Pattern) -> Locator:
 
 def cells(page: Page) -> list[str]:
     return page.locator(".cv-confusion strong").all_inner_texts()
-
-
-def download(page: Page, pressed: Locator, to: Path, press=Locator.click) -> Path:
-    with page.expect_download() as started:
-        press(pressed)
-    path = to / started.value.suggested_filename
-    started.value.save_as(path)
-    return path
 
 
 def test_from_labelled_slices_to_figures_in_a_file(
@@ -75,16 +66,16 @@ def test_from_labelled_slices_to_figures_in_a_file(
     expect(page.get_by_role("dialog").locator(".cv-decision")).to_be_visible(timeout=MEASURED)
     page.keyboard.press("Escape")
 
-    rates = download(page, button(page, "Rates as CSV"), tmp_path)
+    rates = downloaded(page, button(page, "Rates as CSV").click, tmp_path)
     assert rates.read_text().startswith("rate,operating_point,value,low,high,hits,n,patients")
-    everything = download(page, button(page, "All results"), tmp_path)
+    everything = downloaded(page, button(page, "All results").click, tmp_path)
     assert zipfile.ZipFile(everything).namelist() == [
         "metrics.json",
         "predictions.csv",
         "audit.json",
     ]
     picture = button(page, re.compile("^Download as PNG")).first
-    png = download(page, picture, tmp_path, partial(Locator.press, key="Enter"))
+    png = downloaded(page, lambda: picture.press("Enter"), tmp_path)
     assert png.read_bytes().startswith(b"\x89PNG")
 
     for width, colour_scheme in ((400, "light"), (400, "dark")):

@@ -7,6 +7,7 @@ from uuid import uuid4
 import numpy as np
 import pydicom
 import pytest
+from download import downloaded
 from playwright.sync_api import Page, expect
 from pydicom import dcmread
 from pydicom.uid import generate_uid
@@ -113,11 +114,7 @@ def _go_through_a_session(page: Page, marks: dict[str, str], folder: Path) -> No
 
 
 def _taken_away(page: Page, button: str, folder: Path) -> Path:
-    with page.expect_download() as started:
-        page.get_by_role("button", name=button).click()
-    path = folder / started.value.suggested_filename
-    started.value.save_as(path)
-    return path
+    return downloaded(page, page.get_by_role("button", name=button).click, folder)
 
 
 def _traces(folder: Path, marks: dict[str, str]) -> set[str]:

@@ -22,7 +22,7 @@ from covidct.training.process import process_identity
 from covidct.training.progress import read_status
 from covidct.training.run_folder import finished_epochs, read_metrics, start_run_folder
 
-KILLS = 6
+KILLS = 10
 
 
 def launch(folder):
@@ -57,10 +57,10 @@ def _is_being_written(file):
         return False
 
 
-def test_a_run_killed_six_times_ends_as_if_it_had_not_been(
+def test_a_run_killed_ten_times_ends_as_if_it_had_not_been(
     phantom_dataset, quick, tmp_path, phantoms
 ):
-    config = replace(quick, epochs=8)
+    config = replace(quick, epochs=12)
     folder, chance = tmp_path / "killed", random.Random(5)
     start_run_folder(folder, phantom_dataset, config)
     done = 0
@@ -80,8 +80,8 @@ def test_a_run_killed_six_times_ends_as_if_it_had_not_been(
     assert process.exitcode == 0, (folder / "log.txt").read_text()[-2000:]
 
     rows = read_metrics(folder)
-    assert [row["epoch"] for row in rows] == list(range(8))
-    assert (folder / "metrics.csv").read_text().count("\n") == 8 + 1
+    assert [row["epoch"] for row in rows] == list(range(12))
+    assert (folder / "metrics.csv").read_text().count("\n") == 12 + 1
     assert read_status(folder).state == "finished"
     assert Classifier.load(folder).classify(phantoms[0].ct_slice).label in ("Positive", "Negative")
 
