@@ -3,6 +3,7 @@
 import os
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 
@@ -221,18 +222,30 @@ def quick() -> TrainConfig:
 
 
 @pytest.fixture(scope="session")
+def trained_run(tmp_path_factory, phantom_dataset, quick) -> Path:
+    """A finished run of two epochs, one slice left out; to be copied, not changed."""
+    from covidct.training.fit import fit
+
+    folder = tmp_path_factory.mktemp("runs") / "trained"
+    fit(phantom_dataset, folder, replace(quick, epochs=2), exclude=["CT_COVID/a.png"])
+    return folder
+
+
+@pytest.fixture(scope="session")
 def tiny_model(tmp_path_factory) -> Path:
     """An untrained network of 64 pixels a side, with a card."""
     import keras
 
     from covidct.inference.calibration import Calibration
     from covidct.inference.store import MODEL_FILE, ModelCard, sha256_of
+    from covidct.models.folding import fold_batch_norm
     from covidct.models.network import build_network
 
     folder = tmp_path_factory.mktemp("models") / "tiny"
     folder.mkdir()
     keras.utils.set_random_seed(1)
-    build_network("efficientnet_lite0", (64, 64), pretrained=False).save(folder / MODEL_FILE)
+    network = build_network("efficientnet_lite0", (64, 64), pretrained=False)
+    fold_batch_norm(network).save(folder / MODEL_FILE)
     calibration = Calibration(1.0, 0.5, (0.49, 0.51))
     digest = sha256_of(folder / MODEL_FILE)
     ModelCard("tiny", digest, "efficientnet_lite0", (64, 64), "backbone", calibration).write(folder)

@@ -204,7 +204,8 @@ def test_train_evaluate_and_classify_with_the_new_model(
 ):
     folder, out = tmp_path / "run", tmp_path / "evaluation"
     settings = ("--image-size", 64, "--epochs", 1, "--batch-size", 8, "--no-flip", "--zoom", 0.2)
-    trained = run("train", "--data", phantom_dataset, "--run", folder, *settings)
+    network = ("--backbone", "efficientnet_lite0")
+    trained = run("train", "--data", phantom_dataset, "--run", folder, *network, *settings)
     assert trained.returncode == 0, trained.stderr
     for name in ("accuracy", "sensitivity", "specificity", "auc"):
         assert f"{name}: " in trained.stdout

@@ -1,5 +1,6 @@
 """What a run comes to when it is killed, starved or robbed of its data, and resumed."""
 
+import json
 import random
 import resource
 import shutil
@@ -90,10 +91,9 @@ def test_a_run_killed_ten_times_ends_as_if_it_had_not_been(
         assert row["val_loss"] == pytest.approx(undisturbed["val_loss"], rel=0.02)
 
 
-def test_a_half_written_backup_and_row_are_done_again(phantom_dataset, quick, tmp_path):
+def test_a_half_written_backup_and_row_are_done_again(trained_run, tmp_path):
     """The traces of a kill in the middle of writing, as they would lie on the disk."""
-    folder = tmp_path / "run"
-    fit(phantom_dataset, folder, replace(quick, epochs=2))
+    folder = shutil.copytree(trained_run, tmp_path / "run")
     before = read_metrics(folder)
     settings = (folder / "config.json").read_text()
     (folder / "config.json").write_text(settings.replace('"epochs": 2', '"epochs": 3'))
@@ -159,14 +159,17 @@ def test_slices_that_vanish_while_they_are_read_are_a_failure(phantom_dataset, q
     assert "half-way" in read_status(tmp_path / "run").message
 
 
-def test_a_run_does_not_go_on_with_other_data(phantom_dataset, quick, tmp_path):
+def test_a_run_does_not_go_on_with_other_data(phantom_dataset, trained_run, tmp_path):
+    folder = shutil.copytree(trained_run, tmp_path / "run")
     data = shutil.copytree(phantom_dataset, tmp_path / "data")
-    fit(data, tmp_path / "run", replace(quick, epochs=1))
-    first = next((data / "CT_COVID").iterdir())
-    cv2.imwrite(str(first), 255 - cv2.imread(str(first)))
+    settings = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(settings | {"data": str(data)}))
+    resume(folder)
+    one = str(data / "CT_COVID" / "b.png")
+    cv2.imwrite(one, 255 - cv2.imread(one))
     with pytest.raises(DatasetError, match="not the one that this run began with"):
-        resume(tmp_path / "run")
-    assert "began with" in read_status(tmp_path / "run").message
+        resume(folder)
+    assert "began with" in read_status(folder).message
 
 
 def test_a_full_disk_is_named_and_the_run_goes_on_when_there_is_room(

@@ -1,6 +1,6 @@
 """The app under Streamlit's AppTest, and small files to give to it."""
 
-from dataclasses import replace
+import shutil
 from io import BytesIO
 from pathlib import Path
 
@@ -60,12 +60,10 @@ def clean_dataset(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def trained_run(tmp_path_factory, clean_dataset, quick) -> Path:
-    """A finished run of one epoch, with its validation; to be copied, not changed."""
+def judged_run(tmp_path_factory, trained_run) -> Path:
+    """A finished run with its validation; to be copied, not changed."""
     from covidct.evaluation.evaluate import evaluate_validation
-    from covidct.training.fit import fit
 
-    folder = tmp_path_factory.mktemp("runs") / "trained"
-    fit(clean_dataset, folder, replace(quick, epochs=1))
+    folder = shutil.copytree(trained_run, tmp_path_factory.mktemp("runs") / "judged")
     evaluate_validation(folder)
     return folder

@@ -39,8 +39,8 @@ def visit(user: dict, access: dict | None = None, view: str = "New run") -> AppT
 
 
 @pytest.fixture
-def finished_run(own_home, trained_run):
-    return shutil.copytree(trained_run, own_home / "runs" / "first")
+def finished_run(own_home, judged_run):
+    return shutil.copytree(judged_run, own_home / "runs" / "first")
 
 
 def test_a_role_without_a_provider_closes_the_pages(own_home):

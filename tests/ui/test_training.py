@@ -28,11 +28,11 @@ def page(own_home) -> AppTest:
 
 
 @pytest.fixture
-def two_runs(own_home, trained_run) -> list[Path]:
+def two_runs(own_home, judged_run) -> list[Path]:
     """Two runs of this home, the second with a lower AUC and other settings."""
     runs = [own_home / "runs" / name for name in ("first", "second")]
     for run in runs:
-        shutil.copytree(trained_run, run)
+        shutil.copytree(judged_run, run)
     settings = json.loads((runs[1] / "config.json").read_text())
     (runs[1] / "config.json").write_text(json.dumps(settings | {"seed": 7}))
     return runs
