@@ -61,9 +61,11 @@ def clean_dataset(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def judged_run(tmp_path_factory, trained_run) -> Path:
-    """A finished run with its validation; to be copied, not changed."""
+    """A finished run, validated and compared with the model in use; to be copied, not changed."""
+    from covidct.evaluation.compare import compare
     from covidct.evaluation.evaluate import evaluate_validation
 
     folder = shutil.copytree(trained_run, tmp_path_factory.mktemp("runs") / "judged")
     evaluate_validation(folder)
+    compare(folder)
     return folder
