@@ -43,7 +43,7 @@ def _explain(options: argparse.Namespace) -> int:
     from covidct.inference.classifier import Classifier
     from covidct.inference.heatmap import METHODS, explain, overlay
     from covidct.reports.picture import overlay_png
-    from covidct.reports.words import NO_LUNGS, OUTSIDE_LUNGS, is_mostly_outside
+    from covidct.reports.words import NO_LUNGS, OUTSIDE_LUNGS, is_mostly_outside, percent
 
     ct_slice = read_slice(options.path, None if options.frame is None else options.frame - 1)
     ct_slice = (past_gate if options.despite_gate else check_lung_slice)(ct_slice)
@@ -53,7 +53,7 @@ def _explain(options: argparse.Namespace) -> int:
     if options.heatmap:
         with options.heatmap.open("wb") as file:
             np.save(file, heat.values)
-    print(f"{prediction.decision} {prediction.probability:.1%}, model {prediction.model_id}")
+    print(f"{prediction.decision} {percent(prediction.probability)}, model {prediction.model_id}")
     for note in ct_slice.notes:
         print(note)
     if heat.is_empty:
@@ -61,7 +61,7 @@ def _explain(options: argparse.Namespace) -> int:
     elif heat.lung_share is None:
         print(NO_LUNGS)
     else:
-        print(f"{heat.lung_share:.0%} of the evidence lies inside the lungs.")
+        print(f"{percent(heat.lung_share)} of the evidence lies inside the lungs.")
         if is_mostly_outside(heat.lung_share):
             print(OUTSIDE_LUNGS)
     print(f"{METHODS[options.method].title} written to {options.out}. {NOTICE}")

@@ -6,15 +6,17 @@ from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
 
+import patience
 import pytest
-from app_server import READY_SECONDS, REPOSITORY, Server, serve, wait_until_healthy
+from app_server import REPOSITORY, Server, serve, wait_until_healthy
 from PIL import Image
-from playwright.sync_api import Browser, Locator, Page, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
 from covidct.imaging.phantom import phantom_slice
 from covidct.ui.texts import ACCEPT
 
 COVID_CT = REPOSITORY.parent / "shared" / "data" / "COVID-CT" / "Images-processed"
+expect.set_options(timeout=1000 * patience.SECONDS)
 CHROMIUM_OPTIONS = [
     "--no-sandbox",
     "--disable-background-networking",
@@ -89,7 +91,7 @@ def new_page(chromium: Browser) -> Iterator[Callable[..., Page]]:
         context = chromium.new_context(
             viewport={"width": width, "height": 900}, color_scheme=colour_scheme
         )
-        context.set_default_timeout(1000 * READY_SECONDS)
+        context.set_default_timeout(1000 * patience.SECONDS)
         contexts.append(context)
         page = context.new_page()
         if accepts_notice:

@@ -20,7 +20,6 @@ PAGES = ("", "diagnose", "evaluation", "training")
 OURS = re.compile(  # what the pages and the data say; the style sheet and the notice may come
     rb"Drop in one or many|Fit a network|Measure a model|file_uploader|astra|of-the-ward"
 )
-expect.set_options(timeout=30_000)
 
 
 @pytest.fixture(scope="module")

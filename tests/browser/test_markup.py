@@ -12,7 +12,6 @@ pytestmark = pytest.mark.browser
 HOSTILE = "<img src=x onerror=window.taken=1> [x](javascript:window.taken=1) :red[y] $x^2$"
 INTERPRETED = """() => Boolean(window.taken) || document.querySelector(
     "img[src=x], a[href^='javascript:'], .katex, [class*=ColoredText]") !== null"""
-expect.set_options(timeout=30_000)
 
 
 def drop(page: Page, *files: Path) -> None:
@@ -64,7 +63,7 @@ def test_names_in_a_data_set_are_never_interpreted(server, new_page, phantom_dat
     page.get_by_role("radio", name="Upload a ZIP").click()
     page.get_by_test_id("stFileUploader").locator("input").set_input_files(str(path))
     findings = page.locator(".cv-findings summary")
-    expect(findings.first).to_be_visible(timeout=60_000)
+    expect(findings.first).to_be_visible()
     for summary in findings.all():
         summary.click()
     expect(page.locator(".cv-findings")).to_contain_text(HOSTILE)

@@ -19,8 +19,6 @@ pytestmark = pytest.mark.browser
 
 LARGEST_FILE = 1 << 16  # bytes; enough for a log
 ROW = 35  # height of a table row in pixels
-LOADED = 240_000  # milliseconds that a busy machine may take to load the network
-expect.set_options(timeout=60_000)
 
 
 @pytest.mark.parametrize("path", ["", "/evaluation", "/training"])
@@ -96,7 +94,7 @@ def test_a_session_leaves_no_trace_on_disk_in_logs_or_on_the_network(
 
 def _go_through_a_session(page: Page, marks: dict[str, str], folder: Path) -> None:
     """Look at each file and take away what there is, the identifiers among it."""
-    expect(page.get_by_text("3 files")).to_be_visible(timeout=LOADED)
+    expect(page.get_by_text("3 files")).to_be_visible()
     expect(page.locator(".cv-decision")).to_have_text(re.compile("Positive|Negative|Uncertain"))
     expect(page.get_by_alt_text("under the heat map")).to_be_visible()
     assert marks["file"] in _taken_away(page, "Results, CSV", folder).read_text()

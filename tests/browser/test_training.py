@@ -8,6 +8,7 @@ from pathlib import Path
 import cv2
 import pytest
 from playwright.sync_api import Locator, Page, expect
+from width import is_not_scrolled_sideways
 
 from covidct.imaging.phantom import phantom_slice
 
@@ -16,11 +17,6 @@ pytestmark = pytest.mark.browser
 ASSETS = Path(__file__).parents[2] / "covidct" / "ui" / "assets"
 NAME = "walk (1)"
 EPOCHS = 8
-TRAINED = 600_000  # milliseconds that a loaded machine may take for what needs the network
-expect.set_options(timeout=30_000)
-
-FITS = """() => [document.scrollingElement, document.querySelector("[data-testid=stMain]")]
-    .every(element => element.scrollWidth <= innerWidth)"""
 
 
 @pytest.fixture(scope="module")
@@ -58,13 +54,13 @@ def points(page: Page) -> Locator:
 def upload(page: Page, file: Path) -> None:
     page.get_by_role("radio", name="Upload a ZIP").click()
     page.get_by_test_id("stFileUploader").locator("input").set_input_files(str(file))
-    expect(page.get_by_text("20 slices of 20 patients").first).to_be_visible(timeout=60_000)
+    expect(page.get_by_text("20 slices of 20 patients").first).to_be_visible()
 
 
 def model_in_use(page: Page) -> str:
     page.get_by_role("link", name="Diagnose").click()
     footer = page.locator(".cv-footer")
-    expect(footer).to_be_visible(timeout=60_000)
+    expect(footer).to_be_visible()
     return footer.inner_text()
 
 
@@ -92,7 +88,7 @@ def test_from_a_zip_to_a_model_in_use_and_back(
     page.keyboard.press("Enter")
     expect(page.get_by_role("textbox", name="Name of the run")).to_have_value(NAME)
     button(page, "Start").click()
-    expect(button(page, "Stop the run")).to_be_visible(timeout=60_000)
+    expect(button(page, "Stop the run")).to_be_visible()
     expect(points(page)).to_have_count(0)
 
     second = new_page()
@@ -101,11 +97,11 @@ def test_from_a_zip_to_a_model_in_use_and_back(
     expect(button(second, "Start")).to_be_disabled()
     second.close()
 
-    expect(points(page).first).to_be_visible(timeout=TRAINED)
+    expect(points(page).first).to_be_visible()
     expect(page.get_by_text(re.compile(rf"Epoch \d+ of {EPOCHS}"))).to_be_visible()
     drawing = page.get_by_test_id("stVegaLiteChart").first.locator("svg").first
     drawing.evaluate("element => element.dataset.mark = 'still the same'")
-    expect(points(page).nth(points(page).count())).to_be_visible(timeout=TRAINED)  # one more
+    expect(points(page).nth(points(page).count())).to_be_visible()  # one more
     expect(drawing).to_have_attribute("data-mark", "still the same")  # kept, hence no flicker
 
     page.reload()
@@ -113,17 +109,17 @@ def test_from_a_zip_to_a_model_in_use_and_back(
     expect(page.get_by_role("combobox", name="Run")).to_have_value(re.compile("in progress"))
     expect(points(page).first).to_be_visible()
     button(page, "Stop the run").click()
-    expect(button(page, "Resume")).to_be_visible(timeout=TRAINED)
+    expect(button(page, "Resume")).to_be_visible()
     kept = re.compile(rf"\d+ of {EPOCHS} epochs are kept")
     expect(page.locator(".cv-state")).to_contain_text(kept)
     expect(points(page).first).to_be_visible()
     before = points(page).count()
 
     button(page, "Resume").click()
-    expect(page.locator(".cv-state")).to_contain_text("Finished", timeout=TRAINED)
+    expect(page.locator(".cv-state")).to_contain_text("Finished")
     expect(points(page).nth(before)).to_be_visible()  # one more
 
-    expect(button(page, "Use this model")).to_be_visible(timeout=TRAINED)
+    expect(button(page, "Use this model")).to_be_visible()
     expect(page.get_by_text("paired bootstrap over patients")).to_be_visible()
     _open_slices(page)
     if request.config.getoption("--update-screenshots", default=False):
@@ -134,7 +130,7 @@ def test_from_a_zip_to_a_model_in_use_and_back(
     expect(nevertheless.or_(used)).to_be_visible()
     if nevertheless.is_visible():
         nevertheless.click()
-    expect(used).to_be_visible(timeout=60_000)
+    expect(used).to_be_visible()
 
     assert NAME in model_in_use(page)
     page.get_by_test_id("stFileUploader").locator("input").set_input_files(str(slices[0]))
@@ -181,14 +177,14 @@ def test_one_press_starts_a_run_that_outlives_its_server(
     with start_server() as server:
         page = new_page()
         page.goto(f"{server.url}/training")
-        expect(button(page, "Start")).to_be_enabled(timeout=60_000)
+        expect(button(page, "Start")).to_be_enabled()
         button(page, "Start").click()
-        expect(button(page, "Stop the run")).to_be_visible(timeout=60_000)
+        expect(button(page, "Stop the run")).to_be_visible()
     with start_server() as server:
         page.goto(f"{server.url}/training")
         expect(page.get_by_role("combobox", name="Run")).to_have_value(re.compile("in progress"))
         button(page, "Stop the run").click()
-        expect(button(page, "Resume")).to_be_visible(timeout=TRAINED)
+        expect(button(page, "Resume")).to_be_visible()
 
 
 def test_the_page_stands_before_the_network_is_loaded(cold_server, new_page):
@@ -233,8 +229,8 @@ def test_a_narrow_screen_is_not_scrolled_sideways(server, new_page, slices_zip, 
     for section in ("How it learns", "Validation and chance", "Augmentation"):
         page.get_by_text(section, exact=True).click()
     expect(page.get_by_alt_text(re.compile("random variants"))).to_be_visible()
-    assert page.evaluate(FITS)
+    assert is_not_scrolled_sideways(page)
     for name in ("Runs", "Compare", "Model in use"):
         view(page, name)
         expect(page.get_by_role("radio", name=name, exact=True)).to_be_checked()
-        assert page.evaluate(FITS)
+        assert is_not_scrolled_sideways(page)

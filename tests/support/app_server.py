@@ -11,10 +11,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import patience
 import pytest
 
 REPOSITORY = Path(__file__).parents[2]
-READY_SECONDS = 120  # for a busy machine
 
 
 @dataclass(frozen=True)
@@ -66,12 +66,12 @@ def serve(
             yield Server(f"http://localhost:{port}", log, process)
         finally:
             process.terminate()
-            process.wait(READY_SECONDS)
+            process.wait(patience.SECONDS)
 
 
 def wait_until_healthy(url: str, process: subprocess.Popen, log: Path) -> None:
     """Wait until a process answers at an address."""
-    deadline = time.monotonic() + READY_SECONDS
+    deadline = time.monotonic() + patience.SECONDS
     while time.monotonic() < deadline and process.poll() is None:
         try:
             with urllib.request.urlopen(url, timeout=1):

@@ -8,6 +8,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
+import patience
 import pytest
 
 from covidct.errors import ConfigError, DatasetError, TrainingStopped
@@ -94,7 +95,7 @@ def test_a_run_that_was_asked_to_stop_never_reads_as_if_it_were_not(folder):
             request_stop(folder)
             writer.say(state="running")
             watching = pool.submit(watch)
-            assert looked.wait(60)
+            assert looked.wait(patience.SECONDS)
             writer.end(state="stopped")
             watching.result()
             assert not (folder / "stop").exists()

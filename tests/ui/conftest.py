@@ -4,6 +4,7 @@ import shutil
 from io import BytesIO
 from pathlib import Path
 
+import patience
 import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
@@ -22,7 +23,7 @@ def _folders_of_the_tests(tmp_path_factory, monkeypatch):
 @pytest.fixture
 def at_the_door() -> AppTest:
     """The app as a new visitor finds it."""
-    return AppTest.from_file(APP, default_timeout=60).run()
+    return AppTest.from_file(APP, default_timeout=patience.SECONDS).run()
 
 
 @pytest.fixture

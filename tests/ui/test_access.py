@@ -2,6 +2,7 @@
 
 import shutil
 
+import patience
 import pytest
 from streamlit.testing.v1 import AppTest
 
@@ -28,7 +29,7 @@ def labels(app: AppTest) -> set[str]:
 
 
 def visit(user: dict, access: dict | None = None, view: str = "New run") -> AppTest:
-    app = AppTest.from_function(training_page, default_timeout=120)
+    app = AppTest.from_function(training_page, default_timeout=patience.SECONDS)
     app.user = user
     if user or access:
         app.secrets["access"] = {"role": ROLE} if access is None else access

@@ -1,6 +1,7 @@
 """What the close-up says of verdicts and maps that a shipped model rarely gives."""
 
 import numpy as np
+import patience
 import pytest
 from streamlit.testing.v1 import AppTest
 
@@ -9,7 +10,7 @@ from covidct.ui import texts
 
 
 def run(script, **values) -> tuple[AppTest, str]:
-    app = AppTest.from_function(script, kwargs=values, default_timeout=60).run()
+    app = AppTest.from_function(script, kwargs=values, default_timeout=patience.SECONDS).run()
     assert not app.exception
     return app, "\n".join(element.value for element in app.get("html"))
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import patience
 import pytest
 from streamlit.testing.v1 import AppTest
 
@@ -31,7 +32,7 @@ def evaluation_page() -> None:
 def page(own_home, tmp_path, monkeypatch) -> AppTest:
     """The page, not yet run, of somebody who has evaluated nothing, where nothing was shipped."""
     monkeypatch.setattr(jobs, "SHIPPED_DIR", tmp_path / "nothing shipped")
-    return AppTest.from_function(evaluation_page, default_timeout=120)
+    return AppTest.from_function(evaluation_page, default_timeout=patience.SECONDS)
 
 
 def write_results(folder: Path, model: Path, data: Path, rows: int = 60) -> Path:

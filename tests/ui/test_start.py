@@ -45,7 +45,7 @@ def test_a_damaged_model_is_said_on_a_page_that_still_stands(tmp_path):
     (model / "model.keras").write_bytes((shipped / "model.keras").read_bytes()[:100_000])
     code = """
 from streamlit.testing.v1 import AppTest
-app = AppTest.from_file("app.py", default_timeout=60).run()
+app = AppTest.from_file("app.py", default_timeout=600).run()
 app.button(key="accept").click().run()
 print(len(app.exception), len(app.file_uploader), len(app.title))
 print("\\n".join(element.value for element in app.get("html")))

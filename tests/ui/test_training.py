@@ -6,6 +6,7 @@ import zipfile
 from io import BytesIO
 from pathlib import Path
 
+import patience
 import pytest
 from streamlit.testing.v1 import AppTest
 
@@ -23,7 +24,7 @@ def training_page() -> None:
 @pytest.fixture
 def page(own_home) -> AppTest:
     """The page, not yet run, of somebody who has no data and no runs."""
-    return AppTest.from_function(training_page, default_timeout=120)
+    return AppTest.from_function(training_page, default_timeout=patience.SECONDS)
 
 
 @pytest.fixture
