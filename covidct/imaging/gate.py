@@ -2,7 +2,7 @@
 
 A network gives every picture a verdict, a photograph too. Here a picture must look like what the
 network learnt from: two air-dark lungs with sharp borders, side by side in evenly bright tissue.
-Ten measures say how far it does, and a table says how far each may go. The limits were set by
+Eleven measures say how far it does, and a table says how far each may go. The limits were set by
 hand, beyond nearly all slices of COVID-CT, and among what that leaves so that the photographs and
 X-rays at hand and crops of them fall outside; other pictures may still slip through.
 """
@@ -26,6 +26,8 @@ _GRID = 24, 32  # rows and columns on which the arrangement is compared
 _AIR_PERCENTILE = 25
 _MOST_COLOUR = 0.2
 _LEAST_NOISE = 0.005  # of the contrast; a third of what the smoothest published slice has
+_WAIST = 0.6  # of the mean row of lungs; the narrowest row of a slice's middle third is wider
+_QUARTER_LIKENESS, _QUARTER_WIDTH = 0.25, 0.5  # at least, of two lungs in a quarter
 _ANY = np.inf  # whatever the separation
 
 _NO_LUNGS = "No lungs were found in this picture. An axial CT slice of the chest is expected."
@@ -41,6 +43,10 @@ _DRAWN = "This picture has too few shades for a CT slice, as in a drawing or a d
 _SEVERAL = (
     "This picture is as wide or as tall as several slices together. Where it shows more than one, "
     "crop each and upload it by itself."
+)
+_FOUR = (
+    "This picture seems to show several slices, beside and below each other. Crop each and upload "
+    "it by itself."
 )
 _UNLIKE = "The dark regions of this picture are not arranged like two lungs on an axial CT slice."
 
@@ -62,6 +68,8 @@ class Measures:
         depth: of the lungs from front to back, of the picture's width.
         aspect: depth of the lungs by their width.
         elongation: width of the picture, without an even margin, by its height.
+        quarters: how many quarters of the picture show two lungs of their own; 0 where its lungs
+            have no waist, as those of two rows of slices have.
     """
 
     separation: float
@@ -74,6 +82,7 @@ class Measures:
     depth: float
     aspect: float
     elongation: float
+    quarters: int
 
     @property
     def arrangement(self) -> float:
@@ -124,6 +133,7 @@ _NO = np.inf
 _LIMITS = (
     _Limit("elongation", 0, 2.3, _ANY, _SEVERAL),
     _Limit("breadth", 0, 5.7, _ANY, _SEVERAL),
+    _Limit("quarters", 0, 2, _ANY, _FOUR),
     _Limit("separation", 0.65, _NO, _ANY, _BLURRED),
     _Limit("separation", 0, 0.975, _ANY, _DRAWN),
     _Limit("sharpness", 0.22, _NO, 0.80, _BLURRED),
@@ -180,8 +190,7 @@ def measure(pixels: np.ndarray) -> Measures | None:
     grey, lungs = _at_working_size(pixels)
     if lungs is None:
         return None
-    rows, columns = np.flatnonzero(lungs.any(axis=1)), np.flatnonzero(lungs.any(axis=0))
-    top, bottom, left, right = rows[0], rows[-1] + 1, columns[0], columns[-1] + 1
+    top, bottom, left, right = _bounds(lungs)
     hull = convex_hull(lungs)
     rim = 2 * max(2, round(_RIM * grey.shape[1])) + 1
     thorax = cv2.dilate(hull, _ellipse(rim)) > 0
@@ -198,11 +207,12 @@ def measure(pixels: np.ndarray) -> Measures | None:
         roughness=_roughness(grey, lungs, inside & ~lungs, tissue) / contrast,
         evenness=_evenness(grey[thorax]),
         likeness=_likeness(shown[top:bottom, left:right]),
-        filling=_filling(lungs, inside, int(left), int(right)),
+        filling=_filling(lungs, inside, left, right),
         width=(right - left) / grey.shape[1],
         depth=(bottom - top) / grey.shape[1],
         aspect=(bottom - top) / (right - left),
         elongation=grey.shape[1] / grey.shape[0],
+        quarters=_quarters(grey, lungs[top:bottom]),
     )
 
 
@@ -229,6 +239,12 @@ def _at_working_size(pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]
         lungs = lung_mask(np.minimum(small, np.uint8(bone)))
     grey = cv2.medianBlur(small, 3).astype(np.float32)
     return grey, lungs if lungs.any() else None
+
+
+def _bounds(mask: np.ndarray) -> tuple[int, int, int, int]:
+    """First row, end of rows, first column, end of columns of what is True."""
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    return int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1
 
 
 def _separation(values: np.ndarray) -> float:
@@ -292,6 +308,26 @@ def _filling(lungs: np.ndarray, hull: np.ndarray, left: int, right: int) -> floa
     columns = lungs.sum(axis=0)
     central = columns[int(middle - width / 12) : int(middle + width / 12) + 1].mean()
     return float(central / columns[left:right].mean() * lungs.sum() / hull.sum())
+
+
+def _quarters(grey: np.ndarray, lungs: np.ndarray) -> int:
+    rows = lungs.sum(axis=1)
+    third = len(rows) // 3
+    if rows[third : len(rows) - third].min() >= _WAIST * rows.mean():
+        return 0
+    halves = np.array_split(grey.astype(np.uint8), 2)
+    return sum(
+        _shows_two_lungs(quarter) for half in halves for quarter in np.array_split(half, 2, axis=1)
+    )
+
+
+def _shows_two_lungs(pixels: np.ndarray) -> bool:
+    grey, lungs = _at_working_size(pixels)
+    if lungs is None:
+        return False
+    top, bottom, left, right = _bounds(lungs)
+    is_wide = right - left >= _QUARTER_WIDTH * grey.shape[1]
+    return is_wide and _likeness(grey[top:bottom, left:right]) >= _QUARTER_LIKENESS
 
 
 def _ellipse(side: int) -> np.ndarray:

@@ -137,6 +137,14 @@ def test_who_shows_two_slices_side_by_side_is_told_to_crop(phantoms):
         assert "crop each" in gate(CTSlice(np.hstack(side_by_side))).reason
 
 
+@pytest.mark.parametrize("gap", [0, 12])
+def test_who_shows_two_rows_of_two_slices_is_told_to_crop(phantoms, gap):
+    pictures = [phantom.ct_slice.pixels for phantom in phantoms[:4]]
+    framed = [cv2.copyMakeBorder(p, 0, gap, 0, gap, cv2.BORDER_CONSTANT) for p in pictures]
+    sheet = np.vstack([np.hstack(framed[:2]), np.hstack(framed[2:])])
+    assert "Crop each" in gate(CTSlice(sheet)).reason
+
+
 def test_measures_are_those_of_the_picture_not_of_its_size(phantoms):
     pixels = phantoms[1].ct_slice.pixels
     large = cv2.resize(pixels, None, fx=3, fy=3, interpolation=cv2.INTER_CUBIC)
