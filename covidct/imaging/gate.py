@@ -15,7 +15,7 @@ import numpy as np
 
 from covidct.errors import NotALungSlice
 from covidct.imaging.ct_slice import CTSlice
-from covidct.imaging.lungs import convex_hull, figure_box, lung_mask
+from covidct.imaging.lungs import bounding_box, convex_hull, figure_box, lung_mask
 
 OUTSIDE_USE = "Outside the intended use."
 
@@ -190,7 +190,7 @@ def measure(pixels: np.ndarray) -> Measures | None:
     grey, lungs = _at_working_size(pixels)
     if lungs is None:
         return None
-    top, bottom, left, right = _bounds(lungs)
+    box = bounding_box(lungs)
     hull = convex_hull(lungs)
     rim = 2 * max(2, round(_RIM * grey.shape[1])) + 1
     thorax = cv2.dilate(hull, _ellipse(rim)) > 0
@@ -206,13 +206,13 @@ def measure(pixels: np.ndarray) -> Measures | None:
         sharpness=_sharpness(grey, lungs) / contrast,
         roughness=_roughness(grey, lungs, inside & ~lungs, tissue) / contrast,
         evenness=_evenness(grey[thorax]),
-        likeness=_likeness(shown[top:bottom, left:right]),
-        filling=_filling(lungs, inside, left, right),
-        width=(right - left) / grey.shape[1],
-        depth=(bottom - top) / grey.shape[1],
-        aspect=(bottom - top) / (right - left),
+        likeness=_likeness(box.of(shown)),
+        filling=_filling(lungs, inside, box.left, box.right),
+        width=box.width / grey.shape[1],
+        depth=box.height / grey.shape[1],
+        aspect=box.height / box.width,
         elongation=grey.shape[1] / grey.shape[0],
-        quarters=_quarters(grey, lungs[top:bottom]),
+        quarters=_quarters(grey, box.of(lungs)),
     )
 
 
@@ -239,12 +239,6 @@ def _at_working_size(pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]
         lungs = lung_mask(np.minimum(small, np.uint8(bone)))
     grey = cv2.medianBlur(small, 3).astype(np.float32)
     return grey, lungs if lungs.any() else None
-
-
-def _bounds(mask: np.ndarray) -> tuple[int, int, int, int]:
-    """First row, end of rows, first column, end of columns of what is True."""
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    return int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1
 
 
 def _separation(values: np.ndarray) -> float:
@@ -325,9 +319,9 @@ def _shows_two_lungs(pixels: np.ndarray) -> bool:
     grey, lungs = _at_working_size(pixels)
     if lungs is None:
         return False
-    top, bottom, left, right = _bounds(lungs)
-    is_wide = right - left >= _QUARTER_WIDTH * grey.shape[1]
-    return is_wide and _likeness(grey[top:bottom, left:right]) >= _QUARTER_LIKENESS
+    box = bounding_box(lungs)
+    is_wide = box.width >= _QUARTER_WIDTH * grey.shape[1]
+    return is_wide and _likeness(box.of(grey)) >= _QUARTER_LIKENESS
 
 
 def _ellipse(side: int) -> np.ndarray:

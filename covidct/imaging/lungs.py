@@ -47,6 +47,12 @@ class Box:
         return image[self.top : self.bottom, self.left : self.right]
 
 
+def bounding_box(mask: np.ndarray) -> Box:
+    """What of a mask, bool (H, W), is True; of no rows and columns where nothing is."""
+    left, top, width, height = cv2.boundingRect(mask.view(np.uint8))
+    return Box(top, left, top + height, left + width)
+
+
 def lung_mask(pixels: np.ndarray) -> np.ndarray:
     """Both lungs, with vessels and opacities that lung surrounds filled in.
 
@@ -110,17 +116,16 @@ def chest_box(pixels: np.ndarray, mask: np.ndarray) -> Box:
         mask: bool (H, W) from :func:`lung_mask`.
     """
     figure = figure_box(pixels)
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    if columns.size == 0 or np.ptp(columns) < _NARROWEST_CHEST * figure.width:
+    lungs = bounding_box(mask)
+    if lungs.width - 1 < _NARROWEST_CHEST * figure.width:
         return figure
-    top, left, right = int(rows[0]), int(columns[0]), int(columns[-1]) + 1
-    bottom = max(int(rows[-1]) + 1, top + round(_LEAST_DEPTH * (right - left)))
-    margin = round(_CROP_MARGIN * (right - left))
+    bottom = max(lungs.bottom, lungs.top + round(_LEAST_DEPTH * lungs.width))
+    margin = round(_CROP_MARGIN * lungs.width)
     return Box(
-        max(figure.top, top - margin),
-        max(figure.left, left - margin),
+        max(figure.top, lungs.top - margin),
+        max(figure.left, lungs.left - margin),
         min(figure.bottom, bottom + margin),
-        min(figure.right, right + margin),
+        min(figure.right, lungs.right + margin),
     )
 
 
@@ -134,8 +139,7 @@ def thorax_cover(mask: np.ndarray, crop: Box) -> np.ndarray:
     Returns:
         bool (H, W); the whole crop where the mask spans too little of it to draw a hull.
     """
-    columns = np.flatnonzero(mask.any(axis=0))
-    if columns.size == 0 or np.ptp(columns) < _NARROWEST_CHEST * crop.width:
+    if bounding_box(mask).width - 1 < _NARROWEST_CHEST * crop.width:
         cover = np.zeros(mask.shape, bool)
         crop.of(cover)[:] = True
         return cover

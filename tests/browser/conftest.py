@@ -16,7 +16,6 @@ from covidct.imaging.phantom import phantom_slice
 from covidct.ui.texts import ACCEPT
 
 COVID_CT = REPOSITORY.parent / "shared" / "data" / "COVID-CT" / "Images-processed"
-expect.set_options(timeout=1000 * patience.SECONDS)
 CHROMIUM_OPTIONS = [
     "--no-sandbox",
     "--disable-background-networking",
@@ -26,6 +25,8 @@ CHROMIUM_OPTIONS = [
     "--disable-sync",
     "--no-first-run",
 ]
+
+expect.set_options(timeout=1000 * patience.SECONDS)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -189,6 +189,18 @@ def test_nearly_every_real_slice_passes(covid_ct):
     assert accepted_share(sorted((covid_ct.parent / "SARS-CoV-2-CT").glob("*/*"))[::3]) >= 0.98
 
 
+def test_most_squares_of_four_real_slices_are_refused(covid_ct):
+    passed = []
+    for folder in (covid_ct / "Images-processed", covid_ct.parent / "SARS-CoV-2-CT"):
+        slices = (read_slice(file) for file in sorted(folder.glob("*/*"))[::12])
+        pictures = [cv2.resize(one.pixels, (320, 256)) for one in slices if gate(one).accepted]
+        for four in zip(*[iter(pictures)] * 4, strict=False):
+            sheet = np.vstack([np.hstack(four[:2]), np.hstack(four[2:])])
+            passed.append(gate(CTSlice(sheet)).accepted)
+    assert len(passed) >= 20
+    assert np.mean(passed) < 0.25
+
+
 def test_of_a_series_exactly_the_slices_with_lungs_pass(covid_ct):
     series = covid_ct.parent / "dicom-ct-series"
     for file in sorted((series / "series").iterdir()):

@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import patience
+
 REPOSITORY = Path(__file__).parents[2]
 
 
@@ -43,9 +45,9 @@ def test_a_damaged_model_is_said_on_a_page_that_still_stands(tmp_path):
     shipped = REPOSITORY / "weights" / "covidct-astra"
     (model / "card.json").write_bytes((shipped / "card.json").read_bytes())
     (model / "model.keras").write_bytes((shipped / "model.keras").read_bytes()[:100_000])
-    code = """
+    code = f"""
 from streamlit.testing.v1 import AppTest
-app = AppTest.from_file("app.py", default_timeout=600).run()
+app = AppTest.from_file("app.py", default_timeout={patience.SECONDS}).run()
 app.button(key="accept").click().run()
 print(len(app.exception), len(app.file_uploader), len(app.title))
 print("\\n".join(element.value for element in app.get("html")))
