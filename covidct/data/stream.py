@@ -198,11 +198,12 @@ def _stream(
     batch_size: int,
     preprocess_input: Callable,
 ) -> tf.data.Dataset:
-    pixels = tf.TensorSpec((None, *slices.pixels.shape[1:]), tf.uint8)
+    def given() -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        for pixels, labels in batches():
+            yield network_pixels(pixels, preprocess_input), labels
+
+    pixels = tf.TensorSpec((None, *slices.pixels.shape[1:]), tf.float32)
     labels = tf.TensorSpec((None,), tf.float32)
-    stream = tf.data.Dataset.from_generator(batches, output_signature=(pixels, labels))
-    stream = stream.map(
-        lambda pixels, label: (network_pixels(tf.cast(pixels, tf.float32), preprocess_input), label)
-    )
+    stream = tf.data.Dataset.from_generator(given, output_signature=(pixels, labels))
     count = -(-len(slices.items) // batch_size)
     return stream.apply(tf.data.experimental.assert_cardinality(count)).prefetch(2)

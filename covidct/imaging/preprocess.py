@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 
 from covidct.imaging.ct_slice import CTSlice
+from covidct.imaging.haze import hazy_cover
 from covidct.imaging.lungs import Box, chest_box, lung_mask, thorax_cover
 
 LUNG_LEVEL, TISSUE_LEVEL = 21, 217  # (HU + 1000) / 1200 of -900 HU and +40 HU, in 255ths
@@ -100,19 +101,30 @@ def find_chest(ct_slice: CTSlice, image_size: tuple[int, int]) -> Chest:
 
 
 def network_pixels(pixels: np.ndarray, preprocess_input: Callable) -> np.ndarray:
-    """What the network takes: the picture as its pretrained weights expect it, and the two covers.
+    """What the network takes: the picture as its pretrained weights expect it, and two covers.
 
     Args:
-        pixels: (N, h, w, 3), 0 to 255, as :attr:`Chest.pixels`; a float32 array or tensor.
+        pixels: uint8 (N, h, w, 3), as :attr:`Chest.pixels`.
         preprocess_input: the backbone's own normalisation of (N, h, w, 3).
 
     Returns:
-        float32 (N, h, w, 3), of the same kind as ``pixels``: the first channel that
-        ``preprocess_input`` makes of the grey levels, and thorax and lungs from 0 to 1.
+        float32 (N, h, w, 3): the first channel that ``preprocess_input`` makes of the grey levels,
+        and the covers of the thorax and of its hazy places (:mod:`covidct.imaging.haze`), which
+        are found in the picture as it is given, from 0 to 1.
     """
-    picture = preprocess_input(pixels[..., :1] * np.ones(3, np.float32))[..., :1]
-    is_picture, is_cover = np.float32([1, 0, 0]), np.float32([0, 1 / 255, 1 / 255])
-    return picture * is_picture + pixels * is_cover
+    of_level = _of_levels(preprocess_input)
+    given = np.empty(pixels.shape, np.float32)
+    for one, (grey, thorax, _) in zip(given, np.moveaxis(pixels, -1, 1), strict=True):
+        covered = cv2.merge([grey, thorax, hazy_cover(grey, thorax)])
+        cv2.LUT(covered, of_level, one)
+    return given
+
+
+def _of_levels(preprocess_input: Callable) -> np.ndarray:
+    """What becomes of each level of picture and covers, float32 (1, 256, 3)."""
+    levels = np.arange(256, dtype=np.float32)[None, :, None].repeat(3, axis=2)
+    picture = preprocess_input(levels[None].copy())[0, ..., :1]
+    return np.concatenate([picture, levels[..., 1:] / 255], axis=-1, dtype=np.float32)
 
 
 def _standardised(grey: np.ndarray, thorax: np.ndarray, lungs: np.ndarray) -> np.ndarray:

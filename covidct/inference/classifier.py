@@ -7,7 +7,6 @@ from functools import cached_property
 from os import PathLike
 from typing import NamedTuple
 
-import cv2
 import keras
 import numpy as np
 import tensorflow as tf
@@ -108,8 +107,6 @@ class Classifier:
             return logits[:, 0], activation
 
         self._forward = forward
-        levels = np.arange(256, dtype=np.float32)[:, None].repeat(3, axis=1)
-        (self._of_level,) = network_pixels(levels[None, None], card.preprocess_input)
         self.average_map = np.array(card.average_map or 0, np.float32)
         if self.average_map.shape not in ((), map_shape(model)):
             raise ModelError(
@@ -175,7 +172,8 @@ class Classifier:
 
     def network_input(self, chests: Sequence[Chest]) -> np.ndarray:
         """Network pixels float32 (N, h, w, 3) of chests."""
-        return np.stack([cv2.LUT(chest.pixels, self._of_level) for chest in chests])
+        pixels = np.stack([chest.pixels for chest in chests])
+        return network_pixels(pixels, self.card.preprocess_input)
 
     def forward(
         self, images: np.ndarray, waiting: Waiting | None = None

@@ -1,12 +1,12 @@
-"""A backbone with a linear head that pools over thorax and lungs, as one flat functional graph.
+"""A backbone with a linear head that pools over thorax and haze, as one flat functional graph.
 
-Backbone -> feature maps -> averages over the thorax and over the lungs -> standardised features ->
-dropout -> one logit. Each map is weighted by the two covers that the input carries (thorax and
-lungs, relative to their mean) before global average pooling, so only places inside them count, and
-how much of the picture they fill does not. With this head the gradient of the logit is the same at
-every place of a weighted map, so Grad-CAM equals the class activation map (Selvaraju et al. 2017,
-arXiv:1610.02391, section 3) and needs no backward pass. That holds for each map at its own
-resolution, so the class activation map is had there.
+Backbone -> feature maps -> averages over the thorax and over its hazy places -> standardised
+features -> dropout -> one logit. Each map is weighted by the two covers that the input carries
+(thorax and :mod:`covidct.imaging.haze`, relative to their mean) before global average pooling, so
+only places inside them count, and how much of the picture they fill does not. With this head the
+gradient of the logit is the same at every place of a weighted map, so Grad-CAM equals the class
+activation map (Selvaraju et al. 2017, arXiv:1610.02391, section 3) and needs no backward pass. That
+holds for each map at its own resolution, so the class activation map is had there.
 
 Where a backbone's table entry says so, each feature map is pooled twice: its mean, and its mean
 absolute deviation, which tells how uneven the map is, as texture recognition has long done
@@ -30,11 +30,11 @@ from covidct.errors import ModelError
 from covidct.models.astra_int8 import integer_trunk
 from covidct.models.backbones import Backbone, Trunk, get_backbone
 
-COVERS, STATISTICS = ("thorax", "lungs"), ("mean", "deviation")
+COVERS, STATISTICS = ("thorax", "haze"), ("mean", "deviation")
 POOLING_LAYER, STANDARDISE_LAYER = "pooling", "standardise"
 DROPOUT_LAYER, LOGIT_LAYER = "dropout", "logit"
 COMMON_GRID_LAYER = "common_grid"
-_POOLED, _BOTH_WAYS = "pooled_{}_{}", "both_ways_{}"
+_POOLED, _BOTH_WAYS = "averaged_{}_{}", "both_ways_{}"
 _STANDARDISE_EPSILON, _COVER_EPSILON = 1e-8, 1e-6
 
 

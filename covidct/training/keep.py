@@ -53,7 +53,7 @@ def with_maps_of(
     """
 
     def images(pixels: np.ndarray) -> np.ndarray:
-        return network_pixels(np.float32(pixels), card.preprocess_input)
+        return network_pixels(pixels, card.preprocess_input)
 
     if is_part_of(network):
         every = -(-len(slices.pixels) // _MOST_FOR_RANGES)

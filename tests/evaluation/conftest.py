@@ -46,10 +46,10 @@ def linear_network(weights):
     """A network whose logit is the sum of its input (rows, columns) times these weights."""
     images = keras.Input((*weights.shape, 3))
     maps = layers.Conv2D(1, weights.shape, name="all_pixels")(images)
-    covers = [maps, layers.Rescaling(0.0)(maps)]  # thorax and lungs
+    covers = [maps, layers.Rescaling(0.0)(maps)]  # thorax and haze
     pooled = layers.Concatenate(name=POOLING_LAYER)(
         [
-            layers.GlobalAveragePooling2D(name=f"pooled_only_{number}")(one)
+            layers.GlobalAveragePooling2D(name=f"averaged_only_{number}")(one)
             for number, one in enumerate(covers)
         ]
     )

@@ -1,6 +1,7 @@
 import numpy as np
 
 from covidct.imaging.ct_slice import CTSlice
+from covidct.imaging.haze import hazy_cover
 from covidct.imaging.preprocess import (
     GROUND,
     LUNG_LEVEL,
@@ -84,9 +85,13 @@ def test_a_map_returns_to_where_it_came_from(phantoms):
     assert not outside.any()
 
 
-def test_network_pixels_are_the_normalised_picture_and_two_covers():
-    shown = np.arange(2 * 4 * 4 * 3, dtype=np.float32).reshape(2, 4, 4, 3)
+def test_network_pixels_are_the_normalised_picture_and_the_covers_of_thorax_and_haze(phantoms):
+    shown = np.stack([find_chest(one.ct_slice, (96, 128)).pixels for one in phantoms[:3]])
+    before = shown.copy()
     pixels = network_pixels(shown, lambda images: (images - 127) / 128)
+    assert np.array_equal(shown, before)
     assert pixels.dtype == np.float32
-    assert np.allclose(pixels[..., 0], (shown[..., 0] - 127) / 128)
-    assert np.allclose(pixels[..., 1:], shown[..., 1:] / 255)
+    assert np.allclose(pixels[..., 0], (shown[..., 0] - 127.0) / 128)
+    assert np.allclose(pixels[..., 1], shown[..., 1] / 255)
+    for one, given in zip(shown, pixels, strict=True):
+        assert np.allclose(given[..., 2], hazy_cover(one[..., 0], one[..., 1]) / 255)

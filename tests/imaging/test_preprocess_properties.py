@@ -32,7 +32,7 @@ def test_any_picture_becomes_network_pixels_in_bounds(pixels):
     chest = find_chest(CTSlice(pixels), GRID)
     assert (chest.pixels.shape, chest.pixels.dtype) == ((*GRID, 3), np.uint8)
     assert chest.lungs.shape == pixels.shape and chest.lungs.dtype == bool
-    given_to_network = network_pixels(chest.pixels[None].astype(np.float32), lambda x: x / 127 - 1)
+    given_to_network = network_pixels(chest.pixels[None], lambda x: x / 127 - 1)
     assert (given_to_network.shape, given_to_network.dtype) == ((1, *GRID, 3), np.float32)
     assert np.isfinite(given_to_network).all()
     assert given_to_network[..., 1:].min() >= 0 and given_to_network[..., 1:].max() <= 1

@@ -34,7 +34,7 @@ def network():
 
 @pytest.fixture(scope="module")
 def images(phantoms):
-    pixels = np.float32([find_chest(one.ct_slice, SIZE).pixels for one in phantoms[:4]])
+    pixels = np.stack([find_chest(one.ct_slice, SIZE).pixels for one in phantoms[:4]])
     return network_pixels(pixels, get_preprocess_input("astra_resnet", "backbone"))
 
 

@@ -47,7 +47,7 @@ def measure_epoch(settings: Settings, config: TrainConfig | None = None) -> dict
     stream = training_batches(
         slices, config.batch_size, preprocess_input, config.augmentation, config.seed, lambda: 0
     )
-    cached = np.asarray(network_pixels(slices.pixels.astype(np.float32), preprocess_input))
+    cached = network_pixels(slices.pixels, preprocess_input)
 
     epoch, bare_epoch = fastest(
         _REPEATS,
