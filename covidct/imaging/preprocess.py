@@ -31,7 +31,8 @@ class Chest:
 
     Attributes:
         pixels: uint8 (h, w, 3) on the network's grid: grey levels, cover of the thorax and cover
-            of the lungs (0 to 255; all of the thorax where no lungs were found).
+            of the lungs (0 to 255; all of the thorax where no lungs were found), which the network
+            is not given: by it :mod:`covidct.imaging.blanking` takes lungs away.
         placed: where the crop lies on the network's grid.
         crop: the chest on the slice's pixel grid.
         lungs: bool (H, W), the lung mask on the slice's pixel grid.

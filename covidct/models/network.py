@@ -6,7 +6,8 @@ features -> dropout -> one logit. Each map is weighted by the two covers that th
 only places inside them count, and how much of the picture they fill does not. With this head the
 gradient of the logit is the same at every place of a weighted map, so Grad-CAM equals the class
 activation map (Selvaraju et al. 2017, arXiv:1610.02391, section 3) and needs no backward pass. That
-holds for each map at its own resolution, so the class activation map is had there.
+holds for each map at its own resolution, so the class activation map is had there. The covers are
+taken as given: what the picture has to do with them is no part of the map.
 
 Where a backbone's table entry says so, each feature map is pooled twice: its mean, and its mean
 absolute deviation, which tells how uneven the map is, as texture recognition has long done
