@@ -10,20 +10,12 @@ cross-validation on COVID-CT's train and validation lists.
 import cv2
 import numpy as np
 
-_FAINTEST_HU, _DENSEST_HU, _HALF_STEP_HU = -790, -250, 50
+_EDGES_HU = (-840, -740, -300, -200)  # not hazy, hazy, still hazy, not any more
 _OUTER_ZONE, _HALF_STEP = 3 / 16, 1 / 80  # of the picture's width, from the thorax' edge inwards
 _BLUR = 1 / 128  # of the picture's width; less than that is noise
 
-
-def _ramp(values: np.ndarray, middle: float, half_step: float) -> np.ndarray:
-    """From 0 to 1 around a value."""
-    return np.clip((values - middle) / (2 * half_step) + 0.5, 0, 1)
-
-
 _HU = np.arange(256) / 255 * 1200 - 1000
-_HAZY_LEVELS = np.float32(
-    _ramp(_HU, _FAINTEST_HU, _HALF_STEP_HU) * (1 - _ramp(_HU, _DENSEST_HU, _HALF_STEP_HU))
-)
+_HAZY_LEVELS = np.float32(np.interp(_HU, _EDGES_HU, (0, 1, 1, 0)))
 
 
 def hazy_cover(grey: np.ndarray, thorax: np.ndarray) -> np.ndarray:
@@ -38,10 +30,8 @@ def hazy_cover(grey: np.ndarray, thorax: np.ndarray) -> np.ndarray:
         uint8 (h, w), 0 to 255, nowhere above ``thorax``.
     """
     width = grey.shape[1]
-    inside = cv2.copyMakeBorder(
-        np.uint8(thorax > 127), 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0
-    )  # the picture's edge is an edge of the thorax
+    inside = np.pad(np.uint8(thorax > 127), 1)  # the picture's edge is an edge of the thorax
     depth = cv2.distanceTransform(inside, cv2.DIST_L2, 5)[1:-1, 1:-1]
-    outer = 1 - _ramp(depth, _OUTER_ZONE * width, _HALF_STEP * width)
+    outer = np.clip(0.5 - (depth - _OUTER_ZONE * width) / (2 * _HALF_STEP * width), 0, 1)
     hazy = cv2.LUT(cv2.GaussianBlur(grey, (0, 0), _BLUR * width), _HAZY_LEVELS)
     return np.rint(hazy * outer * thorax).astype(np.uint8)

@@ -35,6 +35,7 @@ COVERS, STATISTICS = ("thorax", "haze"), ("mean", "deviation")
 POOLING_LAYER, STANDARDISE_LAYER = "pooling", "standardise"
 DROPOUT_LAYER, LOGIT_LAYER = "dropout", "logit"
 COMMON_GRID_LAYER = "common_grid"
+# Layers of networks with other covers had other names, so that those are told and refused.
 _POOLED, _BOTH_WAYS = "averaged_{}_{}", "both_ways_{}"
 _STANDARDISE_EPSILON, _COVER_EPSILON = 1e-8, 1e-6
 
