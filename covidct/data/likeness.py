@@ -8,7 +8,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from covidct.imaging.ct_slice import CTSlice
-from covidct.imaging.lungs import Box, figure_box, lung_mask
+from covidct.imaging.lungs import Box, bounding_box
 from covidct.imaging.pixels import ramp
 
 # Of 255 bits. By eye, all 32 pairs of COVID-CT up to here show one patient in the same or in
@@ -28,31 +28,31 @@ def fingerprint(ct_slice: CTSlice) -> np.ndarray:
     Returns:
         uint8 (32,), packed bits.
     """
-    chest = _lungs(ct_slice.pixels)
+    chest = _lungs(ct_slice)
     shrinks = chest.shape[0] > _CHEST_SIDE
     chest = cv2.resize(
         np.ascontiguousarray(chest),
         (_CHEST_SIDE, _CHEST_SIDE),
         interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR,
     )
-    even = ramp(chest, *np.percentile(chest, (1, 99)))  # a window may cut off what lies beyond
+    low, high = np.percentile(chest, (1, 99))  # a window may cut off what lies beyond
+    even = ramp(chest, low, max(high, low + 1))
     small = cv2.resize(even, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA).astype(np.float32)
     frequencies = cv2.dct(small)[:_FREQUENCIES, :_FREQUENCIES].ravel()[1:]
     return np.packbits(frequencies > np.median(frequencies))
 
 
-def _lungs(pixels: np.ndarray) -> np.ndarray:
+def _lungs(ct_slice: CTSlice) -> np.ndarray:
     """The lungs' bounding box with a margin; the whole figure where no lungs are found."""
-    figure, mask = figure_box(pixels), lung_mask(pixels)
-    left, top, width, height = cv2.boundingRect(mask.astype(np.uint8))
-    if width < figure.width / 3:  # none, or one of them missed
+    pixels, figure, lungs = ct_slice.pixels, ct_slice.figure.box, bounding_box(ct_slice.lung_mask)
+    if lungs.width < figure.width / 3:  # none, or one of them missed
         return figure.of(pixels)
-    margin = round(_MARGIN * (max(width, height) - 1))
+    margin = round(_MARGIN * (max(lungs.width, lungs.height) - 1))
     return Box(
-        max(figure.top, top - margin),
-        max(figure.left, left - margin),
-        min(figure.bottom, top + height + margin),
-        min(figure.right, left + width + margin),
+        max(figure.top, lungs.top - margin),
+        max(figure.left, lungs.left - margin),
+        min(figure.bottom, lungs.bottom + margin),
+        min(figure.right, lungs.right + margin),
     ).of(pixels)
 
 

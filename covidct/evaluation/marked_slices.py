@@ -10,7 +10,6 @@ import numpy as np
 from covidct.errors import DatasetError, NotALungSlice
 from covidct.imaging.ct_slice import CTSlice
 from covidct.imaging.gate import check_lung_slice
-from covidct.imaging.lungs import lung_mask
 from covidct.imaging.phantom import phantom_slice
 from covidct.imaging.series import Series, gather
 from covidct.imaging.sources import files_at
@@ -110,7 +109,7 @@ def _read_mask(file: Path, ct_slice: CTSlice) -> np.ndarray:
 
 def _orientation(slices: Sequence[CTSlice], lungs: Sequence[np.ndarray]) -> tuple[str, float]:
     """How the masks lie on the slices, and how well they do."""
-    own = [lung_mask(one.pixels) for one in slices]
+    own = [one.lung_mask for one in slices]
     sizes = sum(int(one.sum() + drawn.sum()) for one, drawn in zip(own, lungs, strict=True))
     overlaps = {
         name: sum(

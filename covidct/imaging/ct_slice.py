@@ -1,12 +1,15 @@
 """CTSlice, the one currency of the program."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import cv2
 import numpy as np
 
+from covidct.imaging.lungs import Figure, find_figure
 
-@dataclass(frozen=True, slots=True, eq=False)
+
+@dataclass(frozen=True, eq=False)
 class CTSlice:
     """One axial CT slice as grey pixels, free of any attribute of the file it came from.
 
@@ -37,6 +40,16 @@ class CTSlice:
     def shape(self) -> tuple[int, int]:
         """Rows and columns."""
         return self.pixels.shape
+
+    @cached_property
+    def figure(self) -> Figure:
+        """The slice without the white page around it, and its lungs; found at the first call."""
+        return find_figure(self.pixels)
+
+    @property
+    def lung_mask(self) -> np.ndarray:
+        """Both lungs, bool (H, W), as :attr:`Figure.lungs`."""
+        return self.figure.lung_mask(self.shape)
 
     def at_most(self, side: int) -> "CTSlice":
         """The slice reduced so that no side is longer than so many pixels, for a picture."""

@@ -15,11 +15,10 @@ import numpy as np
 
 from covidct.errors import NotALungSlice
 from covidct.imaging.ct_slice import CTSlice
-from covidct.imaging.lungs import bounding_box, convex_hull, figure_box, lung_mask
+from covidct.imaging.lungs import Figure, bounding_box, convex_hull, find_figure, lungs_on
 
 OUTSIDE_USE = "Outside the intended use."
 
-_SIDE = 256  # pixels of the longer side at which everything is measured
 _RIM = 0.02  # of the picture's width; a ring of body wall around the lungs
 _ASIDE = 0.15  # of the picture's width; a mask whose middle lies further out is one lung alone
 _GRID = 24, 32  # rows and columns on which the arrangement is compared
@@ -159,7 +158,7 @@ def gate(ct_slice: CTSlice) -> GateVerdict:
     """Judge a picture; takes about as long as finding its lungs."""
     if ct_slice.colour_share > _MOST_COLOUR:
         return GateVerdict(_COLOURED)
-    measures = measure(ct_slice.pixels)
+    measures = measure(ct_slice.figure)
     if measures is None:
         return GateVerdict(_NO_LUNGS)
     reasons = (limit.reason for limit in _LIMITS if _exceeds(measures, limit))
@@ -185,9 +184,9 @@ def check_lung_slice(ct_slice: CTSlice) -> CTSlice:
     return ct_slice
 
 
-def measure(pixels: np.ndarray) -> Measures | None:
-    """The measures of a picture, uint8 (H, W); None where nothing in it looks like a lung."""
-    grey, lungs = _at_working_size(pixels)
+def measure(figure: Figure) -> Measures | None:
+    """The measures of a picture; None where nothing in it looks like a lung."""
+    grey, lungs = _grey_and_lungs(figure)
     if lungs is None:
         return None
     box = bounding_box(lungs)
@@ -200,13 +199,13 @@ def measure(pixels: np.ndarray) -> Measures | None:
     if not tissue.any():
         return None
     contrast = max(float(np.median(grey[tissue]) - air), 1.0)
-    shown = np.clip((grey - air) / contrast, -0.2, 1.2)
+    chest = np.clip((box.of(grey) - air) / contrast, -0.2, 1.2)
     return Measures(
         separation=_separation(grey[thorax]),
         sharpness=_sharpness(grey, lungs) / contrast,
         roughness=_roughness(grey, lungs, inside & ~lungs, tissue) / contrast,
         evenness=_evenness(grey[thorax]),
-        likeness=_likeness(box.of(shown)),
+        likeness=_likeness(chest),
         filling=_filling(lungs, inside, box.left, box.right),
         width=box.width / grey.shape[1],
         depth=box.height / grey.shape[1],
@@ -221,23 +220,18 @@ def _exceeds(measures: Measures, limit: _Limit) -> bool:
     return measures.separation < limit.below and not limit.low <= value <= limit.high
 
 
-def _at_working_size(pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
-    """The figure as float32 (h, w) and its lungs as bool (h, w), None where there are none.
+def _grey_and_lungs(figure: Figure) -> tuple[np.ndarray, np.ndarray | None]:
+    """Smoothed grey levels, float32 (h, w), and the lungs, bool (h, w), None where there are none.
 
     In a mediastinal window Otsu's threshold parts bone from all else. Where it finds no lungs, what
     is above it is levelled, so that the next threshold parts tissue from air.
     """
-    figure = np.ascontiguousarray(figure_box(pixels).of(pixels))
-    scale = _SIDE / max(figure.shape)
-    size = tuple(max(8, round(length * scale)) for length in figure.shape[::-1])
-    small = cv2.resize(figure, size, interpolation=cv2.INTER_AREA)
-    lungs = lung_mask(small)
+    lungs = figure.lungs
     if not lungs.any():
-        bone, _ = cv2.threshold(
-            cv2.medianBlur(small, 5), 0, 255, cv2.THRESH_BINARY + cv2.THRESH_OTSU
-        )
-        lungs = lung_mask(np.minimum(small, np.uint8(bone)))
-    grey = cv2.medianBlur(small, 3).astype(np.float32)
+        smooth = cv2.medianBlur(figure.grey, 5)
+        bone, _ = cv2.threshold(smooth, 0, 255, cv2.THRESH_BINARY + cv2.THRESH_OTSU)
+        lungs = lungs_on(np.minimum(figure.grey, np.uint8(bone)))
+    grey = cv2.medianBlur(figure.grey, 3).astype(np.float32)
     return grey, lungs if lungs.any() else None
 
 
@@ -255,7 +249,7 @@ def _separation(values: np.ndarray) -> float:
 
 def _sharpness(grey: np.ndarray, lungs: np.ndarray) -> float:
     slopes = [cv2.Sobel(grey, cv2.CV_32F, *order, scale=1 / 8) for order in ((1, 0), (0, 1))]
-    steepest = cv2.dilate(np.hypot(*slopes), _ellipse(3))
+    steepest = cv2.dilate(cv2.magnitude(*slopes), _ellipse(3))
     border = cv2.dilate(lungs.view(np.uint8), _ellipse(3)).astype(bool) & ~lungs
     return float(np.median(steepest[border]))
 
@@ -316,7 +310,7 @@ def _quarters(grey: np.ndarray, lungs: np.ndarray) -> int:
 
 
 def _shows_two_lungs(pixels: np.ndarray) -> bool:
-    grey, lungs = _at_working_size(pixels)
+    grey, lungs = _grey_and_lungs(find_figure(pixels))
     if lungs is None:
         return False
     box = bounding_box(lungs)

@@ -53,22 +53,42 @@ def bounding_box(mask: np.ndarray) -> Box:
     return Box(top, left, top + height, left + width)
 
 
-def lung_mask(pixels: np.ndarray) -> np.ndarray:
-    """Both lungs, with vessels and opacities that lung surrounds filled in.
+@dataclass(frozen=True, slots=True, eq=False)
+class Figure:
+    """A slice without the white page around it, at the size at which lungs are sought.
 
-    Otsu's threshold (1979) on the smoothed slice, without the dark regions that belong to the air
-    around the patient; closing by an ellipse brings dense opacities at the pleura back.
+    Attributes:
+        box: where it lies on the slice.
+        grey: uint8 (h, w), 256 pixels at the longer side.
+        lungs: bool (h, w), both lungs on ``grey``, with vessels and opacities that lung surrounds
+            filled in; all False where nothing looks like a lung.
+    """
+
+    box: Box
+    grey: np.ndarray
+    lungs: np.ndarray
+
+    def lung_mask(self, shape: tuple[int, int]) -> np.ndarray:
+        """The lungs on the pixel grid of the slice, bool of that shape (H, W)."""
+        mask = np.zeros(shape, bool)
+        size = self.box.width, self.box.height
+        lungs = cv2.resize(self.lungs.view(np.uint8), size, interpolation=cv2.INTER_NEAREST)
+        self.box.of(mask)[:] = lungs
+        return mask
+
+
+def find_figure(pixels: np.ndarray) -> Figure:
+    """The figure of a slice and the lungs on it, which are sought once for all who need them.
 
     Args:
         pixels: uint8 (H, W), air dark.
-
-    Returns:
-        bool (H, W); all False where nothing looks like a lung.
     """
-    mask = np.zeros(pixels.shape, bool)
-    figure = figure_box(pixels)
-    figure.of(mask)[:] = _lungs_in_figure(np.ascontiguousarray(figure.of(pixels)))
-    return mask
+    box = figure_box(pixels)
+    figure = np.ascontiguousarray(box.of(pixels))
+    scale = _WORKING_SIDE / max(figure.shape)
+    size = tuple(max(8, round(length * scale)) for length in figure.shape[::-1])
+    grey = cv2.resize(figure, size, interpolation=cv2.INTER_AREA)
+    return Figure(box, grey, lungs_on(grey))
 
 
 def figure_box(pixels: np.ndarray) -> Box:
@@ -83,28 +103,31 @@ def figure_box(pixels: np.ndarray) -> Box:
     return Box(int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1)
 
 
-def _lungs_in_figure(pixels: np.ndarray) -> np.ndarray:
-    height, width = pixels.shape
-    scale = _WORKING_SIDE / max(height, width)
-    small = cv2.resize(
-        pixels,
-        (max(8, round(width * scale)), max(8, round(height * scale))),
-        interpolation=cv2.INTER_AREA,
-    )
-    small = cv2.medianBlur(small, 5)
-    threshold, _ = cv2.threshold(small, 0, 255, cv2.THRESH_BINARY + cv2.THRESH_OTSU)
+def lungs_on(grey: np.ndarray) -> np.ndarray:
+    """Both lungs on a figure of the size at which lungs are sought.
+
+    Otsu's threshold (1979) on the smoothed figure, without the dark regions that belong to the air
+    around the patient; closing by an ellipse brings dense opacities at the pleura back.
+
+    Args:
+        grey: uint8 (h, w), as :attr:`Figure.grey`.
+
+    Returns:
+        bool (h, w), as :attr:`Figure.lungs`.
+    """
+    smooth = cv2.medianBlur(grey, 5)
+    threshold, _ = cv2.threshold(smooth, 0, 255, cv2.THRESH_BINARY + cv2.THRESH_OTSU)
     dark = cv2.morphologyEx(
-        (small < threshold).astype(np.uint8), cv2.MORPH_OPEN, _ellipse(3), borderValue=0
+        (smooth < threshold).astype(np.uint8), cv2.MORPH_OPEN, _ellipse(3), borderValue=0
     )
     lungs = _enclosed_regions(dark)
     if lungs.mean() < _MIN_LUNG_SHARE:
-        return np.zeros((height, width), bool)
+        return np.zeros(grey.shape, bool)
     lungs = _fill_holes(cv2.morphologyEx(_pad(lungs), cv2.MORPH_CLOSE, _ellipse(21)))
-    lungs = lungs[_PAD:-_PAD, _PAD:-_PAD]
-    return cv2.resize(lungs, (width, height), interpolation=cv2.INTER_NEAREST).astype(bool)
+    return np.ascontiguousarray(lungs[_PAD:-_PAD, _PAD:-_PAD]).view(bool)
 
 
-def chest_box(pixels: np.ndarray, mask: np.ndarray) -> Box:
+def chest_box(figure: Box, mask: np.ndarray) -> Box:
     """The lungs' bounding box with a small margin; the whole figure where the mask is too narrow.
 
     Two lungs span most of a chest: a mask that spans less than a third has missed one of them.
@@ -112,10 +135,9 @@ def chest_box(pixels: np.ndarray, mask: np.ndarray) -> Box:
     flatter than lungs are is extended there.
 
     Args:
-        pixels: uint8 (H, W).
-        mask: bool (H, W) from :func:`lung_mask`.
+        figure: where it lies on the slice.
+        mask: bool (H, W) from :meth:`Figure.lung_mask`.
     """
-    figure = figure_box(pixels)
     lungs = bounding_box(mask)
     if lungs.width - 1 < _NARROWEST_CHEST * figure.width:
         return figure
@@ -133,7 +155,7 @@ def thorax_cover(mask: np.ndarray, crop: Box) -> np.ndarray:
     """The lungs' convex hull with a narrow rim: lungs, mediastinum, and consolidated lung too.
 
     Args:
-        mask: bool (H, W) from :func:`lung_mask`.
+        mask: bool (H, W) from :meth:`Figure.lung_mask`.
         crop: from :func:`chest_box`.
 
     Returns:
@@ -171,19 +193,19 @@ def _enclosed_regions(dark: np.ndarray) -> np.ndarray:
     count, labels, stats, _ = cv2.connectedComponentsWithStats(dark, connectivity=4)
     keep = np.zeros(count, np.uint8)
     height, width = dark.shape
+    edge = np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])
+    contact = np.bincount(edge, minlength=count)
+    corners = set(labels[[0, 0, -1, -1], [0, -1, 0, -1]].tolist())
     for component in range(1, count):
         area = stats[component, cv2.CC_STAT_AREA]
         if area < _MIN_COMPONENT_SHARE * dark.size:
             continue
-        region = labels == component
-        edge = np.concatenate([region[0], region[-1], region[:, 0], region[:, -1]])
-        corners = region[[0, 0, -1, -1], [0, -1, 0, -1]]
         spans = (
             stats[component, cv2.CC_STAT_WIDTH] == width
             and stats[component, cv2.CC_STAT_HEIGHT] == height
         )
-        outside = corners.any() or spans or edge.sum() > _OUTSIDE_CONTACT_SHARE * np.sqrt(area) * 4
-        keep[component] = not outside
+        touches = contact[component] > _OUTSIDE_CONTACT_SHARE * np.sqrt(area) * 4
+        keep[component] = not (component in corners or spans or touches)
     return keep[labels]
 
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from covidct.imaging.ct_slice import CTSlice
 from covidct.imaging.haze import hazy_cover
-from covidct.imaging.lungs import Box, chest_box, lung_mask, thorax_cover
+from covidct.imaging.lungs import Box, chest_box, thorax_cover
 
 LUNG_LEVEL, TISSUE_LEVEL = 21, 217  # (HU + 1000) / 1200 of -900 HU and +40 HU, in 255ths
 GROUND = TISSUE_LEVEL
@@ -79,19 +79,21 @@ def find_chest(ct_slice: CTSlice, image_size: tuple[int, int]) -> Chest:
         ct_slice: the slice.
         image_size: rows and columns of the network's input.
     """
-    lungs = lung_mask(ct_slice.pixels)
-    crop = chest_box(ct_slice.pixels, lungs)
+    lungs = ct_slice.lung_mask
+    crop = chest_box(ct_slice.figure.box, lungs)
     scale = min(image_size[0] / crop.height, image_size[1] / crop.width)
     height, width = (max(1, round(side * scale)) for side in (crop.height, crop.width))
     top, left = (image_size[0] - height) // 2, (image_size[1] - width) // 2
     placed = Box(top, left, top + height, left + width)
-
-    def resized(image: np.ndarray) -> np.ndarray:
-        shrinks = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-        return cv2.resize(crop.of(image).astype(np.float32), (width, height), interpolation=shrinks)
-
-    thorax, aerated = resized(thorax_cover(lungs, crop)), resized(lungs)
-    grey = _standardised(resized(ct_slice.pixels), thorax > 0.5, aerated > 0.5)
+    layers = [crop.of(one) for one in (ct_slice.pixels, thorax_cover(lungs, crop), lungs)]
+    grey, thorax, aerated = cv2.split(
+        cv2.resize(
+            np.stack(layers, axis=-1, dtype=np.float32),
+            (width, height),
+            interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR,
+        )
+    )
+    grey = _standardised(grey, thorax > 0.5, aerated > 0.5)
     grounded = grey * thorax + GROUND * (1 - thorax)
     pixels = np.zeros((*image_size, 3), np.uint8)
     pixels[..., 0] = GROUND

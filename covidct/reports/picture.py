@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from io import BytesIO
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PIL import Image
-from PIL.PngImagePlugin import PngInfo
 
+from covidct.imaging.png import encode_png
 from covidct.reports.words import derivation
 
 if TYPE_CHECKING:
@@ -25,9 +23,4 @@ def overlay_png(picture: np.ndarray, card: ModelCard) -> bytes:
     Returns:
         A PNG file with the keywords Software and Description (PNG, third edition, 11.3.3.1).
     """
-    about = PngInfo()
-    about.add_text("Software", "covidct")
-    about.add_text("Description", derivation(card))
-    file = BytesIO()
-    Image.fromarray(picture).save(file, "PNG", pnginfo=about)
-    return file.getvalue()
+    return encode_png(picture, {"Software": "covidct", "Description": derivation(card)})

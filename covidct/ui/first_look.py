@@ -1,13 +1,12 @@
 """Synthetic slices for people who have no file at hand."""
 
 from functools import partial
-from io import BytesIO
 
 import streamlit as st
-from PIL import Image
 
 from covidct.imaging import CTSlice
 from covidct.imaging.phantom import phantom_slice
+from covidct.imaging.png import encode_png
 from covidct.ui import texts
 from covidct.ui.examine import Case
 
@@ -50,8 +49,4 @@ def _draw(lesions: int) -> CTSlice:
 
 @st.cache_resource(show_spinner=False)
 def _thumbnail(lesions: int) -> bytes:
-    picture = Image.fromarray(_draw(lesions).pixels)
-    picture.thumbnail((_THUMBNAIL_SIDE, _THUMBNAIL_SIDE))
-    buffer = BytesIO()
-    picture.save(buffer, "PNG")
-    return buffer.getvalue()
+    return encode_png(_draw(lesions).at_most(_THUMBNAIL_SIDE).pixels)

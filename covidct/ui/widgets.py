@@ -1,20 +1,18 @@
 """Shared pieces of the pages. Every text that may come from a file goes through `literal`."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from io import BytesIO
 from threading import Thread
 from typing import Any
 
 import numpy as np
 import streamlit as st
-from PIL import Image
 from streamlit.runtime import get_instance
 from streamlit.runtime.scriptrunner import add_script_run_ctx, get_script_run_ctx
 
+from covidct.imaging.png import encode_png
 from covidct.ui.texts import literal, percent
 
 _TONES = {"stop": "alert", "caution": "alert", "note": "note"}
-_FASTEST = 1
 _EVERY = 8  # slices between two drawings of a progress bar
 
 
@@ -40,9 +38,7 @@ def picture(pixels: np.ndarray, alt: str) -> None:
         pixels: uint8 (H, W) or (H, W, 3).
         alt: what it shows, for those who cannot see it.
     """
-    buffer = BytesIO()
-    Image.fromarray(pixels).save(buffer, "PNG", compress_level=_FASTEST)
-    st.image(buffer.getvalue(), width="stretch", output_format="PNG", alt=alt)
+    st.image(encode_png(pixels), width="stretch", output_format="PNG", alt=alt)
 
 
 def counted(items: Iterable, place: st.delta_generator.DeltaGenerator, doing: str) -> Iterator:

@@ -6,6 +6,7 @@ from covidct.errors import NotALungSlice, UnreadableSlice
 from covidct.imaging.anatomy import AIR, FAT, MUSCLE, SIDE, clouds, ellipse, paint
 from covidct.imaging.ct_slice import CTSlice
 from covidct.imaging.gate import OUTSIDE_USE, check_lung_slice, gate, measure, past_gate
+from covidct.imaging.lungs import find_figure
 from covidct.imaging.phantom import phantom_slice
 from covidct.imaging.readers import read_slice
 from covidct.imaging.window import Window
@@ -148,7 +149,7 @@ def test_who_shows_two_rows_of_two_slices_is_told_to_crop(phantoms, gap):
 def test_measures_are_those_of_the_picture_not_of_its_size(phantoms):
     pixels = phantoms[1].ct_slice.pixels
     large = cv2.resize(pixels, None, fx=3, fy=3, interpolation=cv2.INTER_CUBIC)
-    once, thrice = measure(pixels), measure(large)
+    once, thrice = measure(find_figure(pixels)), measure(find_figure(large))
     for name in ("separation", "likeness", "filling", "width", "aspect"):
         assert getattr(once, name) == pytest.approx(getattr(thrice, name), abs=0.05)
 

@@ -3,8 +3,13 @@ import numpy as np
 import pytest
 
 from covidct.errors import UnreadableSlice
-from covidct.imaging.lungs import chest_box, figure_box, lung_mask
+from covidct.imaging.ct_slice import CTSlice
+from covidct.imaging.lungs import chest_box, figure_box
 from covidct.imaging.readers import read_slice
+
+
+def lung_mask(pixels):
+    return CTSlice(pixels).lung_mask
 
 
 def _dice(a, b):
@@ -37,13 +42,13 @@ def test_a_picture_without_lungs_has_an_empty_mask_and_is_not_cropped(value):
     pixels = np.full((90, 120), value, np.uint8)
     mask = lung_mask(pixels)
     assert not mask.any()
-    assert chest_box(pixels, mask).of(pixels).shape == (90, 120)
+    assert chest_box(figure_box(pixels), mask).of(pixels).shape == (90, 120)
 
 
 def test_the_chest_box_holds_the_whole_mask(phantoms):
     for phantom in phantoms:
         mask = lung_mask(phantom.ct_slice.pixels)
-        assert chest_box(phantom.ct_slice.pixels, mask).of(mask).sum() == mask.sum()
+        assert chest_box(phantom.ct_slice.figure.box, mask).of(mask).sum() == mask.sum()
 
 
 def test_real_slices_have_lungs(real_files):

@@ -2,7 +2,6 @@
 
 import time
 
-import cv2
 import numpy as np
 
 from covidct.evaluation.bench.naive import draws_with_matplotlib, naive_way, naive_way_vgg16
@@ -11,6 +10,7 @@ from covidct.evaluation.bench.settings import Settings
 from covidct.evaluation.bench.timing import fastest
 from covidct.imaging import read_slice
 from covidct.imaging.gate import check_lung_slice
+from covidct.imaging.png import encode_png
 from covidct.inference.classifier import Classifier
 from covidct.inference.heatmap import heat_map, overlay
 
@@ -30,7 +30,7 @@ def walk(classifier: Classifier, data: bytes) -> list[float]:
     times.append(time.perf_counter())
     heat = heat_map(classifier, evidence)
     times.append(time.perf_counter())
-    cv2.imencode(".png", cv2.cvtColor(overlay(ct_slice, heat), cv2.COLOR_RGB2BGR))
+    encode_png(overlay(ct_slice, heat))
     times.append(time.perf_counter())
     return np.diff(times).tolist()
 
