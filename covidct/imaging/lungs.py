@@ -123,8 +123,10 @@ def lungs_on(grey: np.ndarray) -> np.ndarray:
     lungs = _enclosed_regions(dark)
     if lungs.mean() < _MIN_LUNG_SHARE:
         return np.zeros(grey.shape, bool)
-    lungs = _fill_holes(cv2.morphologyEx(_pad(lungs), cv2.MORPH_CLOSE, _ellipse(21)))
-    return np.ascontiguousarray(lungs[_PAD:-_PAD, _PAD:-_PAD]).view(bool)
+    box = bounding_box(lungs)
+    closed = cv2.morphologyEx(_pad(box.of(lungs)), cv2.MORPH_CLOSE, _ellipse(21))
+    box.of(lungs)[:] = _fill_holes(closed)[_PAD:-_PAD, _PAD:-_PAD]
+    return lungs.view(bool)
 
 
 def chest_box(figure: Box, mask: np.ndarray) -> Box:

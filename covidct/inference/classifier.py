@@ -21,6 +21,8 @@ from covidct.inference.calibration import POSITIVE
 from covidct.inference.fair_queue import FairQueue, Waiting
 from covidct.models.network import activation_and_logit, map_shape, on_common_grid
 
+AT_A_TIME = 2
+
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
@@ -81,8 +83,8 @@ class Evidence(NamedTuple):
 class Classifier:
     """A trained network, ready for slices; safe to share between threads.
 
-    Slices pass it one after another, in the order of asking: both processor cores are busy with
-    one already, and on a CPU a batch of waiting slices is no faster than each of them alone.
+    Slices pass it two at a time, in the order of asking: what one cannot share out between the
+    processor's cores is left to the other, and more would only take memory.
 
     Attributes:
         card: the model's card.
@@ -97,7 +99,7 @@ class Classifier:
     def __init__(self, model: keras.Model, card: store.ModelCard) -> None:
         self.card = card
         self.model = model
-        self._queue = FairQueue()
+        self._queue = FairQueue(AT_A_TIME)
         look = activation_and_logit(model, card.activation_ranges)
         images = tf.TensorSpec((None, *card.image_size, 3), tf.float32)
 

@@ -1,4 +1,4 @@
-"""A queue in front of something that serves one at a time: whoever came first is served first."""
+"""A queue in front of something that serves few at a time: whoever came first is served first."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -15,9 +15,13 @@ class FairQueue:
     The thread that lets go of a plain lock may take it again at once, so a session with hundreds
     of slices could hold up all others. Here it goes to the end of the queue, and as each session
     asks for one slice at a time, sessions take turns.
+
+    Args:
+        places: how many are served at a time.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, places: int = 1) -> None:
+        self._places = places
         self._mutex = threading.Lock()
         self._queue: list[threading.Event] = []
 
@@ -37,16 +41,19 @@ class FairQueue:
         mine = threading.Event()
         with self._mutex:
             self._queue.append(mine)
-            self._queue[0].set()
+            self._serve()
         try:
             while not mine.wait(_SAY_EVERY):
                 with self._mutex:
-                    ahead = self._queue.index(mine)
+                    ahead = self._queue.index(mine) - self._places + 1
                 if waiting is not None:
                     waiting(ahead)
             yield
         finally:
             with self._mutex:
                 self._queue.remove(mine)
-                if self._queue:
-                    self._queue[0].set()
+                self._serve()
+
+    def _serve(self) -> None:
+        for one in self._queue[: self._places]:
+            one.set()

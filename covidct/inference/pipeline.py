@@ -2,12 +2,12 @@
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from covidct.errors import UnreadableSlice
 from covidct.imaging.ct_slice import CTSlice
@@ -15,11 +15,11 @@ from covidct.imaging.preprocess import Chest
 from covidct.imaging.readers import read_slice
 from covidct.imaging.series import Series
 from covidct.imaging.sources import File
-from covidct.inference.classifier import Classifier, Prediction
+from covidct.inference.classifier import AT_A_TIME, Classifier, Evidence, Prediction
 from covidct.inference.heatmap import heat_map
 
 BATCH = 4  # larger ones leave the processor's cache and are slower
-_AHEAD = 4 * BATCH  # slices that are read before the network asks for them
+_AHEAD = 4  # batches that are read before the network asks for them
 
 Item, Result = TypeVar("Item"), TypeVar("Result")
 
@@ -41,6 +41,13 @@ class Judged:
     refusal: UnreadableSlice | None = None
 
 
+class _Prepared(NamedTuple):
+    """A slice that was read, its chest found."""
+
+    chest: Chest
+    notes: tuple[str, ...]
+
+
 def judge_many(classifier: Classifier, reads: Iterable[Callable[[], CTSlice]]) -> Iterator[Judged]:
     """Judge slices in their order; not more than a few are held at a time.
 
@@ -49,24 +56,35 @@ def judge_many(classifier: Classifier, reads: Iterable[Callable[[], CTSlice]]) -
         reads: each gives a slice or raises UnreadableSlice; called in threads, several at once.
     """
 
-    def prepare(read: Callable[[], CTSlice]) -> tuple[Chest, tuple[str, ...]] | UnreadableSlice:
+    def prepare(read: Callable[[], CTSlice]) -> _Prepared | UnreadableSlice:
         try:
             ct_slice = read()
         except UnreadableSlice as error:
             return error
-        return classifier.find_chest(ct_slice), ct_slice.notes
+        return _Prepared(classifier.find_chest(ct_slice), ct_slice.notes)
 
-    prepared = _ahead(prepare, reads)
-    while batch := list(islice(prepared, BATCH)):
-        chests = [found[0] for found in batch if not isinstance(found, UnreadableSlice)]
+    def judge(batch: Sequence[_Prepared | UnreadableSlice]) -> list[Judged]:
+        chests = [found.chest for found in batch if isinstance(found, _Prepared)]
         looks = iter(classifier.look_at_chests(chests))
-        for found in batch:
-            if isinstance(found, UnreadableSlice):
-                yield Judged(refusal=found)
-            else:
-                look = next(looks)
-                heat = heat_map(classifier, look)
-                yield Judged(look.prediction, heat.lung_share, found[1])
+        return [
+            _judged(classifier, next(looks), found.notes)
+            if isinstance(found, _Prepared)
+            else Judged(refusal=found)
+            for found in batch
+        ]
+
+    prepared = _ahead(prepare, reads, os.cpu_count(), _AHEAD * BATCH)
+    for judged in _ahead(judge, _batches(prepared), AT_A_TIME, AT_A_TIME + 1):
+        yield from judged
+
+
+def _judged(classifier: Classifier, look: Evidence, notes: tuple[str, ...]) -> Judged:
+    return Judged(look.prediction, heat_map(classifier, look).lung_share, notes)
+
+
+def _batches(items: Iterator[Item]) -> Iterator[list[Item]]:
+    while batch := list(islice(items, BATCH)):
+        yield batch
 
 
 def reads_of(group: File | Series) -> list[Callable[[], CTSlice]]:
@@ -76,13 +94,15 @@ def reads_of(group: File | Series) -> list[Callable[[], CTSlice]]:
     return [lambda: read_slice(group.read())]
 
 
-def _ahead(work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
-    """Like ``map``, in threads, a few items before they are asked for."""
+def _ahead(
+    work: Callable[[Item], Result], items: Iterable[Item], threads: int, most: int
+) -> Iterator[Result]:
+    """Like ``map``, in threads, so many items before they are asked for."""
     waiting: deque[Future[Result]] = deque()
-    with ThreadPoolExecutor(os.cpu_count()) as threads:
+    with ThreadPoolExecutor(threads) as pool:
         for item in items:
-            waiting.append(threads.submit(work, item))
-            if len(waiting) == _AHEAD:
+            waiting.append(pool.submit(work, item))
+            if len(waiting) == most:
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()

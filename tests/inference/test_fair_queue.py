@@ -84,3 +84,22 @@ def test_a_turn_that_fails_is_over():
         1 / 0  # noqa: B018
     with queue.turn():
         assert len(queue) == 1
+
+
+def test_as_many_as_there_are_places_are_served_at_once_and_the_next_is_told_who_is_ahead():
+    queue, told, served = FairQueue(places=2), [], threading.Event()
+
+    def ask():
+        with queue.turn(told.append):
+            served.set()
+
+    third = threading.Thread(target=ask)
+    with queue.turn():
+        with queue.turn():
+            third.start()
+            while not told:
+                threading.Event().wait(0.01)
+            assert not served.is_set()
+        third.join()
+        assert served.is_set()
+    assert set(told) == {1}
