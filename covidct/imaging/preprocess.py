@@ -57,14 +57,31 @@ class Chest:
         Returns:
             float32 (H, W), bilinear inside the crop and zero outside it.
         """
-        on_network = cv2.resize(values, self.grey.shape[::-1], interpolation=cv2.INTER_LINEAR)
         on_slice = np.zeros(self.lungs.shape, np.float32)
         self.crop.of(on_slice)[:] = cv2.resize(
-            np.ascontiguousarray(self.placed.of(on_network)),
+            self._on_crop(values),
             (self.crop.width, self.crop.height),
             interpolation=cv2.INTER_LINEAR,
         )
         return on_slice
+
+    def share_in_lungs(self, values: np.ndarray) -> float | None:
+        """How much of a map lies in the lungs, 0 to 1; None for an empty map or without lungs.
+
+        A rim of half a cell of the default map belongs to them: it tells places apart no better.
+
+        Args:
+            values: float32 (h', w'), as for :meth:`to_slice_grid`, not negative.
+        """
+        on_crop = self._on_crop(values)
+        total = float(on_crop.sum())
+        if not self.lungs.any() or total == 0:
+            return None
+        return float(on_crop[self.placed.of(self.pixels)[..., 2] > 127].sum()) / total
+
+    def _on_crop(self, values: np.ndarray) -> np.ndarray:
+        on_network = cv2.resize(values, self.grey.shape[::-1], interpolation=cv2.INTER_LINEAR)
+        return np.ascontiguousarray(self.placed.of(on_network))
 
 
 def chest_grid(columns: int) -> tuple[int, int]:

@@ -34,8 +34,7 @@ class HeatMap:
             evidence for the class. All zero when there is none anywhere.
         method: a key of :data:`METHODS`.
         label: the class that is explained, "Positive" or "Negative".
-        lung_share: part of the sum of ``values`` inside the lungs; None for an empty map or where
-            no lungs were found.
+        lung_share: part of the evidence inside the lungs, as :meth:`Chest.share_in_lungs` gives it.
     """
 
     values: np.ndarray
@@ -101,11 +100,10 @@ def coarse_map(method: Method, classifier: Classifier, evidence: Evidence) -> np
 def on_slice_grid(coarse: np.ndarray, evidence: Evidence, method: str) -> HeatMap:
     """A coarse map as the heat map of its slice."""
     values = evidence.chest.to_slice_grid(coarse)
-    total = float(values.sum())
-    lungs = evidence.chest.lungs
-    lung_share = float(values[lungs].sum()) / total if total > 0 and lungs.any() else None
-    if total > 0:
-        values /= values.max()
+    peak = values.max()
+    if peak > 0:
+        values /= peak
+    lung_share = evidence.chest.share_in_lungs(coarse)
     return HeatMap(values, method, evidence.prediction.label, lung_share)
 
 

@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 
 from covidct.imaging.ct_slice import CTSlice
 from covidct.imaging.haze import hazy_cover
@@ -95,3 +96,21 @@ def test_network_pixels_are_the_normalised_picture_and_the_covers_of_thorax_and_
     assert np.allclose(pixels[..., 1], shown[..., 1] / 255)
     for one, given in zip(shown, pixels, strict=True):
         assert np.allclose(given[..., 2], hazy_cover(one[..., 0], one[..., 1]) / 255)
+
+
+def test_how_much_of_a_map_lies_in_the_lungs(phantoms):
+    for phantom in phantoms:
+        chest = find_chest(phantom.ct_slice, (192, 256))
+        thorax, lungs = chest.pixels[..., 1] > 127, chest.pixels[..., 2] > 127
+        assert chest.share_in_lungs(lungs.astype(np.float32)) == 1
+        assert chest.share_in_lungs((thorax & ~lungs).astype(np.float32)) == 0
+        even = chest.share_in_lungs(np.full((24, 32), 0.3, np.float32))
+        assert even == pytest.approx(lungs.sum() / (chest.placed.height * chest.placed.width))
+        on_slice = chest.to_slice_grid(lungs.astype(np.float32))
+        assert (on_slice[phantom.lung_mask] > 0.5).mean() > 0.95
+        assert chest.share_in_lungs(np.zeros((24, 32), np.float32)) is None
+
+
+def test_no_share_is_given_where_no_lungs_were_found():
+    chest = find_chest(CTSlice(np.full((90, 120), 128, np.uint8)), (192, 256))
+    assert chest.share_in_lungs(np.ones((24, 32), np.float32)) is None
