@@ -15,7 +15,7 @@ import numpy as np
 
 from covidct.errors import NotALungSlice
 from covidct.imaging.ct_slice import CTSlice
-from covidct.imaging.lungs import Figure, bounding_box, convex_hull, find_figure, lungs_on
+from covidct.imaging.lungs import Figure, bounding_box, convex_hull, find_figure
 
 OUTSIDE_USE = "Outside the intended use."
 
@@ -140,7 +140,7 @@ _LIMITS = (
     _Limit("flatness", 0, 0.2, _ANY, _DRAWN),
     _Limit("roughness", 0, 0.21, _ANY, _ROUGH),
     _Limit("roughness", 0, 0.19, 0.80, _ROUGH),
-    _Limit("likeness", 0.19, _NO, 0.82, _UNLIKE),
+    _Limit("likeness", 0.15, _NO, 0.82, _UNLIKE),
     _Limit("likeness", 0.0, _NO, 0.83, _UNLIKE),
     _Limit("likeness", -0.4, _NO, _ANY, _UNLIKE),
     _Limit("filling", 0, 1.1, _ANY, _UNLIKE),
@@ -186,9 +186,9 @@ def check_lung_slice(ct_slice: CTSlice) -> CTSlice:
 
 def measure(figure: Figure) -> Measures | None:
     """The measures of a picture; None where nothing in it looks like a lung."""
-    grey, lungs = _grey_and_lungs(figure)
-    if lungs is None:
+    if not figure.lungs.any():
         return None
+    grey, lungs = _smoothed(figure.grey), figure.lungs
     box = bounding_box(lungs)
     hull = convex_hull(lungs)
     rim = 2 * max(2, round(_RIM * grey.shape[1])) + 1
@@ -220,19 +220,9 @@ def _exceeds(measures: Measures, limit: _Limit) -> bool:
     return measures.separation < limit.below and not limit.low <= value <= limit.high
 
 
-def _grey_and_lungs(figure: Figure) -> tuple[np.ndarray, np.ndarray | None]:
-    """Smoothed grey levels, float32 (h, w), and the lungs, bool (h, w), None where there are none.
-
-    In a mediastinal window Otsu's threshold parts bone from all else. Where it finds no lungs, what
-    is above it is levelled, so that the next threshold parts tissue from air.
-    """
-    lungs = figure.lungs
-    if not lungs.any():
-        smooth = cv2.medianBlur(figure.grey, 5)
-        bone, _ = cv2.threshold(smooth, 0, 255, cv2.THRESH_BINARY + cv2.THRESH_OTSU)
-        lungs = lungs_on(np.minimum(figure.grey, np.uint8(bone)))
-    grey = cv2.medianBlur(figure.grey, 3).astype(np.float32)
-    return grey, lungs if lungs.any() else None
+def _smoothed(grey: np.ndarray) -> np.ndarray:
+    """Without single pixels that stand out, float32 (h, w)."""
+    return cv2.medianBlur(grey, 3).astype(np.float32)
 
 
 def _separation(values: np.ndarray) -> float:
@@ -310,12 +300,10 @@ def _quarters(grey: np.ndarray, lungs: np.ndarray) -> int:
 
 
 def _shows_two_lungs(pixels: np.ndarray) -> bool:
-    grey, lungs = _grey_and_lungs(find_figure(pixels))
-    if lungs is None:
-        return False
-    box = bounding_box(lungs)
-    is_wide = box.width >= _QUARTER_WIDTH * grey.shape[1]
-    return is_wide and _likeness(box.of(grey)) >= _QUARTER_LIKENESS
+    figure = find_figure(pixels)
+    box = bounding_box(figure.lungs)
+    is_wide = box.width >= _QUARTER_WIDTH * figure.grey.shape[1]
+    return is_wide and _likeness(box.of(_smoothed(figure.grey))) >= _QUARTER_LIKENESS
 
 
 def _ellipse(side: int) -> np.ndarray:

@@ -17,7 +17,8 @@ _CROP_MARGIN = 0.04
 _LEAST_DEPTH = 0.6  # of the lungs' width
 _THORAX_RIM = 0.02
 _NARROWEST_CHEST = 0.35
-_PAGE_WHITE = 245
+_CORNER = 12  # pixels of the working size, so that a frame around the picture does not matter
+_PAGE_WHITE, _PAGE_SPREAD = 245, 10
 _PAGE_SHARE = 0.97
 _SMALLEST_FIGURE = 32
 _PAD = 24
@@ -88,12 +89,13 @@ def find_figure(pixels: np.ndarray) -> Figure:
     scale = _WORKING_SIDE / max(figure.shape)
     size = tuple(max(8, round(length * scale)) for length in figure.shape[::-1])
     grey = cv2.resize(figure, size, interpolation=cv2.INTER_AREA)
-    return Figure(box, grey, lungs_on(grey))
+    return Figure(box, grey, _find_lungs(grey))
 
 
 def figure_box(pixels: np.ndarray) -> Box:
     """The slice without the white page around it."""
-    page = (pixels >= _PAGE_WHITE).view(np.uint8)
+    white = min(_PAGE_WHITE, int(pixels.max()) - _PAGE_SPREAD)
+    page = (pixels >= white).view(np.uint8)
     columns, rows = (
         np.flatnonzero(cv2.reduce(page, axis, cv2.REDUCE_SUM, dtype=cv2.CV_32S) < most)
         for axis, most in enumerate(_PAGE_SHARE * length for length in pixels.shape)
@@ -103,30 +105,49 @@ def figure_box(pixels: np.ndarray) -> Box:
     return Box(int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1)
 
 
-def lungs_on(grey: np.ndarray) -> np.ndarray:
-    """Both lungs on a figure of the size at which lungs are sought.
+def _find_lungs(grey: np.ndarray) -> np.ndarray:
+    """Both lungs on a figure, bool (h, w).
 
-    Otsu's threshold (1979) on the smoothed figure, without the dark regions that belong to the air
-    around the patient; closing by an ellipse brings dense opacities at the pleura back.
+    In a mediastinal window Otsu's threshold parts bone from all else, and where there is much black
+    around the body, all else from that. Where no lungs come of it, what lies above it is levelled,
+    and then what lies below, so that the next threshold parts tissue from air.
+    """
+    lungs = _dark_in_body(grey)
+    if not lungs.any():
+        threshold = _otsu(cv2.medianBlur(grey, 5))
+        lungs = _dark_in_body(np.minimum(grey, threshold))
+    if not lungs.any():
+        lungs = _dark_in_body(np.maximum(grey, threshold))
+    return lungs
 
-    Args:
-        grey: uint8 (h, w), as :attr:`Figure.grey`.
 
-    Returns:
-        bool (h, w), as :attr:`Figure.lungs`.
+def _dark_in_body(grey: np.ndarray) -> np.ndarray:
+    """What is darker than Otsu's threshold (1979) of the body alone, and enclosed by it.
+
+    The air around the body is taken out by a first threshold, as otherwise it would depend on how
+    much of it a picture shows which opacities are still lung. Closing by an ellipse brings dense
+    ones at the pleura back.
     """
     smooth = cv2.medianBlur(grey, 5)
-    threshold, _ = cv2.threshold(smooth, 0, 255, cv2.THRESH_BINARY + cv2.THRESH_OTSU)
-    dark = cv2.morphologyEx(
-        (smooth < threshold).astype(np.uint8), cv2.MORPH_OPEN, _ellipse(3), borderValue=0
-    )
-    lungs = _enclosed_regions(dark)
+    dark = _below(smooth, _otsu(smooth))
+    body = smooth[dark <= _enclosed_regions(dark)]
+    lungs = _enclosed_regions(_below(smooth, _otsu(body)))
     if lungs.mean() < _MIN_LUNG_SHARE:
         return np.zeros(grey.shape, bool)
     box = bounding_box(lungs)
     closed = cv2.morphologyEx(_pad(box.of(lungs)), cv2.MORPH_CLOSE, _ellipse(21))
     box.of(lungs)[:] = _fill_holes(closed)[_PAD:-_PAD, _PAD:-_PAD]
     return lungs.view(bool)
+
+
+def _otsu(grey: np.ndarray) -> np.uint8:
+    return np.uint8(cv2.threshold(grey, 0, 255, cv2.THRESH_BINARY + cv2.THRESH_OTSU)[0])
+
+
+def _below(grey: np.ndarray, threshold: np.uint8) -> np.ndarray:
+    """Where it is darker, uint8 (h, w), without single pixels."""
+    dark = (grey < threshold).astype(np.uint8)
+    return cv2.morphologyEx(dark, cv2.MORPH_OPEN, _ellipse(3), borderValue=0)
 
 
 def chest_box(figure: Box, mask: np.ndarray) -> Box:
@@ -197,7 +218,8 @@ def _enclosed_regions(dark: np.ndarray) -> np.ndarray:
     height, width = dark.shape
     edge = np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])
     contact = np.bincount(edge, minlength=count)
-    corners = set(labels[[0, 0, -1, -1], [0, -1, 0, -1]].tolist())
+    ends = np.r_[:_CORNER, -_CORNER:0]
+    corners = set(np.unique(labels[np.ix_(ends, ends)]).tolist())
     for component in range(1, count):
         area = stats[component, cv2.CC_STAT_AREA]
         if area < _MIN_COMPONENT_SHARE * dark.size:

@@ -4,7 +4,7 @@ import pytest
 
 from covidct.errors import UnreadableSlice
 from covidct.imaging.ct_slice import CTSlice
-from covidct.imaging.lungs import chest_box, figure_box
+from covidct.imaging.lungs import Box, chest_box, figure_box
 from covidct.imaging.readers import read_slice
 
 
@@ -35,6 +35,52 @@ def test_a_white_page_around_the_slice_changes_nothing(phantoms):
     page[50:-30, 20:-40] = pixels
     assert np.array_equal(figure_box(page).of(page), figure_box(pixels).of(pixels))
     assert np.array_equal(lung_mask(page)[50:-30, 20:-40], lung_mask(pixels))
+
+
+@pytest.mark.parametrize("white", [255, 223])
+def test_a_page_is_told_by_the_brightest_level_there_is(phantoms, white):
+    pixels = np.minimum(phantoms[0].ct_slice.pixels, 200)
+    page = cv2.copyMakeBorder(pixels, 20, 30, 40, 10, cv2.BORDER_CONSTANT, value=white)
+    assert figure_box(page) == Box(20, 40, 20 + pixels.shape[0], 40 + pixels.shape[1])
+
+
+@pytest.mark.parametrize("width", [1, 3, 9])
+@pytest.mark.parametrize("level", [150, 230])
+def test_a_frame_around_the_slice_does_not_make_lungs_of_the_air_outside(phantoms, width, level):
+    for phantom in phantoms[:3]:
+        mask = lung_mask(phantom.ct_slice.pixels)
+        framed = phantom.ct_slice.pixels.copy()
+        framed[:width] = framed[-width:] = framed[:, :width] = framed[:, -width:] = level
+        assert _dice(lung_mask(framed), mask) > 0.98
+
+
+@pytest.mark.parametrize("level", [0, 100])
+def test_it_does_not_matter_for_the_lungs_how_dark_the_air_outside_is(phantoms, level):
+    for phantom in phantoms:
+        pixels = phantom.ct_slice.pixels
+        _, labels = cv2.connectedComponents(cv2.blur(pixels, (3, 3)) // 128 ^ 1)
+        outside = labels == labels[0, 0]
+        assert outside.mean() > 0.1
+        assert (
+            _dice(lung_mask(np.where(outside, np.uint8(level), pixels)), lung_mask(pixels)) > 0.99
+        )
+
+
+def test_stored_and_sized_in_another_way_a_slice_has_the_same_lungs(real_files):
+    overlaps = []
+    for file in real_files:
+        try:
+            pixels = read_slice(file).pixels
+        except UnreadableSlice:
+            continue
+        stored = cv2.imencode(".jpg", pixels, (cv2.IMWRITE_JPEG_QUALITY, 50))[1]
+        for changed in (
+            cv2.imdecode(stored, cv2.IMREAD_GRAYSCALE),
+            cv2.convertScaleAbs(pixels, alpha=0.75, beta=32),
+            cv2.LUT(pixels, np.uint8(255 * (np.arange(256) / 255) ** 0.8)),
+        ):
+            overlaps.append(_dice(lung_mask(pixels), lung_mask(changed)))
+    assert np.mean(np.array(overlaps) > 0.95) >= 0.97
 
 
 @pytest.mark.parametrize("value", [0, 128, 255])
