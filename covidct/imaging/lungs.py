@@ -5,6 +5,7 @@ absolute intensities: lung is what is darker than the body wall that encloses it
 """
 
 from dataclasses import dataclass
+from itertools import product
 
 import cv2
 import numpy as np
@@ -17,7 +18,7 @@ _CROP_MARGIN = 0.04
 _LEAST_DEPTH = 0.6  # of the lungs' width
 _THORAX_RIM = 0.02
 _NARROWEST_CHEST = 0.35
-_CORNER = 12  # pixels of the working size, so that a frame around the picture does not matter
+_CORNER = 12  # pixels of the working size; a frame may part the air outside from the very corner
 _PAGE_WHITE, _PAGE_SPREAD = 245, 10
 _PAGE_SHARE = 0.97
 _SMALLEST_FIGURE = 32
@@ -218,8 +219,8 @@ def _enclosed_regions(dark: np.ndarray) -> np.ndarray:
     height, width = dark.shape
     edge = np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])
     contact = np.bincount(edge, minlength=count)
-    ends = np.r_[:_CORNER, -_CORNER:0]
-    corners = set(np.unique(labels[np.ix_(ends, ends)]).tolist())
+    ends = slice(_CORNER), slice(-_CORNER, None)
+    corners = set().union(*(np.unique(labels[place]).tolist() for place in product(ends, ends)))
     for component in range(1, count):
         area = stats[component, cv2.CC_STAT_AREA]
         if area < _MIN_COMPONENT_SHARE * dark.size:

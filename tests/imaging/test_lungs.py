@@ -91,6 +91,12 @@ def test_a_picture_without_lungs_has_an_empty_mask_and_is_not_cropped(value):
     assert chest_box(figure_box(pixels), mask).of(pixels).shape == (90, 120)
 
 
+@pytest.mark.parametrize("shape", [(64, 2100), (2100, 64), (64, 64)])
+def test_lungs_are_sought_in_pictures_of_any_shape(shape):
+    pixels = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+    assert lung_mask(pixels).shape == shape
+
+
 def test_the_chest_box_holds_the_whole_mask(phantoms):
     for phantom in phantoms:
         mask = lung_mask(phantom.ct_slice.pixels)
