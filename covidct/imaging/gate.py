@@ -15,11 +15,12 @@ import numpy as np
 
 from covidct.errors import NotALungSlice
 from covidct.imaging.ct_slice import CTSlice
-from covidct.imaging.lungs import Figure, bounding_box, convex_hull, find_figure
+from covidct.imaging.lungs import Box, Figure, bounding_box, convex_hull, find_figure
 
 OUTSIDE_USE = "Outside the intended use."
 
 _RIM = 0.02  # of the picture's width; a ring of body wall around the lungs
+_REACH = 8  # pixels around that ring, farther than any filter reaches
 _ASIDE = 0.15  # of the picture's width; a mask whose middle lies further out is one lung alone
 _GRID = 24, 32  # rows and columns on which the arrangement is compared
 _AIR_PERCENTILE = 25
@@ -188,10 +189,13 @@ def measure(figure: Figure) -> Measures | None:
     """The measures of a picture; None where nothing in it looks like a lung."""
     if not figure.lungs.any():
         return None
-    grey, lungs = _smoothed(figure.grey), figure.lungs
-    box = bounding_box(lungs)
+    picture, box = _smoothed(figure.grey), bounding_box(figure.lungs)
+    rim = 2 * max(2, round(_RIM * picture.shape[1])) + 1
+    reach = rim + _REACH
+    top, left = max(0, box.top - reach), max(0, box.left - reach)
+    near = Box(top, left, box.bottom + reach, box.right + reach)
+    grey, lungs = (np.ascontiguousarray(near.of(one)) for one in (picture, figure.lungs))
     hull = convex_hull(lungs)
-    rim = 2 * max(2, round(_RIM * grey.shape[1])) + 1
     thorax = cv2.dilate(hull, _ellipse(rim)) > 0
     inside = hull.astype(bool)
     air = np.percentile(grey[lungs], _AIR_PERCENTILE)
@@ -199,19 +203,19 @@ def measure(figure: Figure) -> Measures | None:
     if not tissue.any():
         return None
     contrast = max(float(np.median(grey[tissue]) - air), 1.0)
-    chest = np.clip((box.of(grey) - air) / contrast, -0.2, 1.2)
+    chest = np.clip((box.of(picture) - air) / contrast, -0.2, 1.2)
     return Measures(
         separation=_separation(grey[thorax]),
         sharpness=_sharpness(grey, lungs) / contrast,
         roughness=_roughness(grey, lungs, inside & ~lungs, tissue) / contrast,
         evenness=_evenness(grey[thorax]),
         likeness=_likeness(chest),
-        filling=_filling(lungs, inside, box.left, box.right),
-        width=box.width / grey.shape[1],
-        depth=box.height / grey.shape[1],
+        filling=_filling(figure.lungs, inside, box.left, box.right),
+        width=box.width / picture.shape[1],
+        depth=box.height / picture.shape[1],
         aspect=box.height / box.width,
-        elongation=grey.shape[1] / grey.shape[0],
-        quarters=_quarters(grey, box.of(lungs)),
+        elongation=picture.shape[1] / picture.shape[0],
+        quarters=_quarters(picture, box.of(figure.lungs)),
     )
 
 
