@@ -8,7 +8,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from covidct.imaging.ct_slice import CTSlice
-from covidct.imaging.lungs import Box, bounding_box
+from covidct.imaging.lungs import bounding_box
 from covidct.imaging.pixels import ramp
 
 # Of 255 bits. By eye, all 32 pairs of COVID-CT up to here show one patient in the same or in
@@ -48,12 +48,7 @@ def _lungs(ct_slice: CTSlice) -> np.ndarray:
     if lungs.width < figure.width / 3:  # none, or one of them missed
         return figure.of(pixels)
     margin = round(_MARGIN * (max(lungs.width, lungs.height) - 1))
-    return Box(
-        max(figure.top, lungs.top - margin),
-        max(figure.left, lungs.left - margin),
-        min(figure.bottom, lungs.bottom + margin),
-        min(figure.right, lungs.right + margin),
-    ).of(pixels)
+    return lungs.grown(margin, figure).of(pixels)
 
 
 def near_pairs(fingerprints: np.ndarray, most: int = NEARLY_THE_SAME) -> list[tuple[int, int]]:

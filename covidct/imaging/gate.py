@@ -191,9 +191,7 @@ def measure(figure: Figure) -> Measures | None:
         return None
     picture, box = _smoothed(figure.grey), bounding_box(figure.lungs)
     rim = 2 * max(2, round(_RIM * picture.shape[1])) + 1
-    reach = rim + _REACH
-    top, left = max(0, box.top - reach), max(0, box.left - reach)
-    near = Box(top, left, box.bottom + reach, box.right + reach)
+    near = box.grown(rim + _REACH, Box(0, 0, *picture.shape))
     grey, lungs = (np.ascontiguousarray(near.of(one)) for one in (picture, figure.lungs))
     hull = convex_hull(lungs)
     thorax = cv2.dilate(hull, _ellipse(rim)) > 0

@@ -4,7 +4,7 @@ Published slices come with unknown windows, margins and letters, so nothing is a
 absolute intensities: lung is what is darker than the body wall that encloses it.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 
 import cv2
@@ -47,6 +47,15 @@ class Box:
     def of(self, image: np.ndarray) -> np.ndarray:
         """The part of an image (H, W, ...) inside the box, as a view."""
         return image[self.top : self.bottom, self.left : self.right]
+
+    def grown(self, margin: int, within: "Box") -> "Box":
+        """The box with a margin around it, as far as another one reaches."""
+        return Box(
+            max(within.top, self.top - margin),
+            max(within.left, self.left - margin),
+            min(within.bottom, self.bottom + margin),
+            min(within.right, self.right + margin),
+        )
 
 
 def bounding_box(mask: np.ndarray) -> Box:
@@ -166,13 +175,7 @@ def chest_box(figure: Box, mask: np.ndarray) -> Box:
     if lungs.width - 1 < _NARROWEST_CHEST * figure.width:
         return figure
     bottom = max(lungs.bottom, lungs.top + round(_LEAST_DEPTH * lungs.width))
-    margin = round(_CROP_MARGIN * lungs.width)
-    return Box(
-        max(figure.top, lungs.top - margin),
-        max(figure.left, lungs.left - margin),
-        min(figure.bottom, bottom + margin),
-        min(figure.right, lungs.right + margin),
-    )
+    return replace(lungs, bottom=bottom).grown(round(_CROP_MARGIN * lungs.width), figure)
 
 
 def thorax_cover(mask: np.ndarray, crop: Box) -> np.ndarray:
