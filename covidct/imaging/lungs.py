@@ -186,14 +186,13 @@ def thorax_cover(mask: np.ndarray, crop: Box) -> np.ndarray:
         crop: from :func:`chest_box`.
 
     Returns:
-        bool (H, W); the whole crop where the mask spans too little of it to draw a hull.
+        uint8 (h, w), 0 or 1, on the crop; all 1 where the mask spans too little to draw a hull.
     """
-    if bounding_box(mask).width - 1 < _NARROWEST_CHEST * crop.width:
-        cover = np.zeros(mask.shape, bool)
-        crop.of(cover)[:] = True
-        return cover
+    lungs = np.ascontiguousarray(crop.of(mask))
+    if bounding_box(lungs).width - 1 < _NARROWEST_CHEST * crop.width:
+        return np.ones(lungs.shape, np.uint8)
     rim = max(3, round(_THORAX_RIM * crop.width)) | 1
-    return cv2.dilate(convex_hull(mask), _ellipse(rim)).astype(bool)
+    return cv2.dilate(convex_hull(lungs), _ellipse(rim))
 
 
 def convex_hull(mask: np.ndarray) -> np.ndarray:
@@ -217,24 +216,21 @@ def _ellipse(side: int) -> np.ndarray:
 
 def _enclosed_regions(dark: np.ndarray) -> np.ndarray:
     """Dark components that are large enough and are not the air around the patient."""
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(dark, connectivity=4)
-    keep = np.zeros(count, np.uint8)
-    height, width = dark.shape
-    edge = np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])
-    contact = np.bincount(edge, minlength=count)
+    count, labels = cv2.connectedComponents(dark, connectivity=4)
+
+    def pixels_in(*places: np.ndarray) -> np.ndarray:
+        """How many pixels each component has there, int (count,)."""
+        return sum(np.bincount(place.ravel(), minlength=count) for place in places)
+
+    edges = labels[0], labels[-1], labels[:, 0], labels[:, -1]
     ends = slice(_CORNER), slice(-_CORNER, None)
-    corners = set().union(*(np.unique(labels[place]).tolist() for place in product(ends, ends)))
-    for component in range(1, count):
-        area = stats[component, cv2.CC_STAT_AREA]
-        if area < _MIN_COMPONENT_SHARE * dark.size:
-            continue
-        spans = (
-            stats[component, cv2.CC_STAT_WIDTH] == width
-            and stats[component, cv2.CC_STAT_HEIGHT] == height
-        )
-        touches = contact[component] > _OUTSIDE_CONTACT_SHARE * np.sqrt(area) * 4
-        keep[component] = not (component in corners or spans or touches)
-    return keep[labels]
+    area = pixels_in(labels)
+    spans = np.all([pixels_in(edge) for edge in edges], axis=0)
+    touches = pixels_in(*edges) > _OUTSIDE_CONTACT_SHARE * np.sqrt(area) * 4
+    in_corner = pixels_in(*(labels[place] for place in product(ends, ends))) > 0
+    keep = (area >= _MIN_COMPONENT_SHARE * dark.size) & ~(spans | touches | in_corner)
+    keep[0] = False
+    return keep.view(np.uint8).take(labels)
 
 
 def _fill_holes(mask: np.ndarray) -> np.ndarray:

@@ -92,6 +92,11 @@ def heat_map(classifier: Classifier, evidence: Evidence, method: str = DEFAULT) 
     return on_slice_grid(coarse_map(METHODS[method], classifier, evidence), evidence, method)
 
 
+def lung_share(classifier: Classifier, evidence: Evidence, method: str = DEFAULT) -> float | None:
+    """What :attr:`HeatMap.lung_share` is, where the map itself is not asked for."""
+    return evidence.chest.share_in_lungs(coarse_map(METHODS[method], classifier, evidence))
+
+
 def coarse_map(method: Method, classifier: Classifier, evidence: Evidence) -> np.ndarray:
     """Evidence for the predicted class on the network's grid, float32 (h, w), not negative."""
     return np.maximum(method.compute(classifier, evidence), 0).astype(np.float32)

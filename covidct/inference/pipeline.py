@@ -16,7 +16,7 @@ from covidct.imaging.readers import read_slice
 from covidct.imaging.series import Series
 from covidct.imaging.sources import File
 from covidct.inference.classifier import AT_A_TIME, Classifier, Evidence, Prediction
-from covidct.inference.heatmap import heat_map
+from covidct.inference.heatmap import lung_share
 
 BATCH = 4  # larger ones leave the processor's cache and are slower
 _AHEAD = 4  # batches that are read before the network asks for them
@@ -79,7 +79,7 @@ def judge_many(classifier: Classifier, reads: Iterable[Callable[[], CTSlice]]) -
 
 
 def _judged(classifier: Classifier, look: Evidence, notes: tuple[str, ...]) -> Judged:
-    return Judged(look.prediction, heat_map(classifier, look).lung_share, notes)
+    return Judged(look.prediction, lung_share(classifier, look), notes)
 
 
 def _batches(items: Iterator[Item]) -> Iterator[list[Item]]:
