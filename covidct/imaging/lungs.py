@@ -178,20 +178,19 @@ def chest_box(figure: Box, mask: np.ndarray) -> Box:
     return replace(lungs, bottom=bottom).grown(round(_CROP_MARGIN * lungs.width), figure)
 
 
-def thorax_cover(mask: np.ndarray, crop: Box) -> np.ndarray:
+def thorax_cover(lungs: np.ndarray) -> np.ndarray:
     """The lungs' convex hull with a narrow rim: lungs, mediastinum, and consolidated lung too.
 
     Args:
-        mask: bool (H, W) from :meth:`Figure.lung_mask`.
-        crop: from :func:`chest_box`.
+        lungs: bool (h, w), the part of :meth:`Figure.lung_mask` inside :func:`chest_box`.
 
     Returns:
-        uint8 (h, w), 0 or 1, on the crop; all 1 where the mask spans too little to draw a hull.
+        uint8 (h, w), 0 or 1; all 1 where the lungs span too little to draw a hull.
     """
-    lungs = np.ascontiguousarray(crop.of(mask))
-    if bounding_box(lungs).width - 1 < _NARROWEST_CHEST * crop.width:
+    width = lungs.shape[1]
+    if bounding_box(lungs).width - 1 < _NARROWEST_CHEST * width:
         return np.ones(lungs.shape, np.uint8)
-    rim = max(3, round(_THORAX_RIM * crop.width)) | 1
+    rim = max(3, round(_THORAX_RIM * width)) | 1
     return cv2.dilate(convex_hull(lungs), _ellipse(rim))
 
 

@@ -102,7 +102,7 @@ def find_chest(ct_slice: CTSlice, image_size: tuple[int, int]) -> Chest:
     height, width = (max(1, round(side * scale)) for side in (crop.height, crop.width))
     top, left = (image_size[0] - height) // 2, (image_size[1] - width) // 2
     placed = Box(top, left, top + height, left + width)
-    layers = [crop.of(ct_slice.pixels), thorax_cover(lungs, crop), crop.of(lungs)]
+    layers = [crop.of(ct_slice.pixels), thorax_cover(crop.of(lungs)), crop.of(lungs)]
     grey, thorax, aerated = cv2.split(
         cv2.resize(
             np.stack(layers, axis=-1, dtype=np.float32),

@@ -92,9 +92,9 @@ def heat_map(classifier: Classifier, evidence: Evidence, method: str = DEFAULT) 
     return on_slice_grid(coarse_map(METHODS[method], classifier, evidence), evidence, method)
 
 
-def lung_share(classifier: Classifier, evidence: Evidence, method: str = DEFAULT) -> float | None:
-    """What :attr:`HeatMap.lung_share` is, where the map itself is not asked for."""
-    return evidence.chest.share_in_lungs(coarse_map(METHODS[method], classifier, evidence))
+def lung_share(classifier: Classifier, evidence: Evidence) -> float | None:
+    """:attr:`HeatMap.lung_share` of the default method, without drawing the map."""
+    return evidence.chest.share_in_lungs(coarse_map(METHODS[DEFAULT], classifier, evidence))
 
 
 def coarse_map(method: Method, classifier: Classifier, evidence: Evidence) -> np.ndarray:
