@@ -17,7 +17,7 @@ from covidct.data.index import Item, Skipped, read_index
 from covidct.errors import DatasetError, UnreadableSlice
 from covidct.evaluation.metrics import share_among_patients
 from covidct.evaluation.review import AUDIT_FILE
-from covidct.evaluation.robustness import CHANGES, IN_FLOATS, Change, turned_over
+from covidct.evaluation.robustness import CHANGES, IN_FLOATS, Change, labels_after
 from covidct.evaluation.shortcuts import (
     BORDER_SHAPE_SIZE,
     NETWORK,
@@ -29,6 +29,7 @@ from covidct.imaging.blanking import only_lungs, without_lungs
 from covidct.imaging.ct_slice import CTSlice
 from covidct.imaging.readers import read_slice
 from covidct.imaging.sources import load
+from covidct.inference.calibration import POSITIVE
 from covidct.inference.classifier import Classifier, Evidence
 
 EVERYTHING, ALL_BUT_LUNGS, ONLY_LUNGS = "everything", "all but the lungs", "only the lungs"
@@ -50,8 +51,9 @@ class _Seen:
         picture: features of the slice.
         network: features of what the network saw of it.
         scores: higher speaks for COVID-19, by what was shown; empty where no lungs were found.
-        flips: by the name of the change, None where the changed file is refused; empty where no
-            change was tried.
+        label: "Positive" or "Negative".
+        changed: the label by the name of the change, None where the changed file is refused; empty
+            where no change was tried.
     """
 
     item: Item
@@ -59,7 +61,8 @@ class _Seen:
     picture: dict[str, np.ndarray]
     network: dict[str, np.ndarray]
     scores: dict[str, float]
-    flips: dict[str, bool | None]
+    label: str
+    changed: dict[str, str | None]
 
 
 def audit(
@@ -81,7 +84,8 @@ def audit(
     Returns:
         What ``audit.json`` holds: model_id, split, n, patients, skipped, without_lungs; "forests",
         AUC of random forests; "anatomy", AUC of the network on slices where lungs were found;
-        "flips", shares of labels that changed, of at most 250 slices from all over the split.
+        "flips", shares of labels that changed, of at most 250 slices from all over the split, and
+        how many of them to "Positive".
         Figures that cannot be measured on so few patients are None. Each row says its target, a
         greatest value or None, and whether the figure meets it.
 
@@ -107,7 +111,7 @@ def audit(
         "without_lungs": sum(not one.scores for one in seen),
         "forests": _forest_rows(seen),
         "anatomy": _anatomy_rows([one for one in seen if one.scores]),
-        "flips": [_flip_row(change, [one for one in seen if one.flips]) for change in asked],
+        "flips": [_flip_row(change, [one for one in seen if one.changed]) for change in asked],
     }
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
@@ -142,16 +146,16 @@ def _look(
     to_change: frozenset[Item],
     asked: Mapping[Change, Classifier],
 ) -> list[_Seen]:
-    """What is kept of a batch; of some slices also whether their verdict turns over when they are
-    changed and the classifier of that change is asked."""
+    """What is kept of a batch; of some slices also the label when they are changed and the
+    classifier of that change is asked."""
     looks = classifier.look_at_many([ct_slice for _, _, ct_slice in batch])
     scores = _scores(classifier, looks)
-    flips = [{} for _ in batch]
+    labels_changed: list[dict[str, str | None]] = [{} for _ in batch]
     tried = [i for i, (item, _, _) in enumerate(batch) if item in to_change]
-    slices, unchanged = [batch[i][2] for i in tried], [looks[i].prediction for i in tried]
+    slices = [batch[i][2] for i in tried]
     for change, other in asked.items():
-        for i, flip in zip(tried, turned_over(other, slices, unchanged, change), strict=True):
-            flips[i][change.name] = flip
+        for i, label in zip(tried, labels_after(other, slices, change), strict=True):
+            labels_changed[i][change.name] = label
     return [
         _Seen(
             item,
@@ -159,10 +163,11 @@ def _look(
             picture_features(ct_slice.pixels),
             network_features(look.chest.pixels),
             score,
-            flip,
+            look.prediction.label,
+            changed,
         )
-        for (item, data, ct_slice), look, score, flip in zip(
-            batch, looks, scores, flips, strict=True
+        for (item, data, ct_slice), look, score, changed in zip(
+            batch, looks, scores, labels_changed, strict=True
         )
     ]
 
@@ -220,12 +225,15 @@ def _anatomy_rows(seen: Sequence[_Seen]) -> list[dict[str, Any]]:
 
 
 def _flip_row(change: Change, seen: Sequence[_Seen]) -> dict[str, Any]:
-    compared = [one for one in seen if one.flips[change.name] is not None]
-    flipped = np.array([one.flips[change.name] for one in compared], bool)
+    compared = [one for one in seen if one.changed[change.name] is not None]
+    before = np.array([one.label for one in compared], str)
+    after = np.array([one.changed[change.name] for one in compared], str)
+    flipped = before != after
     share = share_among_patients(flipped, _patients(compared)) if compared else None
     return {
         "change": change.name,
         "flipped": int(flipped.sum()),
+        "to_positive": int(np.sum(after[flipped] == POSITIVE)),
         "n": len(compared),
         "excluded": len(seen) - len(compared),
         **_judged("share", share, change.target),

@@ -35,8 +35,9 @@ def _flips(rows: Iterable[Mapping[str, Any]]) -> Iterable[str]:
     yield "Verdicts that turn over when what must not matter changes"
     for row in rows:
         counts = f"{row['flipped']} of {row['n']}"
+        ways = f", {row['to_positive']} of them to Positive" if row["flipped"] else ""
         refused = f" ({row['excluded']} could not be read so)" if row["excluded"] else ""
-        yield f"  {row['change']:29s} {counts:>12s} {_figure(row, 'share', '.1%')}{refused}"
+        yield f"  {row['change']:29s} {counts:>12s} {_figure(row, 'share', '.1%')}{ways}{refused}"
 
 
 def _figure(row: Mapping[str, Any], name: str, style: str) -> str:

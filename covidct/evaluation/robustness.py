@@ -10,7 +10,7 @@ import numpy as np
 from covidct.errors import UnreadableSlice
 from covidct.imaging.ct_slice import CTSlice
 from covidct.imaging.readers import read_slice
-from covidct.inference.classifier import Classifier, Prediction
+from covidct.inference.classifier import Classifier
 
 _STORED, _SHOWN = 0.03, 0.05
 _SHIFT = 0.05
@@ -32,28 +32,21 @@ class Change:
     target: float
 
 
-def turned_over(
-    classifier: Classifier,
-    ct_slices: Sequence[CTSlice],
-    unchanged: Sequence[Prediction],
-    change: Change,
-) -> list[bool | None]:
-    """Whether the label of each slice becomes another; None where the changed file is refused.
+def labels_after(
+    classifier: Classifier, ct_slices: Sequence[CTSlice], change: Change
+) -> list[str | None]:
+    """The label of each slice when it is changed; None where the changed file is refused.
 
     The changed file is read and preprocessed anew, as if it had been uploaded so.
 
     Args:
         classifier: the model.
         ct_slices: the slices as they are.
-        unchanged: the verdicts on them.
         change: what is done to them.
     """
     changed = [_read(change.to_file(ct_slice.pixels)) for ct_slice in ct_slices]
     looks = iter(classifier.look_at_many([one for one in changed if one is not None]))
-    return [
-        None if one is None else next(looks).prediction.label != before.label
-        for one, before in zip(changed, unchanged, strict=True)
-    ]
+    return [None if one is None else next(looks).prediction.label for one in changed]
 
 
 def _read(data: bytes) -> CTSlice | None:

@@ -66,6 +66,21 @@ def test_a_network_that_hears_nothing_flips_nothing_and_tells_nothing(of_framed)
     assert {row["roc_auc"] for row in figures["anatomy"]} == {0.5}
 
 
+def test_it_is_told_which_way_verdicts_turn(linear_classifier, phantom_dataset, tmp_path):
+    def turned(to_right):
+        weights = np.full((48, 64), 1 / 48 / 64)
+        weights[:, :32] *= -1
+        rows = audit(linear_classifier(weights * to_right), phantom_dataset, "all", tmp_path)[
+            "flips"
+        ]
+        return next(row for row in rows if row["change"] == "mirror")
+
+    one, other = turned(1), turned(-1)
+    assert one["flipped"] == other["flipped"] > 12
+    assert one["to_positive"] + other["to_positive"] == one["flipped"]
+    assert one["to_positive"] != other["to_positive"]
+
+
 def test_what_is_written_is_what_is_returned_and_as_agreed(of_framed):
     figures, out = of_framed
     assert json.loads((out / "audit.json").read_text()) == figures
@@ -87,7 +102,7 @@ def test_what_is_written_is_what_is_returned_and_as_agreed(of_framed):
         "only the lungs": None,
     }
     for row in figures["flips"]:
-        names = {"change", "flipped", "n", "excluded", "share", "share_ci95"}
+        names = {"change", "flipped", "to_positive", "n", "excluded", "share", "share_ci95"}
         assert set(row) == names | judged
         stored = row["change"].startswith(("JPEG", "PNG", "resize"))
         assert row["target"] == (0.03 if stored else 0.05)

@@ -26,7 +26,8 @@ _PARTS = {
     ),
     audit_tables.flips: (
         "What turns verdicts over that must not matter",
-        "The same slice, stored or sized otherwise, should get the same verdict.",
+        "The same slice, stored or sized otherwise, should get the same verdict. Where nearly all "
+        "turn to Positive, the change makes slices look more like COVID-19.",
     ),
 }
 

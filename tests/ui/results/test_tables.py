@@ -53,3 +53,11 @@ def test_targets_are_told_in_words_and_texts_are_never_markup(met, said):
     shown = audit_tables.flips({"flips": [row | {"share_ci95": [0.01, 0.16]}]})
     assert f"{said}: at most 3%" in shown
     assert "&lt;b&gt;half" in shown and "<b>half" not in shown
+
+
+def test_it_is_told_which_way_verdicts_turned_if_any_did():
+    row = {"change": "half", "flipped": 2, "n": 40, "share": 0.05, "target": 0.03, "met": False}
+    told = "1 of them to Positive"
+    assert told in audit_tables.flips({"flips": [row | {"to_positive": 1}]})
+    none = row | {"flipped": 0, "to_positive": 0, "share": 0.0}
+    assert "to Positive" not in audit_tables.flips({"flips": [none, row]})
