@@ -10,6 +10,7 @@ import csv
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import cache
 from os import PathLike
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -35,7 +36,15 @@ from covidct.models.network import build_network, copy_weights
 from covidct.spreadsheets import harmless
 from covidct.training.config import TrainConfig
 from covidct.training.keep import keep_model, round_to_half_precision, with_maps_of
-from covidct.training.probe import Head, PartFeatures, PooledViews, parts_of, pooled_views, solve
+from covidct.training.probe import (
+    LABEL_SMOOTHING,
+    Head,
+    PartFeatures,
+    PooledViews,
+    parts_of,
+    pooled_views,
+    solve,
+)
 
 FOLDS = 5
 TABLE_FILE, OUT_OF_FOLD_FILE = "cross_validation.json", "out_of_fold.csv"
@@ -65,6 +74,8 @@ class Recipe:
         weight: of a part's logit in the sum.
         mirrored: whether a trunk sees the mirror image as well.
         blank_weight: of a slice without its lungs, against 1 for one with them.
+        label_smoothing: the share of a slice's weight that counts for the other class.
+        regularisation: of each part's logistic regression, against 1 for as strong as is kept.
         views: how many of the views are used; None is all.
         features: which pooled features are used, values by property.
     """
@@ -74,11 +85,13 @@ class Recipe:
     weight: Callable[[Part], float] = lambda part: part.weight
     mirrored: Callable[[Trunk], bool] = lambda trunk: trunk.gains_by_mirror
     blank_weight: float = 1.0
+    label_smoothing: float = LABEL_SMOOTHING
+    regularisation: float = 1.0
     views: int | None = None
     features: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
-    def solvings(self, parts: Sequence[PartFeatures], sources: int) -> list["_Solving"]:
-        """How it solves the head of each part from which it takes features; none if it takes none.
+    def terms(self, parts: Sequence[PartFeatures], sources: int) -> list["_Term"]:
+        """The logit's terms, one for each part from which it takes features.
 
         Recipes of which this is the same are the same for that network and number of sources.
         """
@@ -89,14 +102,19 @@ class Recipe:
         }
         largest = max((self.weight(parts[one].part) for one in taken), default=1.0)
         return [
-            _Solving(
-                features=features,
-                mirrored=self.mirrored(parts[one].trunk),
+            _Term(
+                _Solving(
+                    features=features,
+                    second_weight=self.second_weight(parts[one].part) if sources > 1 else 0.0,
+                    blank_weight=self.blank_weight,
+                    label_smoothing=self.label_smoothing,
+                    views=self.views,
+                    inverse_regularisation=(
+                        parts[one].part.inverse_regularisation / self.regularisation
+                    ),
+                ),
                 weight=self.weight(parts[one].part) / largest,
-                second_weight=self.second_weight(parts[one].part) if sources > 1 else 0.0,
-                blank_weight=self.blank_weight,
-                views=self.views,
-                inverse_regularisation=parts[one].part.inverse_regularisation,
+                mirrored=self.mirrored(parts[one].trunk),
             )
             for one, features in taken.items()
         ]
@@ -110,16 +128,28 @@ class _Solving(NamedTuple):
 
     Attributes:
         features: the positions of the pooled features that it takes.
-        weight: of its logit in the sum, against 1 for the part that counts most.
     """
 
     features: tuple[int, ...]
-    mirrored: bool
-    weight: float
     second_weight: float
     blank_weight: float
+    label_smoothing: float
     views: int | None
     inverse_regularisation: float
+
+
+class _Term(NamedTuple):
+    """What a part's head adds to the logit.
+
+    Attributes:
+        solving: how the head is solved.
+        weight: of its logit in the sum, against 1 for the part that counts most.
+        mirrored: whether it is asked of the mirror image as well.
+    """
+
+    solving: _Solving
+    weight: float
+    mirrored: bool
 
 
 KEPT = Recipe("as kept")
@@ -132,6 +162,9 @@ _VARIATIONS = (
     Recipe("without Astra's second stage", features={"part": ("stage 3", "early")}),
     Recipe("without Astra's third stage", features={"part": ("stage 2", "early")}),
     Recipe("all parts weighed the same", weight=lambda _: 1.0),
+    Recipe("labels not smoothed", label_smoothing=0.0),
+    Recipe("labels smoothed twice as much", label_smoothing=2 * LABEL_SMOOTHING),
+    Recipe("regularised three times as strongly", regularisation=3.0),
     Recipe("slices without lungs not shown", blank_weight=0.0),
     Recipe("slices without lungs weighed four times", blank_weight=4.0),
     Recipe("each slice shown once, unchanged", views=1),
@@ -199,20 +232,21 @@ def cross_validate(
         sources.append(_show(network, half, config, progress))
     first = sources[0].slices
     parts, folds = parts_of(network), _folds(first.items, config.seed)
-    kept = KEPT.solvings(parts, len(sources))
+    kept = KEPT.terms(parts, len(sources))
     recipes = {KEPT.name: kept}
     for variation in _VARIATIONS:
-        solvings = variation.solvings(parts, len(sources))
-        if solvings and solvings != kept:
-            recipes[variation.name] = solvings
+        terms = variation.terms(parts, len(sources))
+        if terms and terms != kept:
+            recipes[variation.name] = terms
+    solved = _solver(sources)
     logits = {
-        name: _out_of_fold(recipes[name], sources, folds)
+        name: _out_of_fold(recipes[name], sources[0], folds, solved)
         for name in progress(list(recipes), "Cross-validating")
     }
     rows = [_row(name, logits[name], first.labels, folds) for name in recipes]
     calibration = fit_calibration(logits[KEPT.name], first.labels)
     verdicts = _verdicts(first, calibration, logits[KEPT.name])
-    blank = _out_of_fold(kept, sources, folds, without_lungs=True)
+    blank = _out_of_fold(kept, sources[0], folds, solved, without_lungs=True)
     figures = {
         "folds": FOLDS,
         "roc_auc_folds": rows[0]["roc_auc_folds"],
@@ -225,7 +259,7 @@ def cross_validate(
     out.mkdir(parents=True, exist_ok=True)
     replace_text(out / TABLE_FILE, json.dumps(figures, indent=2, ensure_ascii=False) + "\n")
     _write_out_of_fold(out / OUT_OF_FOLD_FILE, first.items, folds, logits[KEPT.name], calibration)
-    _head(kept, sources, np.arange(len(folds))).put_into(network)
+    _head(kept, range(len(folds)), solved).put_into(network)
     card = _keep(out, network, config, calibration, figures, sources, progress)
     write_evaluation(
         out / EVALUATION_FOLDER,
@@ -272,49 +306,55 @@ def _folds(items: Sequence[Item], seed: int) -> np.ndarray:
     return folds
 
 
-def _head(solvings: Sequence[_Solving], sources: Sequence[_Shown], training: np.ndarray) -> Head:
-    """Solved part by part on some of the first source's slices and all of the second's.
+def _solver(sources: Sequence[_Shown]) -> Callable[[_Solving, tuple[int, ...]], Head]:
+    """Solves heads on some of the first source's slices and all of the second's, each only once."""
 
-    Returns:
-        The head of the pooled features that are taken, in the order of the parts.
-    """
-    chosen = [training, *(np.arange(len(other.pooled.labels)) for other in sources[1:])]
-    heads = []
-    for how in solvings:
+    @cache
+    def solved(how: _Solving, training: tuple[int, ...]) -> Head:
+        chosen = [training, *(range(len(other.pooled.labels)) for other in sources[1:])]
+        weights = (1.0, how.second_weight)
         shown = [
-            (other.pooled.of(some, np.array(how.features), slice(how.views)), weight)
-            for other, some, weight in zip(sources, chosen, (1.0, how.second_weight), strict=False)
+            (other.pooled.of(np.array(some), np.array(how.features), slice(how.views)), weight)
+            for other, some, weight in zip(sources, chosen, weights, strict=False)
             if weight
         ]
-        heads.append(
-            solve(
-                shown,
-                balanced=True,
-                inverse_regularisation=how.inverse_regularisation,
-                blank_weight=how.blank_weight,
-            )
+        return solve(
+            shown,
+            balanced=True,
+            inverse_regularisation=how.inverse_regularisation,
+            blank_weight=how.blank_weight,
+            label_smoothing=how.label_smoothing,
         )
-    return Head.sum_of(heads, [how.weight for how in solvings])
+
+    return solved
+
+
+def _head(terms: Sequence[_Term], training: Iterable[int], solved: Callable) -> Head:
+    """The head of the pooled features that are taken, in the order of the parts."""
+    training = tuple(training)
+    return Head.sum_of(
+        [solved(term.solving, training) for term in terms], [term.weight for term in terms]
+    )
 
 
 def _out_of_fold(
-    solvings: Sequence[_Solving],
-    sources: Sequence[_Shown],
+    terms: Sequence[_Term],
+    shown: _Shown,
     folds: np.ndarray,
+    solved: Callable,
     *,
     without_lungs: bool = False,
 ) -> np.ndarray:
     """The logit of each slice of the first source by a head that saw none of its patient."""
-    first = sources[0]
-    straight, turned = first.pooled.views[0], first.mirrored
+    straight, turned = shown.pooled.views[0], shown.mirrored
     if without_lungs:
-        straight = turned = first.pooled.without_lungs
-    taken = np.concatenate([how.features for how in solvings])
-    mirrored = np.concatenate([np.full(len(how.features), how.mirrored) for how in solvings])
+        straight = turned = shown.pooled.without_lungs
+    taken = np.concatenate([term.solving.features for term in terms])
+    mirrored = np.concatenate([[term.mirrored] * len(term.solving.features) for term in terms])
     logits = np.empty(len(folds))
     for fold in range(FOLDS):
         held_out = folds == fold
-        head = _head(solvings, sources, np.flatnonzero(~held_out))
+        head = _head(terms, np.flatnonzero(~held_out), solved)
         one_way = straight[held_out][:, taken]
         other_way = np.where(mirrored, turned[held_out][:, taken], one_way)
         logits[held_out] = (head.logits(one_way) + head.logits(other_way)) / 2

@@ -154,8 +154,8 @@ _ASTRA = Trunk(
     "Astra",
     astra_resnet,
     (
-        Part("stage 2", 1, 0.05, weight=1.0, second_weight=0.0),
-        Part("stage 3", 1, 0.05, weight=1.0, second_weight=0.33),
+        Part("stage 2", 1, 0.15, weight=1.0, second_weight=0.0),
+        Part("stage 3", 1, 0.15, weight=1.0, second_weight=0.33),
     ),
 )
 
@@ -171,7 +171,7 @@ BACKBONES = {
                 Trunk(
                     "Lite",
                     _early_lite,
-                    (Part("early", 2, 0.005, weight=0.6, second_weight=0.0),),
+                    (Part("early", 2, 0.015, weight=0.6, second_weight=0.1),),
                     scale=0.75,
                     gains_by_mirror=False,
                 ),

@@ -71,7 +71,7 @@ def test_a_backbone_of_one_trunk_is_not_told_of_others(phantom_dataset, tmp_path
 def test_weighing_parts_the_same_changes_nothing_where_they_weigh_the_same(backbone):
     parts = parts_of(build_network(backbone, (48, 64), pretrained=False))
     evenly = Recipe("all parts weighed the same", weight=lambda _: 1.0)
-    is_the_same = evenly.solvings(parts, 1) == KEPT.solvings(parts, 1)
+    is_the_same = evenly.terms(parts, 1) == KEPT.terms(parts, 1)
     assert is_the_same == (len({one.part.weight for one in parts}) == 1)
 
 

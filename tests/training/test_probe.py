@@ -75,6 +75,18 @@ def test_the_parts_logits_are_summed(slices):
     assert np.allclose(head.logits(pooled.views[0]), summed, atol=1e-3)
 
 
+def test_smoothed_labels_make_no_logit_extreme(network, slices):
+    pooled = pooled_views(network, slices, unit_preprocess_input, Augmentation(), views=2, seed=0)
+    sure, smoothed = (
+        solve([(pooled, 1.0)], balanced=True, inverse_regularisation=1.0, label_smoothing=smoothing)
+        for smoothing in (0.0, 0.2)
+    )
+    shown, blank = pooled.views[0], pooled.without_lungs
+    assert np.abs(sure.logits(shown)).mean() > np.abs(smoothed.logits(shown)).mean()
+    assert np.abs(smoothed.logits(shown)).max() < 2 * np.log(0.8 / 0.2)
+    assert np.abs(smoothed.logits(blank)).mean() < np.abs(smoothed.logits(shown)).mean() / 2
+
+
 def test_how_a_second_source_differs_as_a_whole_does_not_matter(network, slices):
     pooled = pooled_views(network, slices, unit_preprocess_input, Augmentation(), views=2, seed=0)
     brighter = replace(pooled, views=pooled.views + 3, without_lungs=pooled.without_lungs + 3)
