@@ -95,28 +95,26 @@ class Recipe:
 
         Recipes of which this is the same are the same for that network and number of sources.
         """
-        taken = {
-            one: features
-            for one, (_, _, origins) in enumerate(parts)
-            if (features := tuple(i for i, origin in origins.items() if self._takes(origin)))
-        }
-        largest = max((self.weight(parts[one].part) for one in taken), default=1.0)
+        taken = [
+            (one, features)
+            for one in parts
+            if (features := tuple(i for i, origin in one.origins.items() if self._takes(origin)))
+        ]
+        largest = max((self.weight(one.part) for one, _ in taken), default=1.0)
         return [
             _Term(
                 _Solving(
                     features=features,
-                    second_weight=self.second_weight(parts[one].part) if sources > 1 else 0.0,
+                    second_weight=self.second_weight(one.part) if sources > 1 else 0.0,
                     blank_weight=self.blank_weight,
                     label_smoothing=self.label_smoothing,
                     views=self.views,
-                    inverse_regularisation=(
-                        parts[one].part.inverse_regularisation / self.regularisation
-                    ),
+                    inverse_regularisation=one.part.inverse_regularisation / self.regularisation,
                 ),
-                weight=self.weight(parts[one].part) / largest,
-                mirrored=self.mirrored(parts[one].trunk),
+                weight=self.weight(one.part) / largest,
+                mirrored=self.mirrored(one.trunk),
             )
-            for one, features in taken.items()
+            for one, features in taken
         ]
 
     def _takes(self, origin: Mapping[str, str]) -> bool:
@@ -350,7 +348,9 @@ def _out_of_fold(
     if without_lungs:
         straight = turned = shown.pooled.without_lungs
     taken = np.concatenate([term.solving.features for term in terms])
-    mirrored = np.concatenate([[term.mirrored] * len(term.solving.features) for term in terms])
+    mirrored = np.repeat(
+        [term.mirrored for term in terms], [len(term.solving.features) for term in terms]
+    )
     logits = np.empty(len(folds))
     for fold in range(FOLDS):
         held_out = folds == fold
