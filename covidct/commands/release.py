@@ -8,6 +8,7 @@ from typing import Any
 
 from covidct.commands import DONE
 from covidct.commands.runs import print_rates
+from covidct.evaluation.audit_text import flips
 
 
 def add_commands(
@@ -69,6 +70,7 @@ def _as_text(figures: dict[str, Any]) -> str:
         f"  expected calibration error {figures['expected_calibration_error']:.3f}",
         f"  {abstaining['uncertain']:.1%} uncertain, accuracy of the rest "
         f"{abstaining['accuracy']:.3f}",
+        *flips(figures["flips"]),
         "",
         "AUC    accuracy  helped",
     ]

@@ -84,6 +84,28 @@ def prepare(
     )
 
 
+def read_anew(slices: PreparedSlices, to_file: Callable[[np.ndarray], bytes]) -> PreparedSlices:
+    """The same slices out of other files, as if these had been uploaded.
+
+    Args:
+        slices: their items are read again.
+        to_file: the other file's bytes from the pixels of a slice, uint8 (H, W).
+
+    Returns:
+        As many slices in the same order. Where the other file is refused a slice stays as it was
+        and is listed in ``skipped``.
+    """
+    pixels, skipped = slices.pixels.copy(), []
+    for position, item in enumerate(slices.items):
+        try:
+            ct_slice = read_slice(to_file(read_slice(item.path).pixels))
+        except UnreadableSlice as error:
+            skipped.append(Skipped(item.path, str(error)))
+        else:
+            pixels[position] = find_chest(ct_slice, pixels.shape[1:3]).pixels
+    return PreparedSlices(pixels, slices.items, tuple(skipped))
+
+
 def training_batches(
     slices: PreparedSlices,
     batch_size: int,

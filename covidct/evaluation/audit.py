@@ -11,13 +11,19 @@ from typing import Any
 
 import numpy as np
 
-from covidct.data.bootstrap import Measured, measured_auc
+from covidct.data.bootstrap import measured_auc
 from covidct.data.file_attributes import FileAttributes, file_attributes
 from covidct.data.index import Item, Skipped, read_index
 from covidct.errors import DatasetError, UnreadableSlice
-from covidct.evaluation.metrics import share_among_patients
+from covidct.evaluation.metrics import judged
 from covidct.evaluation.review import AUDIT_FILE
-from covidct.evaluation.robustness import CHANGES, IN_FLOATS, Change, labels_after
+from covidct.evaluation.robustness import (
+    CHANGES,
+    IN_FLOATS,
+    Change,
+    probabilities_after,
+    turned_over,
+)
 from covidct.evaluation.shortcuts import (
     BORDER_SHAPE_SIZE,
     NETWORK,
@@ -29,7 +35,7 @@ from covidct.imaging.blanking import only_lungs, without_lungs
 from covidct.imaging.ct_slice import CTSlice
 from covidct.imaging.readers import read_slice
 from covidct.imaging.sources import load
-from covidct.inference.calibration import POSITIVE
+from covidct.inference.calibration import Calibration
 from covidct.inference.classifier import Classifier, Evidence
 
 EVERYTHING, ALL_BUT_LUNGS, ONLY_LUNGS = "everything", "all but the lungs", "only the lungs"
@@ -51,9 +57,9 @@ class _Seen:
         picture: features of the slice.
         network: features of what the network saw of it.
         scores: higher speaks for COVID-19, by what was shown; empty where no lungs were found.
-        label: "Positive" or "Negative".
-        changed: the label by the name of the change, None where the changed file is refused; empty
-            where no change was tried.
+        probability: of COVID-19, calibrated.
+        changed: the probability by the name of the change, None where the changed file is refused;
+            empty where no change was tried.
     """
 
     item: Item
@@ -61,8 +67,8 @@ class _Seen:
     picture: dict[str, np.ndarray]
     network: dict[str, np.ndarray]
     scores: dict[str, float]
-    label: str
-    changed: dict[str, str | None]
+    probability: float
+    changed: dict[str, float | None]
 
 
 def audit(
@@ -84,8 +90,8 @@ def audit(
     Returns:
         What ``audit.json`` holds: model_id, split, n, patients, skipped, without_lungs; "forests",
         AUC of random forests; "anatomy", AUC of the network on slices where lungs were found;
-        "flips", shares of labels that changed, of at most 250 slices from all over the split, and
-        how many of them to "Positive".
+        "flips", labels that changed, of at most 250 slices from all over the split, as
+        :func:`covidct.evaluation.robustness.turned_over` tells.
         Figures that cannot be measured on so few patients are None. Each row says its target, a
         greatest value or None, and whether the figure meets it.
 
@@ -111,7 +117,7 @@ def audit(
         "without_lungs": sum(not one.scores for one in seen),
         "forests": _forest_rows(seen),
         "anatomy": _anatomy_rows([one for one in seen if one.scores]),
-        "flips": [_flip_row(change, [one for one in seen if one.changed]) for change in asked],
+        "flips": _flip_rows(asked, classifier.card.calibration, [s for s in seen if s.changed]),
     }
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
@@ -146,16 +152,16 @@ def _look(
     to_change: frozenset[Item],
     asked: Mapping[Change, Classifier],
 ) -> list[_Seen]:
-    """What is kept of a batch; of some slices also the label when they are changed and the
+    """What is kept of a batch; of some slices also the probability when they are changed and the
     classifier of that change is asked."""
     looks = classifier.look_at_many([ct_slice for _, _, ct_slice in batch])
     scores = _scores(classifier, looks)
-    labels_changed: list[dict[str, str | None]] = [{} for _ in batch]
+    all_changed: list[dict[str, float | None]] = [{} for _ in batch]
     tried = [i for i, (item, _, _) in enumerate(batch) if item in to_change]
     slices = [batch[i][2] for i in tried]
     for change, other in asked.items():
-        for i, label in zip(tried, labels_after(other, slices, change), strict=True):
-            labels_changed[i][change.name] = label
+        for i, after in zip(tried, probabilities_after(other, slices, change), strict=True):
+            all_changed[i][change.name] = after
     return [
         _Seen(
             item,
@@ -163,11 +169,11 @@ def _look(
             picture_features(ct_slice.pixels),
             network_features(look.chest.pixels),
             score,
-            look.prediction.label,
+            look.prediction.probability,
             changed,
         )
         for (item, data, ct_slice), look, score, changed in zip(
-            batch, looks, scores, labels_changed, strict=True
+            batch, looks, scores, all_changed, strict=True
         )
     ]
 
@@ -205,7 +211,7 @@ def _forest_rows(seen: Sequence[_Seen]) -> list[dict[str, Any]]:
         {
             "features": features,
             "on": on,
-            **_judged("roc_auc", auc, _FOREST_TARGETS.get((features, on))),
+            **judged("roc_auc", auc, _FOREST_TARGETS.get((features, on))),
         }
         for (features, on), auc in aucs.items()
     ]
@@ -219,35 +225,21 @@ def _anatomy_rows(seen: Sequence[_Seen]) -> list[dict[str, Any]]:
             scores = np.array([one.scores[shown] for one in seen])
             aucs[shown] = measured_auc(labels, scores, patients)
     return [
-        {"shown": shown, "n": len(seen), **_judged("roc_auc", auc, _ANATOMY_TARGETS[shown])}
+        {"shown": shown, "n": len(seen), **judged("roc_auc", auc, _ANATOMY_TARGETS[shown])}
         for shown, auc in aucs.items()
     ]
 
 
-def _flip_row(change: Change, seen: Sequence[_Seen]) -> dict[str, Any]:
-    compared = [one for one in seen if one.changed[change.name] is not None]
-    before = np.array([one.label for one in compared], str)
-    after = np.array([one.changed[change.name] for one in compared], str)
-    flipped = before != after
-    share = share_among_patients(flipped, _patients(compared)) if compared else None
-    return {
-        "change": change.name,
-        "flipped": int(flipped.sum()),
-        "to_positive": int(np.sum(after[flipped] == POSITIVE)),
-        "n": len(compared),
-        "excluded": len(seen) - len(compared),
-        **_judged("share", share, change.target),
-    }
-
-
-def _judged(name: str, figure: Measured | None, target: float | None) -> dict[str, Any]:
-    """A figure with its interval beside the greatest value it should have."""
-    return {
-        name: figure and figure.value,
-        f"{name}_ci95": figure and list(figure.ci95),
-        "target": target,
-        "met": None if figure is None or target is None else figure.value <= target,
-    }
+def _flip_rows(
+    changes: Iterable[Change], calibration: Calibration, seen: Sequence[_Seen]
+) -> list[dict[str, Any]]:
+    before, patients = [one.probability for one in seen], _patients(seen)
+    return [
+        turned_over(
+            change, calibration, before, [one.changed[change.name] for one in seen], patients
+        )
+        for change in changes
+    ]
 
 
 def _labels(seen: Sequence[_Seen]) -> np.ndarray:

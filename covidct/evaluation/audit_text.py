@@ -12,7 +12,7 @@ def as_text(figures: Mapping[str, Any]) -> str:
             f"model {figures['model_id']}",
             *_forests(figures["forests"]),
             *_anatomy(figures["anatomy"], figures["without_lungs"]),
-            *_flips(figures["flips"]),
+            *flips(figures["flips"]),
             *(f"  left out: {skip['file']}: {skip['reason']}" for skip in figures["skipped"]),
         ]
     )
@@ -31,13 +31,26 @@ def _anatomy(rows: Iterable[Mapping[str, Any]], without_lungs: int) -> Iterable[
         yield f"  {row['shown']:42s} {_figure(row, 'roc_auc', '.2f')}"
 
 
-def _flips(rows: Iterable[Mapping[str, Any]]) -> Iterable[str]:
+def flips(rows: Iterable[Mapping[str, Any]]) -> Iterable[str]:
+    """Rows of :func:`covidct.evaluation.robustness.turned_over`, a line each below a title."""
     yield "Verdicts that turn over when what must not matter changes"
     for row in rows:
         counts = f"{row['flipped']} of {row['n']}"
-        ways = f", {row['to_positive']} of them to Positive" if row["flipped"] else ""
         refused = f" ({row['excluded']} could not be read so)" if row["excluded"] else ""
-        yield f"  {row['change']:29s} {counts:>12s} {_figure(row, 'share', '.1%')}{ways}{refused}"
+        figure = _figure(row, "share", ".1%")
+        yield f"  {row['change']:29s} {counts:>12s} {figure}{ways(row)}{refused}"
+
+
+def ways(row: Mapping[str, Any]) -> str:
+    """Which way the verdicts turned, and how many without a warning, as the end of a sentence.
+
+    Audits of before tell less, and nothing turned over tells nothing.
+    """
+    if not row["flipped"]:
+        return ""
+    told = {"to_positive": "to Positive", "both_decided": "without an “Uncertain” before or after"}
+    counts = [f"{row[name]} {words}" for name, words in told.items() if name in row]
+    return f", {' and '.join(counts)}" if counts else ""
 
 
 def _figure(row: Mapping[str, Any], name: str, style: str) -> str:

@@ -1,6 +1,7 @@
 """How good a set of verdicts is, with intervals that respect that slices of a patient are alike."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy.stats import beta
@@ -116,6 +117,16 @@ def share_among_patients(happened: np.ndarray, patients: np.ndarray) -> Measured
     low = float(beta.ppf(0.025, often, seldom + 1)) if often else 0.0
     high = float(beta.ppf(0.975, often + 1, seldom)) if seldom else 1.0
     return Measured(share, (low, high))
+
+
+def judged(name: str, figure: Measured | None, target: float | None) -> dict[str, Any]:
+    """A figure with its interval beside the greatest value it should have, as a table holds it."""
+    return {
+        name: figure and figure.value,
+        f"{name}_ci95": figure and list(figure.ci95),
+        "target": target,
+        "met": None if figure is None or target is None else figure.value <= target,
+    }
 
 
 def decided(verdicts: Verdicts, abstain_band: tuple[float, float]) -> dict[str, float]:

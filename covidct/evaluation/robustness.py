@@ -1,20 +1,24 @@
 """Verdicts that turn over when a slice is stored, sized or shown in another way."""
 
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import cv2
 import numpy as np
 
+from covidct.data.republish import as_greys, as_jpeg, as_png, resized, with_contrast
 from covidct.errors import UnreadableSlice
+from covidct.evaluation.metrics import judged, share_among_patients
 from covidct.imaging.ct_slice import CTSlice
 from covidct.imaging.readers import read_slice
+from covidct.inference.calibration import POSITIVE, UNCERTAIN, Calibration
 from covidct.inference.classifier import Classifier
 
 _STORED, _SHOWN = 0.03, 0.05
 _SHIFT = 0.05
-_MIDDLE = 127.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +36,10 @@ class Change:
     target: float
 
 
-def labels_after(
+def probabilities_after(
     classifier: Classifier, ct_slices: Sequence[CTSlice], change: Change
-) -> list[str | None]:
-    """The label of each slice when it is changed; None where the changed file is refused.
+) -> list[float | None]:
+    """What the model says of each slice when it is changed; None where the changed file is refused.
 
     The changed file is read and preprocessed anew, as if it had been uploaded so.
 
@@ -43,10 +47,50 @@ def labels_after(
         classifier: the model.
         ct_slices: the slices as they are.
         change: what is done to them.
+
+    Returns:
+        Calibrated probabilities of COVID-19.
     """
     changed = [_read(change.to_file(ct_slice.pixels)) for ct_slice in ct_slices]
     looks = iter(classifier.look_at_many([one for one in changed if one is not None]))
-    return [None if one is None else next(looks).prediction.label for one in changed]
+    return [None if one is None else next(looks).prediction.probability for one in changed]
+
+
+def turned_over(
+    change: Change,
+    calibration: Calibration,
+    before: Sequence[float],
+    after: Sequence[float | None],
+    patients: np.ndarray,
+) -> dict[str, Any]:
+    """How many verdicts a change turned over, beside how many may be.
+
+    Args:
+        change: what was done to the slices.
+        calibration: what makes verdicts of probabilities.
+        before: probability of each slice.
+        after: that of the changed one, None where the changed file was refused.
+        patients: str (N,).
+
+    Returns:
+        change; "flipped", labels that changed, of "n" slices; of these "to_positive" to "Positive",
+        and "both_decided" without an "Uncertain" before or after; "excluded", refused files;
+        "share" with its 95 % interval, None without any slice; its "target" and whether it is met.
+    """
+    compared = [i for i, probability in enumerate(after) if probability is not None]
+    pairs = [(before[i], after[i]) for i in compared]
+    changed = [calibration.label(first) != calibration.label(last) for first, last in pairs]
+    flipped = list(itertools.compress(pairs, changed))
+    share = share_among_patients(np.array(changed), patients[compared]) if compared else None
+    return {
+        "change": change.name,
+        "flipped": len(flipped),
+        "to_positive": sum(calibration.label(last) == POSITIVE for _, last in flipped),
+        "both_decided": sum(UNCERTAIN not in map(calibration.decision, pair) for pair in flipped),
+        "n": len(compared),
+        "excluded": len(after) - len(compared),
+        **judged("share", share, change.target),
+    }
 
 
 def _read(data: bytes) -> CTSlice | None:
@@ -56,26 +100,13 @@ def _read(data: bytes) -> CTSlice | None:
         return None
 
 
-def _encoded(pixels: np.ndarray, ending: str = ".png", *parameters: int) -> bytes:
-    return cv2.imencode(ending, pixels, parameters)[1].tobytes()
-
-
 def _jpeg(quality: int) -> Change:
-    def to_file(pixels: np.ndarray) -> bytes:
-        return _encoded(pixels, ".jpg", cv2.IMWRITE_JPEG_QUALITY, quality)
-
-    return Change(f"JPEG {quality}", to_file, _STORED)
+    return Change(f"JPEG {quality}", partial(as_jpeg, quality=quality), _STORED)
 
 
 def _picture(name: str, alter: Callable[[np.ndarray], np.ndarray], target: float) -> Change:
     """A change of the pixels, stored without loss."""
-    return Change(name, lambda pixels: _encoded(alter(pixels)), target)
-
-
-def _resized(pixels: np.ndarray, factor: float) -> np.ndarray:
-    rows, columns = (max(1, round(length * factor)) for length in pixels.shape)
-    by = cv2.INTER_AREA if factor < 1 else cv2.INTER_CUBIC
-    return cv2.resize(pixels, (columns, rows), interpolation=by)
+    return Change(name, lambda pixels: as_png(alter(pixels)), target)
 
 
 def _shifted(pixels: np.ndarray) -> np.ndarray:
@@ -85,31 +116,30 @@ def _shifted(pixels: np.ndarray) -> np.ndarray:
     return cv2.copyMakeBorder(moved, down, 0, right, 0, cv2.BORDER_REPLICATE)
 
 
-def _with_contrast(pixels: np.ndarray, factor: float) -> np.ndarray:
-    return _as_greys(_MIDDLE + (pixels - _MIDDLE) * factor)
-
-
 def _with_gamma(pixels: np.ndarray, gamma: float) -> np.ndarray:
-    return _as_greys(255 * (pixels / 255) ** gamma)
+    return as_greys(255 * (pixels / 255) ** gamma)
 
 
-def _as_greys(values: np.ndarray) -> np.ndarray:
-    return np.rint(np.clip(values, 0, 255)).astype(np.uint8)
-
-
-CHANGES = (
+# Of each kind the change that takes most away
+HARDEST = (
     _jpeg(50),
+    _picture("resize 0.5×", partial(resized, factor=0.5), _STORED),
+    _picture("window: contrast +25 %", partial(with_contrast, factor=1.25), _SHOWN),
+)
+_JPEG_50, _HALF_SIZE, _MORE_CONTRAST = HARDEST
+CHANGES = (
+    _JPEG_50,
     _jpeg(75),
     _jpeg(95),
-    Change("PNG", _encoded, _STORED),
-    _picture("resize 0.5×", partial(_resized, factor=0.5), _STORED),
-    _picture("resize 2×", partial(_resized, factor=2), _STORED),
+    Change("PNG", as_png, _STORED),
+    _HALF_SIZE,
+    _picture("resize 2×", partial(resized, factor=2), _STORED),
     _picture("mirror", np.fliplr, _SHOWN),
     _picture("shift 5 % right and down", _shifted, _SHOWN),
-    _picture("window: contrast −25 %", partial(_with_contrast, factor=0.75), _SHOWN),
-    _picture("window: contrast +25 %", partial(_with_contrast, factor=1.25), _SHOWN),
+    _picture("window: contrast −25 %", partial(with_contrast, factor=0.75), _SHOWN),
+    _MORE_CONTRAST,
     _picture("window: gamma 0.8", partial(_with_gamma, gamma=0.8), _SHOWN),
     _picture("window: gamma 1.25", partial(_with_gamma, gamma=1.25), _SHOWN),
 )
 # For a network that runs in integers, to be compared with itself
-IN_FLOATS = Change("network in 32-bit floats", _encoded, _STORED)
+IN_FLOATS = Change("network in 32-bit floats", as_png, _STORED)

@@ -20,11 +20,13 @@ import numpy as np
 from sklearn.metrics import roc_auc_score
 
 from covidct.data.index import HALVES, Item, read_index
+from covidct.data.republish import REPUBLISHED
 from covidct.data.splits import folds_by_patient
-from covidct.data.stream import PreparedSlices, prepare
+from covidct.data.stream import PreparedSlices, prepare, read_anew
 from covidct.errors import ConfigError
 from covidct.evaluation.evaluate import ClassifiedSlice, write_evaluation
 from covidct.evaluation.metrics import Verdicts, decided, summarise
+from covidct.evaluation.robustness import HARDEST, turned_over
 from covidct.files import NAMES, replace_text
 from covidct.imaging.readers import read_slice
 from covidct.inference.calibration import Calibration, fit_calibration
@@ -42,6 +44,7 @@ from covidct.training.probe import (
     PartFeatures,
     PooledViews,
     parts_of,
+    pooled_features,
     pooled_views,
     solve,
 )
@@ -76,7 +79,7 @@ class Recipe:
         blank_weight: of a slice without its lungs, against 1 for one with them.
         label_smoothing: the share of a slice's weight that counts for the other class.
         regularisation: of each part's logistic regression, against 1 for as strong as is kept.
-        views: how many of the views are used; None is all.
+        views: up to which the views are used, as a slice's end tells; None is all.
         features: which pooled features are used, values by property.
     """
 
@@ -166,6 +169,7 @@ _VARIATIONS = (
     Recipe("slices without lungs not shown", blank_weight=0.0),
     Recipe("slices without lungs weighed four times", blank_weight=4.0),
     Recipe("each slice shown once, unchanged", views=1),
+    Recipe("no files changed before they are read", views=-len(REPUBLISHED)),
     Recipe("pooled over the thorax only", features={"cover": ("thorax",)}),
     Recipe("pooled over the haze only", features={"cover": ("haze",)}),
     Recipe("means only", features={"statistic": ("mean",)}),
@@ -181,12 +185,19 @@ class _Shown:
     Attributes:
         slices: as prepared.
         pooled: their views.
-        mirrored: float32 (N, C), pooled features of the mirror images.
+        both_ways: of the slices and of their mirror images.
     """
 
     slices: PreparedSlices
     pooled: PooledViews
-    mirrored: np.ndarray
+    both_ways: "_BothWays"
+
+
+class _BothWays(NamedTuple):
+    """What the network pools of slices, and of their mirror images, float32 (N, C) each."""
+
+    straight: np.ndarray
+    turned: np.ndarray
 
 
 def cross_validate(
@@ -238,19 +249,29 @@ def cross_validate(
             recipes[variation.name] = terms
     solved = _solver(sources)
     logits = {
-        name: _out_of_fold(recipes[name], sources[0], folds, solved)
+        name: _out_of_fold(recipes[name], sources[0].both_ways, folds, solved)
         for name in progress(list(recipes), "Cross-validating")
     }
     rows = [_row(name, logits[name], first.labels, folds) for name in recipes]
     calibration = fit_calibration(logits[KEPT.name], first.labels)
     verdicts = _verdicts(first, calibration, logits[KEPT.name])
-    blank = _out_of_fold(kept, sources[0], folds, solved, without_lungs=True)
+    emptied = sources[0].pooled.without_lungs
+    blank = _out_of_fold(kept, _BothWays(emptied, emptied), folds, solved)
     figures = {
         "folds": FOLDS,
         "roc_auc_folds": rows[0]["roc_auc_folds"],
         **summarise(verdicts),
         "roc_auc_without_lungs": float(roc_auc_score(first.labels, blank)),
         "abstaining": decided(verdicts, calibration.abstain_band),
+        "flips": _turned_over(
+            network,
+            first,
+            config,
+            calibration,
+            verdicts.probabilities,
+            lambda shown: _out_of_fold(kept, shown, folds, solved),
+            progress,
+        ),
         "calibration": asdict(calibration) | {"abstain_band": list(calibration.abstain_band)},
         "recipes": [_judged(row, rows[0]) for row in rows],
     }
@@ -279,20 +300,21 @@ def _show(
     prepared = prepare(items, config.input_size, lambda some: progress(some, "Reading slices"))
     slices = replace(prepared.of(items), skipped=prepared.skipped)
     preprocess_input = get_preprocess_input(config.backbone, config.pixel_scaling)
+    pooled = pooled_views(
+        network,
+        slices,
+        preprocess_input,
+        config.augmentation,
+        lambda steps: progress(steps, "Looking at slices"),
+        views=config.probe_views,
+        seed=config.seed,
+    )
+    mirror = pooled_features(network, _mirrored(slices), preprocess_input)
+    return _Shown(slices, pooled, _BothWays(pooled.views[0], mirror))
 
-    def pooled(of: PreparedSlices, views: int) -> PooledViews:
-        return pooled_views(
-            network,
-            of,
-            preprocess_input,
-            config.augmentation,
-            lambda steps: progress(steps, "Looking at slices"),
-            views=views,
-            seed=config.seed,
-        )
 
-    mirror = replace(slices, pixels=slices.pixels[:, :, ::-1])
-    return _Shown(slices, pooled(slices, config.probe_views), pooled(mirror, 1).views[0])
+def _mirrored(slices: PreparedSlices) -> PreparedSlices:
+    return replace(slices, pixels=slices.pixels[:, :, ::-1])
 
 
 def _folds(items: Sequence[Item], seed: int) -> np.ndarray:
@@ -336,17 +358,9 @@ def _head(terms: Sequence[_Term], training: Iterable[int], solved: Callable) -> 
 
 
 def _out_of_fold(
-    terms: Sequence[_Term],
-    shown: _Shown,
-    folds: np.ndarray,
-    solved: Callable,
-    *,
-    without_lungs: bool = False,
+    terms: Sequence[_Term], shown: _BothWays, folds: np.ndarray, solved: Callable
 ) -> np.ndarray:
-    """The logit of each slice of the first source by a head that saw none of its patient."""
-    straight, turned = shown.pooled.views[0], shown.mirrored
-    if without_lungs:
-        straight = turned = shown.pooled.without_lungs
+    """The logit of each of the first source's slices by a head that saw none of its patient."""
     taken = np.concatenate([term.solving.features for term in terms])
     mirrored = np.repeat(
         [term.mirrored for term in terms], [len(term.solving.features) for term in terms]
@@ -355,10 +369,41 @@ def _out_of_fold(
     for fold in range(FOLDS):
         held_out = folds == fold
         head = _head(terms, np.flatnonzero(~held_out), solved)
-        one_way = straight[held_out][:, taken]
-        other_way = np.where(mirrored, turned[held_out][:, taken], one_way)
+        one_way = shown.straight[held_out][:, taken]
+        other_way = np.where(mirrored, shown.turned[held_out][:, taken], one_way)
         logits[held_out] = (head.logits(one_way) + head.logits(other_way)) / 2
     return logits
+
+
+def _turned_over(
+    network: keras.Model,
+    slices: PreparedSlices,
+    config: TrainConfig,
+    calibration: Calibration,
+    before: np.ndarray,
+    logits_of: Callable[[_BothWays], np.ndarray],
+    progress: Callable,
+) -> list[dict[str, Any]]:
+    """Out-of-fold verdicts that turn over by the changes that turn the most over."""
+    preprocess_input = get_preprocess_input(config.backbone, config.pixel_scaling)
+    rows = []
+    for change in progress(HARDEST, "Looking at changed slices"):
+        changed = read_anew(slices, change.to_file)
+        straight, turned = (
+            pooled_features(network, some, preprocess_input)
+            for some in (changed, _mirrored(changed))
+        )
+        refused = {skip.path for skip in changed.skipped}
+        after = [
+            None if item.path in refused else float(probability)
+            for item, probability in zip(
+                slices.items,
+                calibration.probability(logits_of(_BothWays(straight, turned))),
+                strict=True,
+            )
+        ]
+        rows.append(turned_over(change, calibration, before, after, slices.patients))
+    return rows
 
 
 def _row(name: str, logits: np.ndarray, labels: np.ndarray, folds: np.ndarray) -> dict:

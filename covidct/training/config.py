@@ -49,7 +49,7 @@ class TrainConfig:
     image_size: int | None = None  # columns of the input; None is what suits the backbone
     pixel_scaling: str = "backbone"  # the backbone's preprocess_input, or "unit": division by 255
     pretrained: bool = True  # start from the backbone's pretrained weights
-    probe_views: int = 8  # passes over the slices to solve the head on first; 0 leaves it random
+    probe_views: int = 8  # of each slice, to solve the head on first; 0 leaves it random
     epochs: int = 4
     batch_size: int = 16
     learning_rate: float = 1e-5  # peak, reached after the first epoch, then decayed by a cosine

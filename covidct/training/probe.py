@@ -4,12 +4,13 @@ A random head's first gradients distort pretrained features; a head that is alre
 classifier on them does not (LP-FT: Kumar et al. 2022, arXiv:2202.10054). With few hundred slices a
 logistic regression is also steadier than gradient descent from a random start.
 
-Each slice is shown several times, changed at random, and once with its lungs taken away. Of that
-picture the head is to say that it cannot know: it counts half for each class, so that what can be
-seen of the class outside the lungs is not used (counterfactual examples, as in Kaushik et al. 2020,
-arXiv:1909.12434). The other pictures count a little for the class that they do not have, too: some
-labels are wrong, and no slice is then worth an extreme logit (label smoothing: Szegedy et al. 2016,
-arXiv:1512.00567).
+Each slice is shown several times, changed at random: as the network sees it, and as a file that
+passed through other hands (:mod:`covidct.data.republish`). Once it is shown with its lungs taken
+away. Of that picture the head is to say that it cannot know: it counts half for each class, so that
+what can be seen of the class outside the lungs is not used (counterfactual examples, as in Kaushik
+et al. 2020, arXiv:1909.12434). The other pictures count a little for the class that they do not
+have, too: some labels are wrong, and no slice is then worth an extreme logit (label smoothing:
+Szegedy et al. 2016, arXiv:1512.00567).
 
 Each part of a network's trunks has a head of its own, and their logits are summed: solved together,
 the larger part drowns what the others know.
@@ -17,6 +18,7 @@ the larger part drowns what the others know.
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import NamedTuple
 
 import keras
@@ -25,7 +27,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
 from covidct.data.augment import Augmentation, augment
-from covidct.data.stream import PreparedSlices, evaluation_batches
+from covidct.data.republish import REPUBLISHED
+from covidct.data.stream import PreparedSlices, evaluation_batches, read_anew
 from covidct.imaging.blanking import without_lungs
 from covidct.models.backbones import Part, Trunk, get_backbone
 from covidct.models.network import (
@@ -46,7 +49,8 @@ class PooledViews:
     """What a network makes of slices that are shown several times.
 
     Attributes:
-        views: float32 (V, N, C), pooled features; the first view is the slices as they are.
+        views: float32 (V, N, C), pooled features; the first view is the slices as they are, the
+            last ones are those of :data:`covidct.data.republish.REPUBLISHED`.
         without_lungs: float32 (N, C), of the slices with their lungs taken away.
         labels: (N,), 1 for COVID-19.
     """
@@ -105,7 +109,7 @@ def pooled_views(
     slices: PreparedSlices,
     preprocess_input: Callable,
     augmentation: Augmentation,
-    progress: Callable[[Iterable[int]], Iterable[int]] = iter,
+    progress: Callable[[Iterable], Iterable] = iter,
     *,
     views: int,
     seed: int,
@@ -118,19 +122,25 @@ def pooled_views(
         preprocess_input: the backbone's normalisation.
         augmentation: random changes of all views but the first.
         progress: wraps the passes over the slices, to show how far it is.
-        views: how often each slice is shown with its lungs.
+        views: how often each slice is shown with its lungs, beside those that are read anew.
         seed: of the random changes.
     """
-    pooling = keras.Model(network.input, network.get_layer(POOLING_LAYER).output)
-
-    def pooled(shown: PreparedSlices) -> np.ndarray:
-        return pooling.predict(evaluation_batches(shown, _BATCH, preprocess_input), verbose=0)
-
-    passes = [
-        pooled(_view(slices, augmentation, seed, view) if view >= 0 else _without_lungs(slices))
-        for view in progress(range(-1, views))
+    rng = np.random.default_rng(seed)
+    shows = [
+        partial(_without_lungs, slices),
+        *(partial(_view, slices, augmentation, seed, view) for view in range(views)),
+        *(partial(read_anew, slices, partial(change, rng=rng)) for change in REPUBLISHED),
     ]
+    passes = [pooled_features(network, show(), preprocess_input) for show in progress(shows)]
     return PooledViews(np.stack(passes[1:]), passes[0], slices.labels)
+
+
+def pooled_features(
+    network: keras.Model, slices: PreparedSlices, preprocess_input: Callable
+) -> np.ndarray:
+    """What a network from :func:`covidct.models.network.build_network` pools, float32 (N, C)."""
+    pooling = keras.Model(network.input, network.get_layer(POOLING_LAYER).output)
+    return pooling.predict(evaluation_batches(slices, _BATCH, preprocess_input), verbose=0)
 
 
 def solve_parts(network: keras.Model, pooled: PooledViews, *, balanced: bool) -> Head:

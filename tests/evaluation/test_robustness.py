@@ -1,9 +1,10 @@
 import numpy as np
 import pytest
 
-from covidct.evaluation.robustness import CHANGES, labels_after
+from covidct.evaluation.robustness import CHANGES, HARDEST, probabilities_after, turned_over
 from covidct.imaging import CTSlice, read_slice
 from covidct.imaging.phantom import phantom_slice
+from covidct.inference.calibration import Calibration
 
 BY_NAME = {change.name: change for change in CHANGES}
 
@@ -51,14 +52,37 @@ def test_a_network_that_tells_left_from_right_is_turned_over_by_the_mirror(
     weights[:, 32:] *= -1
     classifier = linear_classifier(weights)
     ct_slices = [phantom.ct_slice for phantom in phantoms]
-    labels = [classifier.classify(ct_slice).label for ct_slice in ct_slices]
-    mirrored = labels_after(classifier, ct_slices, BY_NAME["mirror"])
-    assert np.mean(np.array(mirrored) != labels) > 0.8
-    assert labels_after(classifier, ct_slices, BY_NAME["PNG"]) == labels
+    before = [classifier.classify(ct_slice).probability for ct_slice in ct_slices]
+    mirrored = probabilities_after(classifier, ct_slices, BY_NAME["mirror"])
+    assert np.mean((np.array(mirrored) < 0.5) != (np.array(before) < 0.5)) > 0.8
+    assert probabilities_after(classifier, ct_slices, BY_NAME["PNG"]) == before
 
 
 def test_a_slice_that_becomes_too_small_is_not_compared(linear_classifier, pixels):
     classifier = linear_classifier(np.zeros((48, 64)))
     ct_slices = [CTSlice(np.ascontiguousarray(pixels[:100])), CTSlice(pixels)]
-    labels = labels_after(classifier, ct_slices, BY_NAME["resize 0.5×"])
-    assert labels == [None, classifier.classify(ct_slices[1]).label]
+    after = probabilities_after(classifier, ct_slices, BY_NAME["resize 0.5×"])
+    assert after == [None, classifier.classify(ct_slices[1]).probability]
+
+
+def test_it_is_counted_which_way_verdicts_turn_and_whether_the_app_warned():
+    calibration = Calibration(operating_point=0.5, abstain_band=(0.4, 0.6))
+    before = [0.1, 0.1, 0.9, 0.45, 0.1, 0.9, 0.7]
+    after = [0.9, 0.55, 0.2, 0.52, 0.39, 0.55, None]
+    row = turned_over(CHANGES[0], calibration, before, after, np.array(list("abcdefg")))
+    assert (row["change"], row["target"], row["met"]) == ("JPEG 50", 0.03, False)
+    assert (row["flipped"], row["n"], row["excluded"]) == (4, 6, 1)
+    assert (row["to_positive"], row["both_decided"]) == (3, 2)
+    assert row["share"] == pytest.approx(4 / 6)
+    nothing = turned_over(CHANGES[0], calibration, [0.1], [None], np.array(["a"]))
+    assert (nothing["flipped"], nothing["n"], nothing["share"], nothing["met"]) == (
+        0,
+        0,
+        None,
+        None,
+    )
+
+
+def test_of_each_kind_of_change_one_is_tried_out_of_fold(pixels):
+    assert set(HARDEST) < set(CHANGES)
+    assert {change.name.split()[0] for change in HARDEST} == {"JPEG", "resize", "window:"}

@@ -8,6 +8,7 @@ import pytest
 from covidct.errors import ConfigError
 from covidct.evaluation.audit import audit
 from covidct.evaluation.cross_validation import cross_validation
+from covidct.evaluation.robustness import HARDEST
 from covidct.evaluation.search import KEPT, OUT_OF_FOLD_FILE, TABLE_FILE, Recipe, cross_validate
 from covidct.imaging.phantom import phantom_slice
 from covidct.imaging.readers import read_slice
@@ -73,6 +74,13 @@ def test_weighing_parts_the_same_changes_nothing_where_they_weigh_the_same(backb
     evenly = Recipe("all parts weighed the same", weight=lambda _: 1.0)
     is_the_same = evenly.terms(parts, 1) == KEPT.terms(parts, 1)
     assert is_the_same == (len({one.part.weight for one in parts}) == 1)
+
+
+def test_it_is_told_what_turns_verdicts_over_that_were_not_trained_on(searched):
+    rows = searched[1]["flips"]
+    assert [row["change"] for row in rows] == [change.name for change in HARDEST]
+    assert all(row["n"] + row["excluded"] == 24 for row in rows)
+    assert all(0 <= row["both_decided"] <= row["flipped"] <= row["n"] for row in rows)
 
 
 def test_the_kept_recipe_is_left_as_a_model_that_opens(searched):

@@ -6,6 +6,7 @@ from sklearn.metrics import roc_auc_score
 
 from covidct.data.augment import Augmentation
 from covidct.data.index import read_index
+from covidct.data.republish import REPUBLISHED
 from covidct.data.stream import evaluation_batches, prepare
 from covidct.imaging.blanking import without_lungs
 from covidct.models.backbones import unit_preprocess_input
@@ -51,7 +52,7 @@ def test_a_thorax_without_lungs_tells_nothing(network, slices):
 
 def test_a_head_gives_the_logits_of_the_network_it_is_put_into(network, slices):
     pooled = pooled_views(network, slices, unit_preprocess_input, Augmentation(), views=2, seed=0)
-    assert pooled.views.shape[:2] == (2, len(slices.items))
+    assert pooled.views.shape[:2] == (2 + len(REPUBLISHED), len(slices.items))
     head = solve([(pooled, 1.0), (pooled, 0.5)], balanced=False, inverse_regularisation=0.02)
     head.put_into(network)
     logits = network.predict(evaluation_batches(slices, 8, unit_preprocess_input), verbose=0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from covidct.evaluation.audit_text import ways
 from covidct.ui.results import tables
 from covidct.ui.texts import literal
 
@@ -80,19 +81,12 @@ def _auc(row: Audit) -> str:
 def _flipped(row: Audit) -> str:
     if row["share"] is None:
         return "<small>not measured</small>"
-    counted = tables.count_of(row["flipped"], row["n"]) + _ways(row)
+    counted = tables.count_of(row["flipped"], row["n"]) + ways(row)
     if not row.get("share_ci95"):
         return f"{row['share']:.1%} <small>{counted}</small>"
     return (
         f"{row['share']:.1%} <small>{tables.interval(row['share_ci95'], '.1%')}, {counted}</small>"
     )
-
-
-def _ways(row: Audit) -> str:
-    """Which way verdicts turned; audits of before do not tell."""
-    if not row["flipped"] or "to_positive" not in row:
-        return ""
-    return f", {row['to_positive']} of them to Positive"
 
 
 def _target(row: Audit, form: str) -> str:

@@ -85,7 +85,8 @@ LEARNING = (
     Field(
         "probe_views",
         "Solve the head first",
-        "Passes over the slices to find the best linear head on, before the epochs; 0 skips it.",
+        "How often each slice is shown to find the best linear head on, before the epochs, beside "
+        "three files made of it; 0 skips it.",
         step=1,
     ),
     Field(

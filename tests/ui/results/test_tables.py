@@ -57,7 +57,9 @@ def test_targets_are_told_in_words_and_texts_are_never_markup(met, said):
 
 def test_it_is_told_which_way_verdicts_turned_if_any_did():
     row = {"change": "half", "flipped": 2, "n": 40, "share": 0.05, "target": 0.03, "met": False}
-    told = "1 of them to Positive"
-    assert told in audit_tables.flips({"flips": [row | {"to_positive": 1}]})
+    of_before = audit_tables.flips({"flips": [row | {"to_positive": 1}]})
+    assert "1 to Positive" in of_before and "Uncertain" not in of_before
+    told = audit_tables.flips({"flips": [row | {"to_positive": 1, "both_decided": 2}]})
+    assert "1 to Positive and 2 without an “Uncertain”" in told
     none = row | {"flipped": 0, "to_positive": 0, "share": 0.0}
     assert "to Positive" not in audit_tables.flips({"flips": [none, row]})
