@@ -1,11 +1,14 @@
-"""The recipes that were compared by cross-validation, as a model's card tells of them."""
+"""What a model's card tells of cross-validation: recipes compared, verdicts that turn over."""
 
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from covidct.files import MALFORMED
 from covidct.inference.promotion import CARD_FILE
+
+_TURNED_OVER = ("change", "flipped", "to_positive", "both_decided", "n", "share", "target", "met")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +37,23 @@ class Recipe:
 def cross_validation(model: Path) -> tuple[Recipe, ...]:
     """The recipes on the card of a model folder; none where it holds no such table."""
     try:
-        card = json.loads((model / CARD_FILE).read_text(encoding="utf-8"))
-        return tuple(map(_recipe, card["about"]["cross_validation"]))
+        return tuple(map(_recipe, _about(model)["cross_validation"]))
     except (OSError, *MALFORMED):
         return ()
+
+
+def turned_over_out_of_fold(model: Path) -> tuple[dict[str, Any], ...]:
+    """Rows as of :func:`covidct.evaluation.robustness.turned_over`, on slices of patients that the
+    judging head had not seen; none where the card of a model folder holds none."""
+    try:
+        rows = _about(model)["out_of_fold"]["flips"]
+        return tuple({name: row[name] for name in _TURNED_OVER} for row in rows)
+    except (OSError, *MALFORMED):
+        return ()
+
+
+def _about(model: Path) -> dict[str, Any]:
+    return json.loads((model / CARD_FILE).read_text(encoding="utf-8"))["about"]
 
 
 def _recipe(row: dict) -> Recipe:

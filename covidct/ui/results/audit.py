@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import streamlit as st
 
@@ -33,11 +35,25 @@ _PARTS = {
 }
 
 
-def show(folder: Path) -> None:
-    """The tables of the audit in the folder of an evaluation."""
+_OUT_OF_FOLD = (
+    "The same in cross-validation",
+    "Of each kind of change the one that takes most away, asked of heads that had seen no slice of "
+    "the patient. An audit of slices that a model learnt from speaks too well of it.",
+)
+
+
+def show(folder: Path, out_of_fold: Sequence[Mapping[str, Any]]) -> None:
+    """The tables of the audit in the folder of an evaluation.
+
+    Args:
+        folder: where the audit is.
+        out_of_fold: rows like those of its flips, from the model's cross-validation, if any.
+    """
     try:
         audit = json.loads((folder / AUDIT_FILE).read_text(encoding="utf-8"))
         drawn = [(table(audit), *texts) for table, texts in _PARTS.items()]
+        if out_of_fold:
+            drawn.append((audit_tables.flips({"flips": out_of_fold}), *_OUT_OF_FOLD))
     except FileNotFoundError:
         st.html('<p class="cv-hint">There is no audit of this model on these slices.</p>')
         return

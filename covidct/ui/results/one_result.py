@@ -9,7 +9,7 @@ import streamlit as st
 
 from covidct.errors import DatasetError
 from covidct.evaluation import jobs
-from covidct.evaluation.cross_validation import cross_validation
+from covidct.evaluation.cross_validation import cross_validation, turned_over_out_of_fold
 from covidct.evaluation.review import METRICS_FILE, PREDICTIONS_FILE, Review, read_evaluation
 from covidct.ui.results import (
     audit,
@@ -147,7 +147,7 @@ def _judgement(measured: _Measured, folder: Path, request: Request) -> None:
     _heading("Where it works")
     groups.show(review.slices, sample, threshold)
     _heading("What it goes by")
-    audit.show(folder)
+    audit.show(folder, turned_over_out_of_fold(request.model))
     _heading("Can the heat maps be trusted?")
     heat_maps.show(folder, request.model, review.figures["model_id"])
     if compared := cross_validation(request.model):
