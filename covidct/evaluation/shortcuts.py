@@ -12,6 +12,7 @@ from covidct.data.bootstrap import Measured
 from covidct.data.file_attributes import FileAttributes, as_numbers
 from covidct.data.forest import forest_auc
 from covidct.data.index import Item
+from covidct.imaging.lungs import bounding_box
 
 FILE, NETWORK = "file", "network pixels"
 BORDER_SHAPE_SIZE = "border, shape and size"
@@ -36,9 +37,9 @@ def network_features(pixels: np.ndarray) -> dict[str, np.ndarray]:
     all of the picture that is not even ground.
     """
     grey, seen = pixels[..., 0], pixels[..., 1] > 0
-    _, _, width, height = cv2.boundingRect(seen.astype(np.uint8))
-    shape = np.array([width / max(height, 1), seen.sum() / max(width * height, 1)])
-    size = np.array([seen.mean(), height, width])
+    box = bounding_box(seen)
+    shape = np.array([box.width / max(box.height, 1), seen.sum() / max(box.height * box.width, 1)])
+    size = np.array([seen.mean(), box.height, box.width])
     features = picture_features(grey)
     return {
         "border": features.pop("border"),

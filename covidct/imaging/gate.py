@@ -15,7 +15,7 @@ import numpy as np
 
 from covidct.errors import NotALungSlice
 from covidct.imaging.ct_slice import CTSlice
-from covidct.imaging.lungs import Box, Figure, bounding_box, convex_hull, find_figure
+from covidct.imaging.lungs import Box, Figure, bounding_box, convex_hull, find_figure, otsu
 
 OUTSIDE_USE = "Outside the intended use."
 
@@ -228,10 +228,7 @@ def _smoothed(grey: np.ndarray) -> np.ndarray:
 
 
 def _separation(values: np.ndarray) -> float:
-    threshold, _ = cv2.threshold(
-        values.astype(np.uint8), 0, 255, cv2.THRESH_BINARY + cv2.THRESH_OTSU
-    )
-    bright = values > threshold
+    bright = values > otsu(values.astype(np.uint8))
     share = bright.mean()
     if not 0 < share < 1:
         return 0.0

@@ -124,7 +124,7 @@ def _find_lungs(grey: np.ndarray) -> np.ndarray:
     """
     lungs = _dark_in_body(grey)
     if not lungs.any():
-        threshold = _otsu(cv2.medianBlur(grey, 5))
+        threshold = otsu(cv2.medianBlur(grey, 5))
         lungs = _dark_in_body(np.minimum(grey, threshold))
     if not lungs.any():
         lungs = _dark_in_body(np.maximum(grey, threshold))
@@ -139,9 +139,9 @@ def _dark_in_body(grey: np.ndarray) -> np.ndarray:
     ones at the pleura back.
     """
     smooth = cv2.medianBlur(grey, 5)
-    dark = _below(smooth, _otsu(smooth))
+    dark = _below(smooth, otsu(smooth))
     body = smooth[dark <= _enclosed_regions(dark)]
-    lungs = _enclosed_regions(_below(smooth, _otsu(body)))
+    lungs = _enclosed_regions(_below(smooth, otsu(body)))
     if lungs.mean() < _MIN_LUNG_SHARE:
         return np.zeros(grey.shape, bool)
     box = bounding_box(lungs)
@@ -150,7 +150,8 @@ def _dark_in_body(grey: np.ndarray) -> np.ndarray:
     return lungs.view(bool)
 
 
-def _otsu(grey: np.ndarray) -> np.uint8:
+def otsu(grey: np.ndarray) -> np.uint8:
+    """Otsu's (1979) threshold of grey levels, uint8 of any shape."""
     return np.uint8(cv2.threshold(grey, 0, 255, cv2.THRESH_BINARY + cv2.THRESH_OTSU)[0])
 
 
