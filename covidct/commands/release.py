@@ -29,7 +29,13 @@ def add_commands(
     )
     parser.add_argument("--out", type=Path, required=True, metavar="OUTDIR", help="a new folder")
     parser.add_argument("--backbone", default="astra_lite", metavar="NAME")
-    parser.add_argument("--views", type=int, default=8, metavar="N", help="of each slice")
+    parser.add_argument(
+        "--views",
+        type=int,
+        default=8,
+        metavar="N",
+        help="of each slice, beside three files made of it",
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", action="store_true", help="print the figures as JSON")
     parser.set_defaults(run=lambda options: _run(options, progress))

@@ -6,13 +6,11 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 
+from covidct.imaging.pixels import MIN_SIDE
+from covidct.imaging.png import encode_png
+
 _MIDDLE = 127.5
 _QUALITIES, _SIZES, _CONTRASTS = (30, 81), (0.4, 0.75), (1.1, 1.4)
-
-
-def as_png(pixels: np.ndarray) -> bytes:
-    """The file of a slice, stored without loss."""
-    return cv2.imencode(".png", pixels)[1].tobytes()
 
 
 def as_jpeg(pixels: np.ndarray, quality: int) -> bytes:
@@ -42,12 +40,14 @@ def _as_jpeg_of_some_quality(pixels: np.ndarray, rng: np.random.Generator) -> by
 
 
 def _made_smaller(pixels: np.ndarray, rng: np.random.Generator) -> bytes:
-    return as_png(resized(pixels, rng.uniform(*_SIZES)))
+    """No smaller than what is still read: in COVID-CT that would tell the classes apart."""
+    still_read = MIN_SIDE / min(pixels.shape)
+    return encode_png(resized(pixels, min(1, max(rng.uniform(*_SIZES), still_read))))
 
 
 def _with_more_contrast(pixels: np.ndarray, rng: np.random.Generator) -> bytes:
     """Less of it takes nothing away that standardised grey levels do not bring back."""
-    return as_png(with_contrast(pixels, rng.uniform(*_CONTRASTS)))
+    return encode_png(with_contrast(pixels, rng.uniform(*_CONTRASTS)))
 
 
 REPUBLISHED: tuple[Callable[[np.ndarray, np.random.Generator], bytes], ...] = (

@@ -94,11 +94,15 @@ def read_anew(slices: PreparedSlices, to_file: Callable[[np.ndarray], bytes]) ->
     Returns:
         As many slices in the same order. Where the other file is refused a slice stays as it was
         and is listed in ``skipped``.
+
+    Raises:
+        UnreadableSlice: a slice itself cannot be read any more.
     """
     pixels, skipped = slices.pixels.copy(), []
     for position, item in enumerate(slices.items):
+        data = to_file(read_slice(item.path).pixels)
         try:
-            ct_slice = read_slice(to_file(read_slice(item.path).pixels))
+            ct_slice = read_slice(data)
         except UnreadableSlice as error:
             skipped.append(Skipped(item.path, str(error)))
         else:

@@ -10,7 +10,7 @@ import csv
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from functools import cache
+from functools import cache, partial
 from os import PathLike
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -26,7 +26,7 @@ from covidct.data.stream import PreparedSlices, prepare, read_anew
 from covidct.errors import ConfigError
 from covidct.evaluation.evaluate import ClassifiedSlice, write_evaluation
 from covidct.evaluation.metrics import Verdicts, decided, summarise
-from covidct.evaluation.robustness import HARDEST, turned_over
+from covidct.evaluation.robustness import TRIED_OUT_OF_FOLD, turned_over
 from covidct.files import NAMES, replace_text
 from covidct.imaging.readers import read_slice
 from covidct.inference.calibration import Calibration, fit_calibration
@@ -46,6 +46,7 @@ from covidct.training.probe import (
     parts_of,
     pooled_features,
     pooled_views,
+    pooling_of,
     solve,
 )
 
@@ -154,6 +155,7 @@ class _Term(NamedTuple):
 
 
 KEPT = Recipe("as kept")
+_NOT_REPUBLISHED = Recipe("no files changed before they are read", views=-len(REPUBLISHED))
 _VARIATIONS = (
     Recipe("no second source", second_weight=lambda _: 0.0),
     Recipe("second source weighed half as much", second_weight=lambda part: part.second_weight / 2),
@@ -169,7 +171,7 @@ _VARIATIONS = (
     Recipe("slices without lungs not shown", blank_weight=0.0),
     Recipe("slices without lungs weighed four times", blank_weight=4.0),
     Recipe("each slice shown once, unchanged", views=1),
-    Recipe("no files changed before they are read", views=-len(REPUBLISHED)),
+    _NOT_REPUBLISHED,
     Recipe("pooled over the thorax only", features={"cover": ("thorax",)}),
     Recipe("pooled over the haze only", features={"cover": ("haze",)}),
     Recipe("means only", features={"statistic": ("mean",)}),
@@ -196,8 +198,8 @@ class _Shown:
 class _BothWays(NamedTuple):
     """What the network pools of slices, and of their mirror images, float32 (N, C) each."""
 
-    straight: np.ndarray
-    turned: np.ndarray
+    plain: np.ndarray
+    mirrored: np.ndarray
 
 
 def cross_validate(
@@ -224,12 +226,16 @@ def cross_validate(
         What ``cross_validation.json`` holds.
 
     Raises:
-        ConfigError: the folder is in use.
+        ConfigError: the folder is in use, or no view of a slice is asked for.
         DatasetError: too few patients or slices.
     """
     out = Path(out)
     if out.exists() and any(out.iterdir()):
         raise ConfigError(f"The folder {out} is in use. Name a new one.")
+    if not config.probe_views:
+        raise ConfigError(
+            "A head cannot be solved without a view of each slice. Ask for one or more."
+        )
     keras.utils.set_random_seed(config.seed)
     index = read_index(data)
     items = tuple(item for item in index.items if item.split != "test")
@@ -257,21 +263,28 @@ def cross_validate(
     verdicts = _verdicts(first, calibration, logits[KEPT.name])
     emptied = sources[0].pooled.without_lungs
     blank = _out_of_fold(kept, _BothWays(emptied, emptied), folds, solved)
+    flips = _turned_over(
+        network,
+        first,
+        config,
+        {
+            name: (
+                fit_calibration(logits[name], first.labels),
+                logits[name],
+                partial(_out_of_fold, recipes[name], folds=folds, solved=solved),
+            )
+            for name in (KEPT.name, _NOT_REPUBLISHED.name)
+        },
+        progress,
+    )
     figures = {
         "folds": FOLDS,
         "roc_auc_folds": rows[0]["roc_auc_folds"],
         **summarise(verdicts),
         "roc_auc_without_lungs": float(roc_auc_score(first.labels, blank)),
         "abstaining": decided(verdicts, calibration.abstain_band),
-        "flips": _turned_over(
-            network,
-            first,
-            config,
-            calibration,
-            verdicts.probabilities,
-            lambda shown: _out_of_fold(kept, shown, folds, solved),
-            progress,
-        ),
+        "flips": flips[KEPT.name],
+        "flips_without_changed_files": flips[_NOT_REPUBLISHED.name],
         "calibration": asdict(calibration) | {"abstain_band": list(calibration.abstain_band)},
         "recipes": [_judged(row, rows[0]) for row in rows],
     }
@@ -309,7 +322,7 @@ def _show(
         views=config.probe_views,
         seed=config.seed,
     )
-    mirror = pooled_features(network, _mirrored(slices), preprocess_input)
+    mirror = pooled_features(pooling_of(network), _mirrored(slices), preprocess_input)
     return _Shown(slices, pooled, _BothWays(pooled.views[0], mirror))
 
 
@@ -369,8 +382,8 @@ def _out_of_fold(
     for fold in range(FOLDS):
         held_out = folds == fold
         head = _head(terms, np.flatnonzero(~held_out), solved)
-        one_way = shown.straight[held_out][:, taken]
-        other_way = np.where(mirrored, shown.turned[held_out][:, taken], one_way)
+        one_way = shown.plain[held_out][:, taken]
+        other_way = np.where(mirrored, shown.mirrored[held_out][:, taken], one_way)
         logits[held_out] = (head.logits(one_way) + head.logits(other_way)) / 2
     return logits
 
@@ -379,30 +392,41 @@ def _turned_over(
     network: keras.Model,
     slices: PreparedSlices,
     config: TrainConfig,
-    calibration: Calibration,
-    before: np.ndarray,
-    logits_of: Callable[[_BothWays], np.ndarray],
+    recipes: Mapping[str, tuple[Calibration, np.ndarray, Callable[[_BothWays], np.ndarray]]],
     progress: Callable,
-) -> list[dict[str, Any]]:
-    """Out-of-fold verdicts that turn over by the changes that turn the most over."""
+) -> dict[str, list[dict[str, Any]]]:
+    """Out-of-fold verdicts that turn over when what must not matter changes.
+
+    Args:
+        network: is not changed.
+        slices: of the first source.
+        config: as for :func:`cross_validate`.
+        recipes: by their names, how each reads its logits, its logits of the slices as they are,
+            and what gives those of changed slices.
+        progress: as for :func:`cross_validate`.
+
+    Returns:
+        Rows of :func:`covidct.evaluation.robustness.turned_over` by the recipe's name.
+    """
+    pooling = pooling_of(network)
     preprocess_input = get_preprocess_input(config.backbone, config.pixel_scaling)
-    rows = []
-    for change in progress(HARDEST, "Looking at changed slices"):
+    rows: dict[str, list[dict[str, Any]]] = {name: [] for name in recipes}
+    for change in progress(TRIED_OUT_OF_FOLD, "Looking at changed slices"):
         changed = read_anew(slices, change.to_file)
-        straight, turned = (
-            pooled_features(network, some, preprocess_input)
-            for some in (changed, _mirrored(changed))
+        shown = _BothWays(
+            *(
+                pooled_features(pooling, some, preprocess_input)
+                for some in (changed, _mirrored(changed))
+            )
         )
         refused = {skip.path for skip in changed.skipped}
-        after = [
-            None if item.path in refused else float(probability)
-            for item, probability in zip(
-                slices.items,
-                calibration.probability(logits_of(_BothWays(straight, turned))),
-                strict=True,
-            )
-        ]
-        rows.append(turned_over(change, calibration, before, after, slices.patients))
+        for name, (calibration, logits, logits_of) in recipes.items():
+            before, after = map(calibration.probability, (logits, logits_of(shown)))
+            told = [
+                None if item.path in refused else probability
+                for item, probability in zip(slices.items, after.tolist(), strict=True)
+            ]
+            rows[name].append(turned_over(change, calibration, before, told, slices.patients))
     return rows
 
 

@@ -120,7 +120,7 @@ def pooled_views(
         network: is not changed.
         slices: what to show.
         preprocess_input: the backbone's normalisation.
-        augmentation: random changes of all views but the first.
+        augmentation: random changes of the views but the first and those that are read anew.
         progress: wraps the passes over the slices, to show how far it is.
         views: how often each slice is shown with its lungs, beside those that are read anew.
         seed: of the random changes.
@@ -131,15 +131,20 @@ def pooled_views(
         *(partial(_view, slices, augmentation, seed, view) for view in range(views)),
         *(partial(read_anew, slices, partial(change, rng=rng)) for change in REPUBLISHED),
     ]
-    passes = [pooled_features(network, show(), preprocess_input) for show in progress(shows)]
+    pooling = pooling_of(network)
+    passes = [pooled_features(pooling, show(), preprocess_input) for show in progress(shows)]
     return PooledViews(np.stack(passes[1:]), passes[0], slices.labels)
 
 
+def pooling_of(network: keras.Model) -> keras.Model:
+    """What a network from :func:`covidct.models.network.build_network` pools, as a model."""
+    return keras.Model(network.input, network.get_layer(POOLING_LAYER).output)
+
+
 def pooled_features(
-    network: keras.Model, slices: PreparedSlices, preprocess_input: Callable
+    pooling: keras.Model, slices: PreparedSlices, preprocess_input: Callable
 ) -> np.ndarray:
-    """What a network from :func:`covidct.models.network.build_network` pools, float32 (N, C)."""
-    pooling = keras.Model(network.input, network.get_layer(POOLING_LAYER).output)
+    """Pooled features of slices, float32 (N, C), by a model from :func:`pooling_of`."""
     return pooling.predict(evaluation_batches(slices, _BATCH, preprocess_input), verbose=0)
 
 

@@ -32,8 +32,8 @@ ASSUMPTION = (
 def measure_reference(settings: Settings, config: TrainConfig | None = None) -> dict[str, object]:
     """How many times sooner ``train`` has a model of the reference's AUC than its recipe has.
 
-    Ours is the whole of ``train``, from reading the slices to the kept model, with two views and
-    one epoch; None where its AUC stays below.
+    Ours is the whole of ``train``, from reading the slices to the kept model, with two views
+    beside the files made of each slice and one epoch; None where its AUC stays below.
     """
     config = config or replace(TrainConfig(), probe_views=2, epochs=1)
     started = time.perf_counter()

@@ -29,8 +29,8 @@ _PARTS = {
     audit_tables.flips: (
         "What turns verdicts over that must not matter",
         "The same slice, stored or sized otherwise, should get the same verdict. Where nearly all "
-        "turn to Positive, the change makes slices look more like COVID-19. Where the app says "
-        "“Uncertain” before or after, the verdict came with a warning.",
+        "turn to Positive, the change makes slices look more like COVID-19. Those "
+        "with no “Uncertain” before or after came without any warning.",
     ),
 }
 
