@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from covidct.errors import ConfigError
+from covidct.evaluation import search
 from covidct.evaluation.audit import audit
 from covidct.evaluation.cross_validation import cross_validation
-from covidct.evaluation.robustness import HARDEST
+from covidct.evaluation.robustness import CHANGES, TRIED_OUT_OF_FOLD
 from covidct.evaluation.search import KEPT, OUT_OF_FOLD_FILE, TABLE_FILE, Recipe, cross_validate
 from covidct.imaging.phantom import phantom_slice
 from covidct.imaging.readers import read_slice
@@ -21,10 +22,15 @@ from covidct.training.probe import parts_of
 CONFIG = TrainConfig(image_size=64, probe_views=2)
 
 
+STORED = next(change for change in CHANGES if change.name == "PNG")
+
+
 @pytest.fixture(scope="module")
 def searched(phantom_dataset, tmp_path_factory):
     out = tmp_path_factory.mktemp("search") / "found"
-    return out, cross_validate(phantom_dataset, phantom_dataset, out, CONFIG)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(search, "TRIED_OUT_OF_FOLD", (STORED, *TRIED_OUT_OF_FOLD))
+        return out, cross_validate(phantom_dataset, phantom_dataset, out, CONFIG)
 
 
 def test_no_patient_is_on_both_sides_and_every_slice_is_held_out_once(searched):
@@ -77,10 +83,10 @@ def test_weighing_parts_the_same_changes_nothing_where_they_weigh_the_same(backb
 
 
 def test_it_is_told_what_turns_verdicts_over_that_were_not_trained_on(searched):
-    rows = searched[1]["flips"]
-    assert [row["change"] for row in rows] == [change.name for change in HARDEST]
-    assert all(row["n"] + row["excluded"] == 24 for row in rows)
-    assert all(0 <= row["both_decided"] <= row["flipped"] <= row["n"] for row in rows)
+    for kind in ("flips", "flips_without_changed_files"):
+        stored, *changed = searched[1][kind]
+        assert (stored["n"], stored["flipped"], stored["excluded"]) == (24, 0, 0)
+        assert [row["change"] for row in changed] == [one.name for one in TRIED_OUT_OF_FOLD]
 
 
 def test_the_kept_recipe_is_left_as_a_model_that_opens(searched):
@@ -122,6 +128,11 @@ def test_the_audit_compares_integers_with_floats(searched, phantom_dataset, tmp_
     *_, row = audit(classifier, phantom_dataset, "all", tmp_path)["flips"]
     assert (row["change"], row["n"], row["target"]) == ("network in 32-bit floats", 24, 0.03)
     assert row["flipped"] <= 3
+
+
+def test_a_head_needs_a_view(phantom_dataset, tmp_path):
+    with pytest.raises(ConfigError, match="one or more"):
+        cross_validate(phantom_dataset, None, tmp_path, replace(CONFIG, probe_views=0))
 
 
 def test_a_folder_in_use_is_left_alone(searched, phantom_dataset):
