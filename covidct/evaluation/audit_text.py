@@ -36,21 +36,16 @@ def flips(rows: Iterable[Mapping[str, Any]]) -> Iterable[str]:
     yield "Verdicts that turn over when what must not matter changes"
     for row in rows:
         counts = f"{row['flipped']} of {row['n']}"
-        refused = f" ({row['excluded']} could not be read so)" if row["excluded"] else ""
-        figure = _figure(row, "share", ".1%")
-        yield f"  {row['change']:29s} {counts:>12s} {figure}{ways(row)}{refused}"
+        yield f"  {row['change']:29s} {counts:>12s} {_figure(row, 'share', '.1%')}{ways(row)}"
 
 
 def ways(row: Mapping[str, Any]) -> str:
-    """Which way the verdicts turned, and how many without a warning, as the end of a sentence.
-
-    Audits of before tell less, and nothing turned over tells nothing.
-    """
-    if not row["flipped"]:
-        return ""
+    """Which way verdicts turned, how many without a warning, and what was refused, as the end of a
+    sentence; audits of before tell less."""
     told = {"to_positive": "to Positive", "both_decided": "without an “Uncertain” before or after"}
     counts = [f"{row[name]} {words}" for name, words in told.items() if name in row]
-    return f", {' and '.join(counts)}" if counts else ""
+    turned = f", {' and '.join(counts)}" if counts and row["flipped"] else ""
+    return f"{turned} ({row['excluded']} could not be read so)" if row.get("excluded") else turned
 
 
 def _figure(row: Mapping[str, Any], name: str, style: str) -> str:

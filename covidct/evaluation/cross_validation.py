@@ -8,8 +8,6 @@ from typing import Any
 from covidct.files import MALFORMED
 from covidct.inference.promotion import CARD_FILE
 
-_TURNED_OVER = ("change", "flipped", "to_positive", "both_decided", "n", "share", "target", "met")
-
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
@@ -46,8 +44,7 @@ def turned_over_out_of_fold(model: Path) -> tuple[dict[str, Any], ...]:
     """Rows as of :func:`covidct.evaluation.robustness.turned_over`, on slices of patients that the
     judging head had not seen; none where the card of a model folder holds none."""
     try:
-        rows = _about(model)["out_of_fold"]["flips"]
-        return tuple({name: row[name] for name in _TURNED_OVER} for row in rows)
+        return tuple(map(_turned_over, _about(model)["out_of_fold"]["flips"]))
     except (OSError, *MALFORMED):
         return ()
 
@@ -67,3 +64,17 @@ def _recipe(row: dict) -> Recipe:
         str(row["note"]),
         None if error is None else float(error),
     )
+
+
+def _turned_over(row: dict) -> dict[str, Any]:
+    counts = {
+        name: int(row[name]) for name in ("flipped", "to_positive", "both_decided", "n", "excluded")
+    }
+    low, high = row["share_ci95"]
+    return counts | {
+        "change": str(row["change"]),
+        "share": float(row["share"]),
+        "share_ci95": [float(low), float(high)],
+        "target": float(row["target"]),
+        "met": bool(row["met"]),
+    }

@@ -352,14 +352,20 @@ def test_a_folder_that_is_no_data_set_is_said(page, tmp_path):
 
 
 def test_what_turned_over_out_of_fold_is_shown_beside_the_audit(page, results, tmp_path):
-    counts = {"flipped": 7, "to_positive": 6, "both_decided": 1, "n": 41}
-    row = {"change": "a storm", "share": 7 / 41, "target": 0.05, "met": False} | counts
+    counts = {"flipped": 7, "to_positive": 6, "both_decided": 1, "n": 41, "excluded": 0}
+    row = {"change": "a storm", "share": 7 / 41, "share_ci95": [0.07, 0.32], "target": 0.05}
+    row |= counts | {"met": False}
     (tmp_path / "some").mkdir()
     card = {"about": {"out_of_fold": {"flips": [row]}}}
     (tmp_path / "some" / "card.json").write_text(json.dumps(card))
     text = html(run(page))
-    assert "The same in cross-validation" in text
-    assert "A storm" in text and "17.1%" in text and "6 to Positive and 1 without" in text
+    assert "What turns verdicts over in cross-validation" in text
+    assert (
+        "A storm" in text
+        and "17.1%" in text
+        and "7.0%" in text
+        and "6 to Positive and 1 without" in text
+    )
 
 
 def test_the_recipes_on_the_card_are_shown(page, results, tmp_path):

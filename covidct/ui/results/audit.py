@@ -36,24 +36,18 @@ _PARTS = {
 
 
 _OUT_OF_FOLD = (
-    "The same in cross-validation",
-    "Of each kind of change the one that takes most away, asked of heads that had seen no slice of "
-    "the patient. An audit of slices that a model learnt from speaks too well of it.",
+    "What turns verdicts over in cross-validation",
+    "Some of the changes, asked of heads that had seen no slice of the patient: an audit of slices "
+    "that a model learnt from speaks too well of it. What JPEG, size and contrast do was also "
+    "learnt, of other patients; how shift and gamma alter a file was not.",
 )
 
 
-def show(folder: Path, out_of_fold: Sequence[Mapping[str, Any]]) -> None:
-    """The tables of the audit in the folder of an evaluation.
-
-    Args:
-        folder: where the audit is.
-        out_of_fold: rows like those of its flips, from the model's cross-validation, if any.
-    """
+def show(folder: Path) -> None:
+    """The tables of the audit in the folder of an evaluation."""
     try:
         audit = json.loads((folder / AUDIT_FILE).read_text(encoding="utf-8"))
         drawn = [(table(audit), *texts) for table, texts in _PARTS.items()]
-        if out_of_fold:
-            drawn.append((audit_tables.flips({"flips": out_of_fold}), *_OUT_OF_FOLD))
     except FileNotFoundError:
         st.html('<p class="cv-hint">There is no audit of this model on these slices.</p>')
         return
@@ -61,7 +55,18 @@ def show(folder: Path, out_of_fold: Sequence[Mapping[str, Any]]) -> None:
         callout("The audit cannot be read.", tone="caution")
         return
     with st.container(key="audit"):
-        for table, title, explanation in drawn:
-            st.html(f'<h3 class="cv-label">{title}</h3>{table}')
-            caption(explanation)
+        for part in drawn:
+            _show_part(*part)
     offer_csv("audit", lambda: audit_tables.as_csv(audit))
+
+
+def show_out_of_fold(rows: Sequence[Mapping[str, Any]]) -> None:
+    """What of a model's cross-validation is like the flips of an audit."""
+    flips = {"flips": rows}
+    _show_part(audit_tables.flips(flips), *_OUT_OF_FOLD)
+    offer_csv("flips out of fold", lambda: audit_tables.as_csv(flips))
+
+
+def _show_part(table: str, title: str, explanation: str) -> None:
+    st.html(f'<h3 class="cv-label">{title}</h3>{table}')
+    caption(explanation)

@@ -51,7 +51,7 @@ def flips(audit: Audit) -> str:
 
 
 def as_csv(audit: Audit) -> str:
-    """All rows in one table."""
+    """All rows of the parts that there are in one table."""
     rows = (
         (
             part,
@@ -63,7 +63,7 @@ def as_csv(audit: Audit) -> str:
             row["met"],
         )
         for part, figure in _PARTS.items()
-        for row in audit[part]
+        for row in audit.get(part, ())
     )
     return tables.as_csv(("part", "row", "figure", "value", "low", "high", "target", "met"), rows)
 

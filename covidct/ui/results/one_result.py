@@ -147,7 +147,9 @@ def _judgement(measured: _Measured, folder: Path, request: Request) -> None:
     _heading("Where it works")
     groups.show(review.slices, sample, threshold)
     _heading("What it goes by")
-    audit.show(folder, turned_over_out_of_fold(request.model))
+    audit.show(folder)
+    if turned := turned_over_out_of_fold(request.model):
+        audit.show_out_of_fold(turned)
     _heading("Can the heat maps be trusted?")
     heat_maps.show(folder, request.model, review.figures["model_id"])
     if compared := cross_validation(request.model):
