@@ -57,6 +57,17 @@ def test_the_targets_that_the_shipped_model_misses_are_said(readme, root):
     assert re.findall(r"\d+ of \d+", said) == ways
 
 
+def test_what_turns_verdicts_over_out_of_fold_is_said(readme, root):
+    card = json.loads((root / "weights" / "covidct-astra" / "card.json").read_text())
+    figures = card["about"]["out_of_fold"]
+    both = zip(figures["flips"], figures["flips_without_changed_files"], strict=True)
+    for kept, without in both:
+        assert kept["change"] == without["change"]
+        counts = [f"{kept['flipped']} of {kept['n']}", kept["to_positive"], kept["both_decided"]]
+        shares = [f"{row['share']:.1%}" for row in (kept, without)]
+        assert f"| {' | '.join(map(str, [kept['change'], *counts, *shares]))} |" in readme
+
+
 def test_there_are_exactly_two_commands_for_a_fresh_machine(readme):
     start = readme.split("## Start")[1].split("\n## ")[0]
     blocks = re.findall(r"```sh\n(.*?)```", start, re.S)

@@ -40,7 +40,7 @@ def _as_jpeg_of_some_quality(pixels: np.ndarray, rng: np.random.Generator) -> by
 
 
 def _made_smaller(pixels: np.ndarray, rng: np.random.Generator) -> bytes:
-    """No smaller than what is still read: in COVID-CT that would tell the classes apart."""
+    """No smaller than what is still read; the smallest slices of COVID-CT are all of one class."""
     still_read = MIN_SIDE / min(pixels.shape)
     return encode_png(resized(pixels, min(1, max(rng.uniform(*_SIZES), still_read))))
 
