@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from covidct.data.republish import as_greys, as_jpeg
 from covidct.imaging.preprocess import GROUND
 
 
@@ -123,7 +124,7 @@ def _vary_intensities(
     sigma = 255 * rng.uniform(0, how.noise)
     if sigma:
         varied += sigma * rng.standard_normal(pixels.shape, np.float32)
-    return np.rint(np.clip(varied, 0, 255)).astype(np.uint8)
+    return as_greys(varied)
 
 
 def _vary_compression(
@@ -132,5 +133,5 @@ def _vary_compression(
     quality = 100 * (1 - rng.uniform(0, how.compression))
     if how.compression == 0 or rng.random() < 0.5:
         return pixels
-    _, stored = cv2.imencode(".jpg", pixels, (cv2.IMWRITE_JPEG_QUALITY, round(quality)))
+    stored = np.frombuffer(as_jpeg(pixels, round(quality)), np.uint8)
     return cv2.imdecode(stored, cv2.IMREAD_GRAYSCALE)

@@ -121,15 +121,11 @@ def _with_gamma(pixels: np.ndarray, gamma: float) -> np.ndarray:
     return as_greys(255 * (pixels / 255) ** gamma)
 
 
-# Three like those that a head is solved on, and two others
-TRIED_OUT_OF_FOLD = (
-    _jpeg(50),
-    _picture("resize 0.5×", partial(resized, factor=0.5), _STORED),
-    _picture("window: contrast +25 %", partial(with_contrast, factor=1.25), _SHOWN),
-    _picture("shift 5 % right and down", _shifted, _SHOWN),
-    _picture("window: gamma 0.8", partial(_with_gamma, gamma=0.8), _SHOWN),
-)
-_JPEG_50, _HALF_SIZE, _MORE_CONTRAST, _SHIFTED, _GAMMA = TRIED_OUT_OF_FOLD
+_JPEG_50 = _jpeg(50)
+_HALF_SIZE = _picture("resize 0.5×", partial(resized, factor=0.5), _STORED)
+_MORE_CONTRAST = _picture("window: contrast +25 %", partial(with_contrast, factor=1.25), _SHOWN)
+_SHIFTED = _picture("shift 5 % right and down", _shifted, _SHOWN)
+_GAMMA = _picture("window: gamma 0.8", partial(_with_gamma, gamma=0.8), _SHOWN)
 CHANGES = (
     _JPEG_50,
     _jpeg(75),
@@ -144,5 +140,7 @@ CHANGES = (
     _GAMMA,
     _picture("window: gamma 1.25", partial(_with_gamma, gamma=1.25), _SHOWN),
 )
+# Three like those that a head is solved on, and two others
+TRIED_OUT_OF_FOLD = (_JPEG_50, _HALF_SIZE, _MORE_CONTRAST, _SHIFTED, _GAMMA)
 # For a network that runs in integers, to be compared with itself
 IN_FLOATS = Change("network in 32-bit floats", encode_png, _STORED)

@@ -360,12 +360,7 @@ def test_what_turned_over_out_of_fold_is_shown_beside_the_audit(page, results, t
     (tmp_path / "some" / "card.json").write_text(json.dumps(card))
     text = html(run(page))
     assert "What turns verdicts over in cross-validation" in text
-    assert (
-        "A storm" in text
-        and "17.1%" in text
-        and "7.0%" in text
-        and "6 to Positive and 1 without" in text
-    )
+    assert all(told in text for told in ("A storm", "17.1%", "7.0%", "6 to Positive and 1 without"))
 
 
 def test_the_recipes_on_the_card_are_shown(page, results, tmp_path):
