@@ -313,8 +313,9 @@ def _show(
     prepared = prepare(items, config.input_size, lambda some: progress(some, "Reading slices"))
     slices = replace(prepared.of(items), skipped=prepared.skipped)
     preprocess_input = get_preprocess_input(config.backbone, config.pixel_scaling)
+    pooling = pooling_of(network)
     pooled = pooled_views(
-        network,
+        pooling,
         slices,
         preprocess_input,
         config.augmentation,
@@ -322,7 +323,7 @@ def _show(
         views=config.probe_views,
         seed=config.seed,
     )
-    mirror = pooled_features(pooling_of(network), _mirrored(slices), preprocess_input)
+    mirror = pooled_features(pooling, _mirrored(slices), preprocess_input)
     return _Shown(slices, pooled, _BothWays(pooled.views[0], mirror))
 
 

@@ -33,7 +33,7 @@ from covidct.training.callbacks import KeepEpochs, RefuseDivergence, SayProgress
 from covidct.training.config import TrainConfig
 from covidct.training.keep import keep_model, round_to_half_precision, with_maps_of
 from covidct.training.metrics import epoch_metrics
-from covidct.training.probe import pooled_views, solve_parts
+from covidct.training.probe import pooled_views, pooling_of, solve_parts
 from covidct.training.progress import ProgressWriter, recorded_run
 from covidct.training.run_folder import (
     BEST_WEIGHTS,
@@ -135,7 +135,7 @@ def _train(run: Path, progress: Callable) -> ModelCard:
 
     if config.probe_views and not finished_epochs(run):
         pooled = pooled_views(
-            network,
+            pooling_of(network),
             training,
             preprocess_input,
             config.augmentation,

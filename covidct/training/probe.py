@@ -105,7 +105,7 @@ class Head:
 
 
 def pooled_views(
-    network: keras.Model,
+    pooling: keras.Model,
     slices: PreparedSlices,
     preprocess_input: Callable,
     augmentation: Augmentation,
@@ -114,10 +114,10 @@ def pooled_views(
     views: int,
     seed: int,
 ) -> PooledViews:
-    """Show slices to a network from :func:`covidct.models.network.build_network`.
+    """What a network pools of slices that are shown several times.
 
     Args:
-        network: is not changed.
+        pooling: from :func:`pooling_of`.
         slices: what to show.
         preprocess_input: the backbone's normalisation.
         augmentation: random changes of the views but the first and those that are read anew.
@@ -131,7 +131,6 @@ def pooled_views(
         *(partial(_view, slices, augmentation, seed, view) for view in range(views)),
         *(partial(read_anew, slices, partial(change, rng=rng)) for change in REPUBLISHED),
     ]
-    pooling = pooling_of(network)
     passes = [pooled_features(pooling, show(), preprocess_input) for show in progress(shows)]
     return PooledViews(np.stack(passes[1:]), passes[0], slices.labels)
 
