@@ -15,6 +15,7 @@ import patience
 import pytest
 
 REPOSITORY = Path(__file__).parents[2]
+_STOPPING_SECONDS = 30
 
 
 @dataclass(frozen=True)
@@ -65,8 +66,17 @@ def serve(
             wait_until_healthy(f"http://localhost:{port}/_stcore/health", process, log)
             yield Server(f"http://localhost:{port}", log, process)
         finally:
-            process.terminate()
-            process.wait(patience.SECONDS)
+            _stop(process)
+
+
+def _stop(process: subprocess.Popen) -> None:
+    """Ask a server to end, and end it where it does not: uvicorn waits for open connections."""
+    process.terminate()
+    try:
+        process.wait(_STOPPING_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait(patience.SECONDS)
 
 
 def wait_until_healthy(url: str, process: subprocess.Popen, log: Path) -> None:
