@@ -15,7 +15,6 @@ import patience
 import pytest
 
 REPOSITORY = Path(__file__).parents[2]
-_STOPPING_SECONDS = 30
 
 
 @dataclass(frozen=True)
@@ -66,17 +65,12 @@ def serve(
             wait_until_healthy(f"http://localhost:{port}/_stcore/health", process, log)
             yield Server(f"http://localhost:{port}", log, process)
         finally:
-            _stop(process)
-
-
-def _stop(process: subprocess.Popen) -> None:
-    """Ask a server to end, and end it where it does not: uvicorn waits for open connections."""
-    process.terminate()
-    try:
-        process.wait(_STOPPING_SECONDS)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait(patience.SECONDS)
+            process.terminate()
+            try:
+                process.wait(patience.SECONDS)
+            finally:
+                process.kill()
+                process.wait()
 
 
 def wait_until_healthy(url: str, process: subprocess.Popen, log: Path) -> None:
