@@ -41,7 +41,7 @@ from covidct.inference.classifier import Classifier, Evidence
 EVERYTHING, ALL_BUT_LUNGS, ONLY_LUNGS = "everything", "all but the lungs", "only the lungs"
 
 _BATCH = 16
-_MOST_CHANGED = 250  # each of them is classified a dozen times
+_MOST_CHANGED = 1000  # each of them is classified a dozen times
 _CHANCE = 0.60  # the greatest AUC that is taken for telling next to nothing
 _FOREST_TARGETS = {(BORDER_SHAPE_SIZE, NETWORK): _CHANCE}
 _ANATOMY_TARGETS = {EVERYTHING: None, ALL_BUT_LUNGS: _CHANCE, ONLY_LUNGS: None}
@@ -90,7 +90,7 @@ def audit(
     Returns:
         What ``audit.json`` holds: model_id, split, n, patients, skipped, without_lungs; "forests",
         AUC of random forests; "anatomy", AUC of the network on slices where lungs were found;
-        "flips", labels that changed, of at most 250 slices from all over the split, as
+        "flips", labels that changed, of at most 1,000 slices from all over the split, as
         :func:`covidct.evaluation.robustness.turned_over` tells.
         Figures that cannot be measured on so few patients are None. Each row says its target, a
         greatest value or None, and whether the figure meets it.
