@@ -39,6 +39,7 @@ def _work(folder: Path, request: Request, writer: ProgressWriter) -> None:
     from covidct.inference.classifier import Classifier
 
     classifier = Classifier.load(request.model)
+    writer.say(state="running")
     for doing, work in (("Evaluating", evaluate), ("Auditing", audit)):
         watch = partial(writer.watch, message=doing)
         work(classifier, request.data, request.split, folder, watch)

@@ -45,7 +45,7 @@ class RunStatus:
         state: one of :data:`STATES`.
         epoch: whole epochs that are done and kept.
         epochs: how many were asked for.
-        batch: batches done in this epoch, or slices read while the state is "starting".
+        batch: batches done in this epoch; slices looked at before the first and in an evaluation.
         batches: how many there are of them; 0 while that is unknown.
         seconds_left: until the last epoch ends; None while that is unknown.
         memory_mb: what the process holds in RAM.

@@ -44,7 +44,8 @@ def test_an_evaluation_lives_on_its_own_and_leaves_figures_predictions_and_audit
     fresh = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True)
     assert fresh.stdout == f"{folder.name}\n"
 
-    wait(folder, lambda status: status.batch > 0 and status.batches == 24)
+    status = wait(folder, lambda status: status.batch > 0 and status.batches == 24)
+    assert status.state == "running"
     status = wait(folder)
     assert status.state == "finished", (folder / "log.txt").read_text()
     assert jobs.list_evaluations() == (folder,)
