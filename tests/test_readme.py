@@ -43,16 +43,18 @@ def test_the_costs_are_those_that_the_bench_wrote(readme, root):
 
 def test_the_targets_that_the_shipped_model_misses_are_said(readme, root):
     model = root / "weights" / "covidct-astra"
-    missed = [
-        flip
+    flips, unseen = (
+        json.loads((model / folder / "audit.json").read_text())["flips"]
         for folder in ("evaluation", "second-source")
-        for flip in json.loads((model / folder / "audit.json").read_text())["flips"]
-        if not flip["met"]
-    ]
-    assert missed
+    )
+    learnt = [flip for flip in flips if not flip["met"]]
+    assert learnt
+    missed = learnt + [flip for flip in unseen if not flip["met"]]
     said = readme.split("Missed by the shipped model")[1].split("\n\n")[0]
     assert re.findall(r"(\d+\.\d)%", said) == [f"{flip['share']:.1%}"[:-1] for flip in missed]
-    ways = [f"{flip['to_positive']} of {flip['flipped']}" for flip in missed]
+    names = [flip["change"] for flip in learnt]
+    again = [flip for flip in unseen if flip["met"] and flip["change"] in names]
+    ways = [f"{flip['to_positive']} of {flip['flipped']}" for flip in (*missed, *again)]
     assert re.findall(r"\d+ of \d+", said) == ways
 
 
