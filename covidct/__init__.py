@@ -22,8 +22,7 @@ from covidct.errors import (
     UnsupportedEncoding,
 )
 
-# TensorFlow's integer convolutions; by itself it has them on processors with VNNI only
-os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # where TensorFlow is imported, only errors
 
 _LAZY = {
     "CTSlice": "covidct.imaging",

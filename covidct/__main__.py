@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from covidct.commands import DONE, FAILED, NOTICE, bench, classify, release, report, runs
+from covidct.commands import DONE, FAILED, NOTICE, bench, classify, convert, release, report, runs
 from covidct.errors import CovidCTError
 from covidct.files import NAMES
 
@@ -25,7 +25,6 @@ METHOD_NAMES = ("gradcam-relative", "gradcam", "gradcam++", "layercam", "scoreca
 
 def main(arguments: list[str]) -> int:
     """Run one command; the exit status is 0 all done, 1 something refused, 2 wrong usage."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     sys.stdout.reconfigure(errors="backslashreplace")  # file names need not be valid Unicode
     options = _parser(train=arguments[:1] == ["train"]).parse_args(arguments)
     try:
@@ -84,11 +83,14 @@ def _train(options: argparse.Namespace) -> int:
         _start_run_folder(options)
     with recorded_run(run):
         from covidct.evaluation.evaluate import evaluate_validation
+        from covidct.inference.store import read_card
+        from covidct.reports.words import conversion
         from covidct.training.fit import resume
 
         resume(run, _progress("Reading slices"))
         figures = evaluate_validation(run, _progress("Validating"))
     _print_figures(figures)
+    print(conversion(read_card(run).about))
     print(read_status(run).message or "All epochs are done.")
     print(f"The model is in {run}: classify with --model and that path. {NOTICE}")
     return DONE
@@ -250,7 +252,12 @@ def _parser(train: bool) -> argparse.ArgumentParser:
     explain.add_argument("--out", type=Path, required=True, help="the overlay, a PNG file")
     explain.add_argument("--heatmap", type=Path, help="the heat map, float32 on the slice's grid")
     explain.add_argument("--frame", type=int, metavar="N", help="of several in one file, from 1")
-    explain.add_argument("--method", choices=METHOD_NAMES, default=METHOD_NAMES[0])
+    explain.add_argument(
+        "--method",
+        choices=METHOD_NAMES,
+        default=METHOD_NAMES[0],
+        help="the first two are ready at once; the others load TensorFlow, about ten seconds",
+    )
     classify.add_gate_option(explain)
 
     evaluate = commands.add_parser("evaluate", help="figures of a model on a labelled data set")
@@ -311,6 +318,7 @@ def _parser(train: bool) -> argparse.ArgumentParser:
         command.set_defaults(run=run, usage_error=command.error)
     runs.add_commands(commands)
     release.add_commands(commands, _progress)
+    convert.add_commands(commands, _progress)
     return parser
 
 

@@ -237,16 +237,17 @@ def tiny_model(tmp_path_factory) -> Path:
     import keras
 
     from covidct.inference.calibration import Calibration
-    from covidct.inference.store import MODEL_FILE, ModelCard, sha256_of
+    from covidct.inference.store import ModelCard
     from covidct.models.folding import fold_batch_norm
-    from covidct.models.network import build_network
+    from covidct.models.litert import float_graph
+    from covidct.models.network import build_network, head_of
+    from covidct.training.keep import write_model_files
 
     folder = tmp_path_factory.mktemp("models") / "tiny"
     folder.mkdir()
     keras.utils.set_random_seed(1)
-    network = build_network("efficientnet_lite0", (64, 64), pretrained=False)
-    fold_batch_norm(network).save(folder / MODEL_FILE)
+    network = fold_batch_norm(build_network("efficientnet_lite0", (64, 64), pretrained=False))
     calibration = Calibration(1.0, 0.5, (0.49, 0.51))
-    digest = sha256_of(folder / MODEL_FILE)
-    ModelCard("tiny", digest, "efficientnet_lite0", (64, 64), "backbone", calibration).write(folder)
+    card = ModelCard("tiny", "", "efficientnet_lite0", (64, 64), "backbone", calibration)
+    write_model_files(folder, card, network, float_graph(network), head_of(network)).write(folder)
     return folder

@@ -1,13 +1,24 @@
 import ast
+import json
+import shutil
 import subprocess
 import sys
 
 import covidct
+from covidct.training.run_folder import start_run_folder
 
+RUN_COMMANDS = """
+import json, sys
+from covidct.__main__ import main
+for arguments in json.loads(sys.argv[1]):
+    assert main(arguments) == 0, arguments
+print({"tensorflow", "keras"} & sys.modules.keys())
+"""
 FLOORS = {
     "errors": 0,
     "files": 0,
     "home": 0,
+    "runtime": 0,
     "spreadsheets": 0,
     "zip_archive": 0,
     "imaging": 1,
@@ -60,6 +71,46 @@ def test_imaging_and_errors_do_without_tensorflow(root):
         if part in ("imaging", "errors"):
             heavy = {name.split(".")[0] for name in _imports(path)} & {"tensorflow", "keras"}
             assert not heavy, f"{path} imports {heavy}"
+
+
+def test_runtime_stands_on_nothing_of_covidct_and_on_no_tensorflow(root):
+    for path, part in _modules(root):
+        if part == "runtime":
+            for name in _imports(path):
+                top, *below = name.split(".")
+                assert top not in ("tensorflow", "keras"), f"{path} imports {name}"
+                assert top != "covidct" or below[0] == "runtime", f"{path} imports {name}"
+
+
+def test_nothing_from_a_slice_to_its_report_imports_tensorflow(
+    root, tiny_model, phantom_dataset, quick, tmp_path
+):
+    """In a fresh process, which imports nothing but what it needs."""
+    run, slices = tmp_path / "run", phantom_dataset / "CT_COVID"
+    start_run_folder(run, phantom_dataset, quick)
+    shutil.copytree(tiny_model, run, dirs_exist_ok=True)
+    model = ["--model", str(tiny_model)]
+    commands = [
+        ["classify", str(slices), "--json", *model],
+        ["explain", str(slices / "a.png"), "--out", str(tmp_path / "overlay.png"), *model],
+        [
+            *("report", str(slices), "--csv", str(tmp_path / "report.csv")),
+            *("--pdf", str(tmp_path / "report.pdf"), *model),
+        ],
+        ["evaluate", "--data", str(phantom_dataset), "--out", str(tmp_path / "figures"), *model],
+        ["compare", "--run", str(run), *model],
+    ]
+    done = subprocess.run(
+        [sys.executable, "-c", RUN_COMMANDS, json.dumps(commands)],
+        cwd=root,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "set()"
+    assert done.stderr == ""
+    made = ("overlay.png", "report.csv", "report.pdf", "figures/metrics.json", "run/comparison")
+    assert all((tmp_path / name).exists() for name in made)
 
 
 def test_importing_the_package_is_cheap(root):

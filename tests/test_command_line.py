@@ -300,7 +300,7 @@ def test_wrong_usage_is_status_2(root, arguments):
     [
         (("classify", "x.png", "--model", "none"), "no model"),
         (("evaluate", "--data", "/nowhere", "--out", "/tmp/x"), "not a data set"),
-        (("train", "--data", "/nowhere", "--run", "/tmp/covidct-none", "--epochs", "0"), "epochs"),
+        (("train", "--data", "/nowhere", "--run", "/tmp/covidct-none", "--epochs", "-1"), "epochs"),
     ],
 )
 def test_failures_are_a_sentence_and_status_1(run, arguments, reason):

@@ -40,15 +40,26 @@ def add_commands(
     parser.add_argument("--json", action="store_true", help="print the figures as JSON")
     parser.set_defaults(run=lambda options: _run(options, progress))
 
-    card = commands.add_parser("card", help="put a model's card together from its files")
+    card = commands.add_parser(
+        "card", help="put a model's card and its README together from its files"
+    )
     card.add_argument("folder", type=Path, metavar="FOLDER")
+    card.add_argument(
+        "--earlier", type=Path, metavar="DIR", help="name the verdicts that differ from a model's"
+    )
     card.set_defaults(run=_card)
 
 
 def _card(options: argparse.Namespace) -> int:
-    from covidct.evaluation.card import assemble
+    from covidct.evaluation.card import assemble, compare_with_earlier
+    from covidct.evaluation.card_text import README_FILE, as_markdown
 
-    assemble(options.folder).write(options.folder)
+    if options.earlier:
+        compare_with_earlier(options.folder, options.earlier)
+    card = assemble(options.folder)
+    card.write(options.folder)
+    text = as_markdown(card, options.folder)
+    (options.folder / README_FILE).write_text(text, encoding="utf-8")
     return DONE
 
 

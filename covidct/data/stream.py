@@ -1,113 +1,18 @@
-"""Items -> prepared slices -> streamed batches of network pixels."""
+"""Prepared slices -> streamed batches of network pixels, for Keras."""
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from os import PathLike
 
 import numpy as np
 import tensorflow as tf
 
 from covidct.data.augment import Augmentation, augment
-from covidct.data.index import Item, Skipped, read_index
+from covidct.data.index import read_index
+from covidct.data.prepared import PreparedSlices, prepare
 from covidct.data.splits import split_for_training
-from covidct.errors import DatasetError, UnreadableSlice
-from covidct.imaging.preprocess import find_chest, network_pixels
-from covidct.imaging.readers import read_slice
+from covidct.imaging.preprocess import network_pixels
 from covidct.models.backbones import unit_preprocess_input
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class PreparedSlices:
-    """Slices read once and cut to the thorax.
-
-    Attributes:
-        pixels: uint8 (N, h, w, 3), as :attr:`covidct.imaging.preprocess.Chest.pixels`.
-        items: the N items, in the order of ``pixels``.
-        skipped: files that could not be read, each with its reason.
-    """
-
-    pixels: np.ndarray
-    items: tuple[Item, ...]
-    skipped: tuple[Skipped, ...] = ()
-
-    @property
-    def labels(self) -> np.ndarray:
-        """float32 (N,), 1 for COVID-19."""
-        return np.array([item.label for item in self.items], np.float32)
-
-    @property
-    def patients(self) -> np.ndarray:
-        """str (N,)."""
-        return np.array([item.patient for item in self.items])
-
-    def of(self, items: Iterable[Item]) -> "PreparedSlices":
-        """Those of the given items that could be read.
-
-        Raises:
-            DatasetError: none of a class could be read.
-        """
-        position = {item.path: i for i, item in enumerate(self.items)}
-        chosen = [position[item.path] for item in items if item.path in position]
-        if {self.items[i].label for i in chosen} != {0, 1}:
-            raise DatasetError(
-                f"Slices of both classes are needed; {len(chosen)} could be read here and "
-                f"{len(self.skipped)} files of the data set could not."
-            )
-        return PreparedSlices(self.pixels[chosen], tuple(self.items[i] for i in chosen))
-
-
-def prepare(
-    items: Iterable[Item],
-    image_size: tuple[int, int],
-    progress: Callable[[Iterable[Item]], Iterable[Item]] = iter,
-) -> PreparedSlices:
-    """Read slices and cut the thorax out; unreadable files are listed, not fatal.
-
-    Args:
-        items: what to read.
-        image_size: rows and columns of the network's input.
-        progress: wraps the iteration, to show how far it is.
-    """
-    pixels, read, skipped = [], [], []
-    for item in progress(items):
-        try:
-            ct_slice = read_slice(item.path)
-        except UnreadableSlice as error:
-            skipped.append(Skipped(item.path, str(error)))
-            continue
-        pixels.append(find_chest(ct_slice, image_size).pixels)
-        read.append(item)
-    shape = (0, *image_size, 3)
-    return PreparedSlices(
-        np.stack(pixels) if pixels else np.empty(shape, np.uint8), tuple(read), tuple(skipped)
-    )
-
-
-def read_anew(slices: PreparedSlices, to_file: Callable[[np.ndarray], bytes]) -> PreparedSlices:
-    """The same slices out of other files, as if these had been uploaded.
-
-    Args:
-        slices: their items are read again.
-        to_file: the other file's bytes from the pixels of a slice, uint8 (H, W).
-
-    Returns:
-        As many slices in the same order. Where the other file is refused a slice stays as it was
-        and is listed in ``skipped``.
-
-    Raises:
-        UnreadableSlice: a slice itself cannot be read any more.
-    """
-    pixels, skipped = slices.pixels.copy(), []
-    for position, item in enumerate(slices.items):
-        data = to_file(read_slice(item.path).pixels)
-        try:
-            ct_slice = read_slice(data)
-        except UnreadableSlice as error:
-            skipped.append(Skipped(item.path, str(error)))
-        else:
-            pixels[position] = find_chest(ct_slice, pixels.shape[1:3]).pixels
-    return PreparedSlices(pixels, slices.items, tuple(skipped))
 
 
 def training_batches(

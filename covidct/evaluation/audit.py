@@ -101,7 +101,7 @@ def audit(
     items, skipped = read_index(data).subset(split), []
     changed = _spread(items, _MOST_CHANGED)
     asked = dict.fromkeys(CHANGES, classifier)
-    if classifier.card.activation_ranges:
+    if classifier.card.in_integers:
         asked[IN_FLOATS] = classifier.in_floats()
     files, seen = _readable(progress(items), skipped), []
     while batch := list(islice(files, _BATCH)):

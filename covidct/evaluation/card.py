@@ -2,11 +2,14 @@
 
 A figure stands on the card only where a file holds it: ``cross_validation.json`` from
 ``cross-validate``, and in each further folder ``metrics.json``, ``audit.json`` and
-``faithfulness.json`` from ``evaluate``, ``audit`` and ``faithfulness``. Prose comes from
+``faithfulness.json`` from ``evaluate``, ``audit`` and ``faithfulness``.
+``earlier_model.json`` names the out-of-fold verdicts that differ from those of the model before.
+Prose comes from
 ``claim.json``, under the headings of CLAIM, the Checklist for Artificial Intelligence in Medical
 Imaging (Mongan et al. 2020, doi:10.1148/ryai.2020200029).
 """
 
+import csv
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -15,10 +18,11 @@ from typing import Any
 from covidct.errors import ModelError
 from covidct.evaluation.audit import AUDIT_FILE
 from covidct.evaluation.review import FAITHFULNESS_FILE, METRICS_FILE
-from covidct.evaluation.search import TABLE_FILE
+from covidct.evaluation.search import OUT_OF_FOLD_FILE, TABLE_FILE
+from covidct.files import MALFORMED, NAMES, replace_text
 from covidct.inference.store import ModelCard, read_card
 
-CLAIM_FILE = "claim.json"
+CLAIM_FILE, EARLIER_FILE = "claim.json", "earlier_model.json"
 _FROM_SEARCH = ("slices", "recipe")
 _HEADLINES = (
     "data",
@@ -47,6 +51,8 @@ def assemble(model: Path) -> ModelCard:
     if searched := _read(model / TABLE_FILE):
         about["cross_validation"] = searched.pop("recipes")
         about["out_of_fold"] = {n: v for n, v in searched.items() if n != "calibration"}
+    if compared := _read(model / EARLIER_FILE):
+        about["earlier_model"] = compared
     for folder in sorted(path for path in model.iterdir() if path.is_dir()):
         metrics, audited = _read(folder / METRICS_FILE), _read(folder / AUDIT_FILE)
         heat_maps = _read(folder / FAITHFULNESS_FILE)
@@ -62,6 +68,44 @@ def assemble(model: Path) -> ModelCard:
             del heat_maps["model_id"]
             about[f"heat maps of {folder.name}"] = heat_maps
     return replace(card, about=about)
+
+
+def compare_with_earlier(model: Path, earlier: Path) -> None:
+    """Write which out-of-fold verdicts differ from an earlier model's into ``earlier_model.json``.
+
+    Args:
+        model: a folder from ``cross-validate``.
+        earlier: another one, of the same slices.
+
+    Raises:
+        ModelError: a card or a table is missing.
+    """
+    now, before = (_out_of_fold_labels(folder) for folder in (model, earlier))
+    shared = [file for file in now if file in before]
+    compared = {
+        "model_id": read_card(earlier).model_id,
+        "roc_auc": _read(earlier / TABLE_FILE)["roc_auc"],
+        "n": len(shared),
+        "differing": [
+            {"file": file, "before": before[file], "now": now[file]}
+            for file in shared
+            if before[file] != now[file]
+        ],
+    }
+    text = json.dumps(compared, indent=2, ensure_ascii=False)
+    replace_text(model / EARLIER_FILE, text + "\n")
+
+
+def _out_of_fold_labels(folder: Path) -> dict[str, str]:
+    calibration = read_card(folder).calibration
+    try:
+        with (folder / OUT_OF_FOLD_FILE).open(newline="", **NAMES) as file:
+            return {
+                f"{row['class']}/{row['file']}": calibration.label(float(row["probability"]))
+                for row in csv.DictReader(file)
+            }
+    except (OSError, *MALFORMED) as error:
+        raise ModelError(f"{folder / OUT_OF_FOLD_FILE} cannot be read.") from error
 
 
 def _read(file: Path) -> dict[str, Any]:

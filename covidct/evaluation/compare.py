@@ -21,7 +21,7 @@ from covidct.evaluation.metrics import Verdicts, roc_auc, summarise
 from covidct.evaluation.sample import FEWEST_PATIENTS
 from covidct.files import MALFORMED, replace_text
 from covidct.inference.classifier import Classifier
-from covidct.inference.store import current_model, open_model, read_card
+from covidct.inference.store import current_model, read_card
 
 COMPARISON_FOLDER = "comparison"
 _NOISE = 0.05
@@ -167,7 +167,7 @@ def _compare(candidate: Path, incumbent: Path, progress: Callable) -> Comparison
 def _ask(
     folder: Path, items: Iterable[Item], progress: Callable
 ) -> tuple[list[ClassifiedSlice], list[Skipped]]:
-    return classify_items(Classifier(*open_model(folder)), progress(items))
+    return classify_items(Classifier.load(folder), progress(items))
 
 
 def _figures(slices: list[ClassifiedSlice], verdicts: Verdicts) -> dict[str, Any]:

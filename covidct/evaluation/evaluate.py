@@ -17,7 +17,6 @@ from covidct.evaluation.review import METRICS_FILE, PREDICTIONS_FILE
 from covidct.files import NAMES
 from covidct.imaging.readers import read_slice
 from covidct.inference.classifier import Classifier, Prediction
-from covidct.inference.store import open_model
 from covidct.spreadsheets import harmless
 from covidct.training.run_folder import read_run_folder
 
@@ -77,7 +76,7 @@ def evaluate_validation(
     """
     run = Path(run)
     items, data = validation_items(run), read_run_folder(run).data.name
-    classifier = Classifier(*open_model(run))
+    classifier = Classifier.load(run)
     figures = _evaluate_items(classifier, items, data, "val", run / "validation", progress)
     card = classifier.card
     replace(card, about=card.about | {"validation": figures}).write(run)

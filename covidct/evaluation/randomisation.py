@@ -37,10 +37,10 @@ def correlations(
         name: [coarse_map(method, classifier, one) for one in slices]
         for name, method in methods.items()
     }
-    card = replace(classifier.card, average_map=(), activation_ranges={})  # learnt too
+    card = replace(classifier.card, average_map=(), in_integers=False)  # learnt too
     found = {}
     for what in (HEAD, EVERY):
-        other = Classifier(_randomised(classifier.model, what == EVERY), card)
+        other = Classifier.of_network(_randomised(classifier.model, what == EVERY), card)
         _, activations = other.forward(other.network_input([one.chest for one in slices]))
         looks = [
             one._replace(activation=activation)

@@ -15,14 +15,13 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import keras
 import numpy as np
 from sklearn.metrics import roc_auc_score
 
 from covidct.data.index import HALVES, Item, read_index
+from covidct.data.prepared import PreparedSlices, prepare, read_anew
 from covidct.data.republish import REPUBLISHED
 from covidct.data.splits import folds_by_patient
-from covidct.data.stream import PreparedSlices, prepare, read_anew
 from covidct.errors import ConfigError
 from covidct.evaluation.evaluate import ClassifiedSlice, write_evaluation
 from covidct.evaluation.metrics import Verdicts, decided, summarise
@@ -31,24 +30,24 @@ from covidct.files import NAMES, replace_text
 from covidct.imaging.readers import read_slice
 from covidct.inference.calibration import Calibration, fit_calibration
 from covidct.inference.classifier import Prediction
-from covidct.inference.store import MODEL_FILE, ModelCard, sha256_of
-from covidct.models.backbones import Part, Trunk, get_preprocess_input
-from covidct.models.folding import fold_batch_norm
-from covidct.models.network import build_network, copy_weights
+from covidct.inference.store import ModelCard
+from covidct.models.backbones import Part, Trunk, get_backbone, get_preprocess_input
+from covidct.models.head import Head
+from covidct.models.pooling import Origin, TrunkMaps
+from covidct.runtime.graph import Graph
 from covidct.spreadsheets import harmless
 from covidct.training.config import TrainConfig
-from covidct.training.keep import keep_model, round_to_half_precision, with_maps_of
+from covidct.training.keep import keep_model
 from covidct.training.probe import (
     LABEL_SMOOTHING,
-    Head,
     PartFeatures,
     PooledViews,
     parts_of,
     pooled_features,
     pooled_views,
-    pooling_of,
     solve,
 )
+from covidct.training.trunks import pretrained_graph, pretrained_network
 
 FOLDS = 5
 TABLE_FILE, OUT_OF_FOLD_FILE = "cross_validation.json", "out_of_fold.csv"
@@ -121,8 +120,8 @@ class Recipe:
             for one, features in taken
         ]
 
-    def _takes(self, origin: Mapping[str, str]) -> bool:
-        return all(origin[kind] in allowed for kind, allowed in self.features.items())
+    def _takes(self, origin: Origin) -> bool:
+        return all(getattr(origin, kind) in allowed for kind, allowed in self.features.items())
 
 
 class _Solving(NamedTuple):
@@ -236,17 +235,18 @@ def cross_validate(
         raise ConfigError(
             "A head cannot be solved without a view of each slice. Ask for one or more."
         )
-    keras.utils.set_random_seed(config.seed)
     index = read_index(data)
-    items = tuple(item for item in index.items if item.split != "test")
-    network = fold_batch_norm(build_network(config.backbone, config.input_size))
-    round_to_half_precision(network)
-    sources = [_show(network, items, config, progress)]
+    chosen = [tuple(item for item in index.items if item.split != "test")]
     if second:
-        half = read_index(second).subset(HALVES[0])
-        sources.append(_show(network, half, config, progress))
-    first = sources[0].slices
-    parts, folds = parts_of(network), _folds(first.items, config.seed)
+        chosen.append(read_index(second).subset(HALVES[0]))
+    prepared = [_prepare(items, config, progress) for items in chosen]
+    first = prepared[0]
+    graph = pretrained_graph(
+        config, first.pixels, lambda slices: progress(slices, "Converting to integers")
+    )
+    trunks = TrunkMaps(Graph(graph), get_backbone(config.backbone))
+    sources = [_show(trunks, slices, config, progress) for slices in prepared]
+    parts, folds = parts_of(trunks), _folds(first.items, config.seed)
     kept = KEPT.terms(parts, len(sources))
     recipes = {KEPT.name: kept}
     for variation in _VARIATIONS:
@@ -264,7 +264,7 @@ def cross_validate(
     emptied = sources[0].pooled.without_lungs
     blank = _out_of_fold(kept, _BothWays(emptied, emptied), folds, solved)
     flips = _turned_over(
-        network,
+        trunks,
         first,
         config,
         {
@@ -291,8 +291,8 @@ def cross_validate(
     out.mkdir(parents=True, exist_ok=True)
     replace_text(out / TABLE_FILE, json.dumps(figures, indent=2, ensure_ascii=False) + "\n")
     _write_out_of_fold(out / OUT_OF_FOLD_FILE, first.items, folds, logits[KEPT.name], calibration)
-    _head(kept, range(len(folds)), solved).put_into(network)
-    card = _keep(out, network, config, calibration, figures, sources, progress)
+    head = _head(kept, range(len(folds)), solved)
+    card = _keep(out, graph, head, config, calibration, figures, sources, progress)
     write_evaluation(
         out / EVALUATION_FOLDER,
         [
@@ -307,15 +307,17 @@ def cross_validate(
     return figures
 
 
-def _show(
-    network: keras.Model, items: Sequence[Item], config: TrainConfig, progress: Callable
-) -> _Shown:
+def _prepare(items: Sequence[Item], config: TrainConfig, progress: Callable) -> PreparedSlices:
     prepared = prepare(items, config.input_size, lambda some: progress(some, "Reading slices"))
-    slices = replace(prepared.of(items), skipped=prepared.skipped)
+    return replace(prepared.of(items), skipped=prepared.skipped)
+
+
+def _show(
+    trunks: TrunkMaps, slices: PreparedSlices, config: TrainConfig, progress: Callable
+) -> _Shown:
     preprocess_input = get_preprocess_input(config.backbone, config.pixel_scaling)
-    pooling = pooling_of(network)
     pooled = pooled_views(
-        pooling,
+        trunks,
         slices,
         preprocess_input,
         config.augmentation,
@@ -323,7 +325,7 @@ def _show(
         views=config.probe_views,
         seed=config.seed,
     )
-    mirror = pooled_features(pooling, _mirrored(slices), preprocess_input)
+    mirror = pooled_features(trunks, _mirrored(slices), preprocess_input)
     return _Shown(slices, pooled, _BothWays(pooled.views[0], mirror))
 
 
@@ -390,7 +392,7 @@ def _out_of_fold(
 
 
 def _turned_over(
-    network: keras.Model,
+    trunks: TrunkMaps,
     slices: PreparedSlices,
     config: TrainConfig,
     recipes: Mapping[str, tuple[Calibration, np.ndarray, Callable[[_BothWays], np.ndarray]]],
@@ -399,7 +401,7 @@ def _turned_over(
     """Out-of-fold verdicts that turn over when what must not matter changes.
 
     Args:
-        network: is not changed.
+        trunks: of the network.
         slices: of the first source.
         config: as for :func:`cross_validate`.
         recipes: by their names, how each reads its logits, its logits of the slices as they are,
@@ -409,14 +411,13 @@ def _turned_over(
     Returns:
         Rows of :func:`covidct.evaluation.robustness.turned_over` by the recipe's name.
     """
-    pooling = pooling_of(network)
     preprocess_input = get_preprocess_input(config.backbone, config.pixel_scaling)
     rows: dict[str, list[dict[str, Any]]] = {name: [] for name in recipes}
     for change in progress(TRIED_OUT_OF_FOLD, "Looking at changed slices"):
         changed = read_anew(slices, change.to_file)
         shown = _BothWays(
             *(
-                pooled_features(pooling, some, preprocess_input)
+                pooled_features(trunks, some, preprocess_input)
                 for some in (changed, _mirrored(changed))
             )
         )
@@ -485,19 +486,18 @@ def _write_out_of_fold(
 
 def _keep(
     out: Path,
-    network: keras.Model,
+    graph: bytes,
+    head: Head,
     config: TrainConfig,
     calibration: Calibration,
     figures: Mapping[str, Any],
     sources: Sequence[_Shown],
     progress: Callable,
 ) -> ModelCard:
-    round_to_half_precision(network)
-    mirrored = fold_batch_norm(
-        build_network(config.backbone, config.input_size, pretrained=False, mirrored=True)
-    )
-    copy_weights(network, mirrored)
-    keep_model(out, mirrored)
+    from covidct.models.network import put_head
+
+    network = pretrained_network(config, mirrored=True)
+    put_head(network, head)
     names = ("training", "training, second source")
     counts = {
         name: {
@@ -518,15 +518,21 @@ def _keep(
     }
     card = ModelCard(
         name=out.name,
-        sha256=sha256_of(out / MODEL_FILE),
+        sha256="",
         backbone=config.backbone,
         image_size=config.input_size,
         pixel_scaling=config.pixel_scaling,
         calibration=calibration,
         about=about,
+        mirrored=True,
+        in_integers=True,
     )
-    card = with_maps_of(
-        card, mirrored, sources[0].slices, lambda slices: progress(slices, "Averaging heat maps")
+    return keep_model(
+        out,
+        card,
+        network,
+        graph,
+        head.of_raw_features(),
+        sources[0].slices,
+        lambda slices: progress(slices, "Averaging heat maps"),
     )
-    card.write(out)
-    return card

@@ -3,7 +3,6 @@
 python -m covidct.evaluation.work FOLDER
 """
 
-import os
 import signal
 import sys
 from functools import partial
@@ -16,7 +15,6 @@ from covidct.training.progress import STOP_FILE, ProgressWriter, why_it_failed
 
 def main(folder: Path) -> int:
     """Do the work and leave in ``status.json`` how it ended; the exit status is 0 or 1."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     writer = ProgressWriter(folder)
     try:

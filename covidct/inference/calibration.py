@@ -3,8 +3,6 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import minimize_scalar
-from sklearn.metrics import roc_curve
 
 POSITIVE, NEGATIVE, UNCERTAIN = "Positive", "Negative", "Uncertain"
 
@@ -58,6 +56,10 @@ def fit_calibration(logits: np.ndarray, labels: np.ndarray) -> Calibration:
         logits: float (N,), of slices that were not trained on.
         labels: (N,), 1 for COVID-19; both classes present.
     """
+    # Imported here: reading a calibration needs neither, and both take longer than a verdict
+    from scipy.optimize import minimize_scalar
+    from sklearn.metrics import roc_curve
+
     logits = np.asarray(logits, np.float64)
     labels = np.asarray(labels) == 1
 

@@ -1,15 +1,16 @@
 """Classifier: a trained network that is loaded once and asked many times."""
 
+from __future__ import annotations
+
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from os import PathLike
-from typing import NamedTuple
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
-import keras
 import numpy as np
-import tensorflow as tf
 
 from covidct.errors import ModelError
 from covidct.imaging.ct_slice import CTSlice
@@ -18,8 +19,14 @@ from covidct.imaging.preprocess import Chest, find_chest, network_pixels
 from covidct.imaging.readers import read_slice
 from covidct.inference import store
 from covidct.inference.calibration import POSITIVE
-from covidct.inference.fair_queue import FairQueue, Waiting
-from covidct.models.network import activation_and_logit, map_shape, on_common_grid
+from covidct.models.backbones import get_backbone
+from covidct.models.head import LinearHead
+from covidct.models.pooling import TrunkMaps
+from covidct.runtime.fair_queue import FairQueue, Waiting
+from covidct.runtime.graph import Graph
+
+if TYPE_CHECKING:
+    import keras
 
 AT_A_TIME = 2
 
@@ -43,7 +50,7 @@ class Prediction:
     model_id: str
 
     @classmethod
-    def of(cls, card: store.ModelCard, logit: float) -> "Prediction":
+    def of(cls, card: store.ModelCard, logit: float) -> Prediction:
         """What a model's card makes of its logit."""
         calibration = card.calibration
         probability = float(calibration.probability(logit))
@@ -75,7 +82,7 @@ class Evidence(NamedTuple):
     chest: Chest
     activation: np.ndarray
 
-    def called(self, label: str) -> "Evidence":
+    def called(self, label: str) -> Evidence:
         """The same evidence, to be explained as evidence for a label."""
         return self._replace(prediction=replace(self.prediction, label=label))
 
@@ -83,49 +90,74 @@ class Evidence(NamedTuple):
 class Classifier:
     """A trained network, ready for slices; safe to share between threads.
 
-    Slices pass it two at a time, in the order of asking: what one cannot share out between the
-    processor's cores is left to the other, and more would only take memory.
+    Slices pass it two at a time, in the order of asking: two passes keep two processor cores busy,
+    and more would only take memory.
+
+    Args:
+        trunks: its trunks as a LiteRT graph.
+        head: of the trunks' features.
+        card: the model's card.
+        folder: where its Keras file lies; None where there is none.
 
     Attributes:
         card: the model's card.
-        model: the Keras network, (N, S, S, 3) -> logits (N, 1); for the gradient-based heat maps.
         average_map: float32 (h, w), the class activation map of its average slice; a zero () where
             that is not known.
 
     Raises:
-        ModelError: the average map or the ranges on the card are not those of the network.
+        ModelError: the average map on the card is not that of the network.
     """
 
-    def __init__(self, model: keras.Model, card: store.ModelCard) -> None:
-        self.card = card
-        self.model = model
+    def __init__(
+        self, trunks: TrunkMaps, head: LinearHead, card: store.ModelCard, folder: Path | None = None
+    ) -> None:
+        self.card, self.trunks, self.head = card, trunks, head
+        self._folder = folder
         self._queue = FairQueue(AT_A_TIME)
-        look = activation_and_logit(model, card.activation_ranges)
-        images = tf.TensorSpec((None, *card.image_size, 3), tf.float32)
-
-        @tf.function(input_signature=[images], autograph=False)
-        def forward(images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-            activation, logits = look(images)
-            return logits[:, 0], activation
-
-        self._forward = forward
         self.average_map = np.array(card.average_map or 0, np.float32)
-        if self.average_map.shape not in ((), map_shape(model)):
+        if self.average_map.shape not in ((), trunks.grid):
             raise ModelError(
                 f"The average map on the card of {card.model_id} is not of the network’s size."
             )
 
     @cached_property
+    def model(self) -> keras.Model:
+        """The Keras network, (N, h, w, 3) -> logits (N, 1), for heat maps that need gradients.
+
+        Importing TensorFlow and opening the file take several seconds the first time.
+
+        Raises:
+            ModelIntegrityError: the Keras file is missing or is not the one on the card.
+            ModelError: it cannot be opened.
+        """
+        if self._folder is None:
+            raise ModelError("This model has no Keras file, which this needs.")
+        return store.open_keras_model(self._folder, self.card)
+
+    @cached_property
     def on_common_grid(self) -> keras.Model:
-        """The same network for heat maps that know one layer only."""
+        """The Keras network for heat maps that know one layer only."""
+        from covidct.models.network import on_common_grid
+
         return on_common_grid(self.model)
 
-    def in_floats(self) -> "Classifier":
-        """The same network with all of it in 32-bit floats."""
-        return Classifier(self.model, replace(self.card, activation_ranges={}))
+    def in_floats(self) -> Classifier:
+        """The same network with all of it in 32-bit floats; needs TensorFlow."""
+        return Classifier.of_network(self.model, replace(self.card, in_integers=False))
 
     @classmethod
-    def load(cls, name: str | PathLike | None = None) -> "Classifier":
+    def of_network(cls, network: keras.Model, card: store.ModelCard) -> Classifier:
+        """A Keras network from :func:`covidct.models.network.build_network`, run in floats."""
+        from covidct.models.litert import float_graph
+        from covidct.models.network import head_of
+
+        trunks = TrunkMaps(Graph(float_graph(network)), get_backbone(card.backbone))
+        made = cls(trunks, head_of(network), card)
+        made.model = network
+        return made
+
+    @classmethod
+    def load(cls, name: str | PathLike | None = None) -> Classifier:
         """Open a model after checking its hash.
 
         Args:
@@ -135,7 +167,8 @@ class Classifier:
             ModelError: there is none, or it cannot be read.
             ModelIntegrityError: the file is not the one that its card describes.
         """
-        return cls(*store.open_model(store.find_model(name)))
+        folder = store.find_model(name)
+        return cls(*store.open_model(folder), folder)
 
     def classify(self, ct_slice: CTSlice) -> Prediction:
         """The verdict on one slice."""
@@ -153,7 +186,7 @@ class Classifier:
     def look_at_many(
         self, ct_slices: Sequence[CTSlice], waiting: Waiting | None = None
     ) -> list[Evidence]:
-        """The verdicts on a batch of slices, in order, from one forward pass."""
+        """The verdicts on a batch of slices, in order."""
         return self.look_at_chests([self.find_chest(one) for one in ct_slices], waiting)
 
     def find_chest(self, ct_slice: CTSlice) -> Chest:
@@ -182,8 +215,10 @@ class Classifier:
     ) -> tuple[np.ndarray, np.ndarray]:
         """Logits float32 (N,) and class activation maps float32 (N, h, w) of network pixels."""
         with self._queue.turn(waiting):
-            logits, activations = self._forward(tf.convert_to_tensor(images))
-        return logits.numpy(), activations.numpy()
+            activations, logits = self.trunks.activations_and_logits(
+                images, self.head, self.card.mirrored
+            )
+        return logits, activations
 
 
 _default: Classifier | None = None

@@ -1,16 +1,17 @@
 """Where the network looked: Grad-CAM from the forward pass, others by tf-keras-vis."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cache
 
 import cv2
-import keras
 import numpy as np
 
 from covidct.imaging.ct_slice import CTSlice
 from covidct.inference.classifier import Classifier, Evidence, Prediction
-from covidct.inference.fair_queue import FairQueue
-from covidct.models.network import COMMON_GRID_LAYER
+from covidct.runtime.fair_queue import FairQueue
 
 RELATIVE = "gradcam-relative"
 DEFAULT = RELATIVE
@@ -47,7 +48,7 @@ class HeatMap:
         """Whether no place speaks for the predicted class."""
         return not self.values.any()
 
-    def resized(self, shape: tuple[int, int]) -> "HeatMap":
+    def resized(self, shape: tuple[int, int]) -> HeatMap:
         """The same map on a grid of another size, for a picture."""
         if self.values.shape == shape:
             return self
@@ -63,11 +64,13 @@ class Method:
         description: one sentence for the user.
         compute: (classifier, evidence) -> float (h, w) of any resolution on the network's grid;
             what is not above zero is no evidence.
+        needs_tensorflow: whether it asks the Keras network, which takes seconds to load.
     """
 
     title: str
     description: str
     compute: Callable[[Classifier, Evidence], np.ndarray]
+    needs_tensorflow: bool = True
 
 
 def explain(
@@ -134,6 +137,13 @@ def overlay(
 def paint(values: np.ndarray, colormap: str) -> np.ndarray:
     """Values 0 to 1 in the colours of a map, RGB uint8 (H, W, 3)."""
     levels = np.rint(values * 255).astype(np.uint8)
+    return cv2.applyColorMap(levels, _colours(colormap))
+
+
+@cache
+def _colours(colormap: str) -> np.ndarray:
+    """Of the 256 levels, RGB uint8 (256, 1, 3)."""
+    levels = np.arange(256, dtype=np.uint8)[:, None]
     return cv2.cvtColor(cv2.applyColorMap(levels, COLORMAPS[colormap]), cv2.COLOR_BGR2RGB)
 
 
@@ -155,34 +165,14 @@ def _for_the_verdict(evidence: Evidence, shares: np.ndarray) -> np.ndarray:
     return shares if evidence.prediction.is_positive else -shares
 
 
-class TwoClassModel(keras.Model):
-    """The network with logits (N, 2) for (Negative, Positive), as tf-keras-vis expects classes.
-
-    The softmax of the pair is the sigmoid of the one logit. Predicts without a progress bar, since
-    Score-CAM calls ``predict``.
-    """
-
-    @classmethod
-    def of(cls, model: keras.Model) -> "TwoClassModel":
-        """Share the layers of a one-logit network; called with a list of one array."""
-        logit = model.outputs[0]
-        # Named, since names that Keras makes up collide with those of a model from a file
-        pair = [
-            keras.layers.Rescaling(scale, name=name)(logit)
-            for name, scale in (("negative", -0.5), ("positive", 0.5))
-        ]
-        return cls(model.inputs[:1], keras.layers.Concatenate(name="pair")(pair))
-
-    def predict(self, *args: object, **kwargs: object) -> np.ndarray:
-        """``keras.Model.predict``, silent."""
-        return super().predict(*args, **kwargs, verbose=0)
-
-
 def _tf_keras_vis(method: str, **options: object) -> Callable[[Classifier, Evidence], np.ndarray]:
     def compute(classifier: Classifier, evidence: Evidence) -> np.ndarray:
-        # Imported here: the default method does without, and it takes a second.
+        # Imported here: the default method does without TensorFlow, which takes seconds.
         from tf_keras_vis import gradcam_plus_plus, layercam, scorecam
         from tf_keras_vis.utils.scores import CategoricalScore
+
+        from covidct.models.network import COMMON_GRID_LAYER
+        from covidct.models.two_class import TwoClassModel
 
         visualiser = {
             "gradcam++": gradcam_plus_plus.GradcamPlusPlus,
@@ -208,6 +198,8 @@ def _smoothgrad(classifier: Classifier, evidence: Evidence) -> np.ndarray:
     from tf_keras_vis.saliency import Saliency
     from tf_keras_vis.utils.scores import CategoricalScore
 
+    from covidct.models.two_class import TwoClassModel
+
     saliency = Saliency(TwoClassModel.of(classifier.model), clone=False)
     with _costly_maps.turn():
         return saliency(
@@ -229,12 +221,14 @@ METHODS = {
         "Each region's share in the score beyond its share on the average slice, exact for this "
         "network and the default.",
         _relative,
+        needs_tensorflow=False,
     ),
     "gradcam": Method(
         "Grad-CAM",
         "Each region's share in the score, exact for this network; includes what the region says "
         "on nearly every slice.",
         _gradcam,
+        needs_tensorflow=False,
     ),
     "gradcam++": Method(
         "Grad-CAM++",

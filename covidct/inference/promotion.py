@@ -2,7 +2,7 @@
 
 Promoted models are copied to ``models_dir()/NAME-HASH``. One small file, replaced at once, says
 which of them is in use, which ones were before it, and what was done when; so whatever kills a
-promotion, the old model or the new one is in use, whole. Needs no TensorFlow, except to promote.
+promotion, the old model or the new one is in use, whole.
 """
 
 import contextlib
@@ -20,7 +20,7 @@ from covidct.errors import ModelError, ModelIntegrityError
 from covidct.files import MALFORMED, flush_to_disk, replace_text, sha256_of
 from covidct.home import models_dir, runs_dir
 
-MODEL_FILE, CARD_FILE = "model.keras", "card.json"
+MODEL_FILE, KERAS_FILE, CARD_FILE = "model.tflite", "model.keras", "card.json"
 SHIPPED_DIR = Path(__file__).parents[2] / "weights"
 DEFAULT_MODEL = "covidct-astra"
 
@@ -78,8 +78,8 @@ def list_models() -> tuple[Path, ...]:
     found = (
         file.parent
         for root in (SHIPPED_DIR, models_dir(), runs_dir())
-        for file in sorted(root.glob(f"[!.]*/{MODEL_FILE}"))
-        if (file.parent / CARD_FILE).is_file()
+        for file in sorted(root.glob(f"[!.]*/{CARD_FILE}"))
+        if any((file.parent / name).is_file() for name in (MODEL_FILE, KERAS_FILE))
     )
     return tuple(dict.fromkeys((current_model(), *found)))
 
@@ -88,7 +88,7 @@ def promote(folder: Path) -> str:
     """Put a run's model to use, at once or not at all.
 
     Args:
-        folder: holds ``model.keras`` and its card; both are copied.
+        folder: holds ``model.tflite``, ``model.keras`` and their card; all are copied.
 
     Returns:
         The name of the model's folder below :func:`covidct.home.models_dir`.
@@ -189,7 +189,7 @@ def _room_for_a_copy() -> Iterator[Path]:
 
 
 def _copy_model(folder: Path, to: Path) -> None:
-    for name in (MODEL_FILE, CARD_FILE):
+    for name in (MODEL_FILE, KERAS_FILE, CARD_FILE):
         with contextlib.suppress(FileNotFoundError):  # found out by its hash
             shutil.copyfile(folder / name, to / name)
             flush_to_disk(to / name)
@@ -207,7 +207,8 @@ def _move_into_place(copy: Path, target: Path) -> None:
 def _is_intact(folder: Path) -> bool:
     try:
         card = json.loads((folder / CARD_FILE).read_text(encoding="utf-8"))
-        return sha256_of(folder / MODEL_FILE) == card["sha256"]
+        hashes = {MODEL_FILE: card["sha256"], KERAS_FILE: card.get("keras_sha256")}
+        return all(sha256_of(folder / name) == known for name, known in hashes.items() if known)
     except (OSError, *MALFORMED):
         return False
 

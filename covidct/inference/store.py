@@ -1,8 +1,12 @@
 """Models on disk: a folder each with the network and its card, opened only if they match.
 
-A model is data, never code: the file must be the ``.keras`` archive whose SHA-256 stands in the
-card, and Keras opens it in safe mode.
+A model is data, never code. What is used is ``model.tflite``, a LiteRT graph of the trunks with the
+head appended. Beside it ``model.keras`` holds the same network for fine-tuning and for heat maps
+that need gradients; Keras opens it in safe mode. Each is opened only if its SHA-256 is the one on
+the card.
 """
+
+from __future__ import annotations
 
 import json
 import math
@@ -11,9 +15,8 @@ from dataclasses import asdict, dataclass, field
 from itertools import chain
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import keras
 import numpy as np
 
 from covidct.errors import ConfigError, ModelError, ModelIntegrityError
@@ -23,6 +26,7 @@ from covidct.inference.calibration import Calibration
 from covidct.inference.promotion import (
     CARD_FILE,
     DEFAULT_MODEL,
+    KERAS_FILE,
     MODEL_FILE,
     SHIPPED_DIR,
     Promotion,
@@ -31,11 +35,18 @@ from covidct.inference.promotion import (
     promote,
     rollback,
 )
-from covidct.models.backbones import get_preprocess_input
+from covidct.models.backbones import get_backbone, get_preprocess_input
+from covidct.models.head import LinearHead
+from covidct.models.pooling import TrunkMaps
+from covidct.runtime.graph import Graph, GraphError, WrongHash, read_verified
+
+if TYPE_CHECKING:
+    import keras
 
 __all__ = [
     "CARD_FILE",
     "DEFAULT_MODEL",
+    "KERAS_FILE",
     "MODEL_FILE",
     "SHIPPED_DIR",
     "ModelCard",
@@ -43,6 +54,7 @@ __all__ = [
     "current_model",
     "find_model",
     "history",
+    "open_keras_model",
     "open_model",
     "promote",
     "read_card",
@@ -61,7 +73,8 @@ class ModelCard:
 
     Attributes:
         name: the model's name.
-        sha256: of the model file.
+        sha256: of the model file, by which the model is known.
+        keras_sha256: of the Keras file beside it; empty where there is none.
         backbone: a name in :data:`covidct.models.backbones.BACKBONES`.
         image_size: rows and columns of its input.
         pixel_scaling: "backbone" or "unit", as in TrainConfig.
@@ -69,8 +82,8 @@ class ModelCard:
         about: everything for people: data, recipe, metrics, licences, intended use.
         average_map: its class activation map, (h, w), the mean over the slices that it was trained
             on; empty where that is not known.
-        activation_ranges: of the maps of its trunk where that runs in integers
-            (:mod:`covidct.models.astra_int8`); empty where it runs in floats.
+        mirrored: whether it looks at the mirror image as well.
+        in_integers: whether its trunks run in integers of 8 bits rather than in floats.
     """
 
     name: str
@@ -81,7 +94,9 @@ class ModelCard:
     calibration: Calibration
     about: dict[str, Any] = field(default_factory=dict)
     average_map: tuple[tuple[float, ...], ...] = ()
-    activation_ranges: dict[str, float] = field(default_factory=dict)
+    keras_sha256: str = ""
+    mirrored: bool = False
+    in_integers: bool = False
 
     @property
     def model_id(self) -> str:
@@ -130,7 +145,9 @@ def _card_of(values: dict[str, Any]) -> ModelCard:
         calibration=_calibration_of(values["calibration"]),
         about=dict(values["about"]),
         average_map=_map_of(values.get("average_map", ())),
-        activation_ranges=_ranges_of(values.get("activation_ranges", {})),
+        keras_sha256=str(values.get("keras_sha256", "")),
+        mirrored=bool(values.get("mirrored", False)),
+        in_integers=bool(values.get("in_integers", False)),
     )
 
 
@@ -138,13 +155,6 @@ def _map_of(rows: list[list[float]]) -> tuple[tuple[float, ...], ...]:
     read = tuple(tuple(map(float, row)) for row in rows)
     if len({len(row) for row in read}) > 1 or not all(map(math.isfinite, chain(*read))):
         raise ValueError("no map")
-    return read
-
-
-def _ranges_of(values: dict[str, Any]) -> dict[str, float]:
-    read = {str(name): float(top) for name, top in values.items()}
-    if not all(0 < top < math.inf for top in read.values()):
-        raise ValueError("no ranges")
     return read
 
 
@@ -178,25 +188,58 @@ def find_model(name: str | PathLike | None = None) -> Path:
     raise ModelError(f"There is no model “{name}”. Shipped models: {shipped or 'none'}.")
 
 
-def open_model(folder: Path) -> tuple[keras.Model, ModelCard]:
-    """Load a network after checking it against its card.
+def open_model(folder: Path) -> tuple[TrunkMaps, LinearHead, ModelCard]:
+    """Trunks, head and card of a model, after checking the file against the card.
 
     Raises:
         ModelIntegrityError: the file is missing or is not the one the card describes.
-        ModelError: the card or the network cannot be read.
+        ModelError: the card or the network cannot be read, or is of an earlier version.
     """
     card = read_card(folder)
-    path = folder / MODEL_FILE
+    if not (folder / MODEL_FILE).exists() and (folder / KERAS_FILE).exists():
+        raise ModelError(
+            f"The model in {folder} was made by an earlier version of covidct. Nothing of it is "
+            f"lost: convert it (python -m covidct convert “{folder}”) or use another model."
+        )
+    data = _verified(folder / MODEL_FILE, card.sha256)
     try:
-        intact = sha256_of(path) == card.sha256
+        trunks = TrunkMaps(Graph(data), get_backbone(card.backbone))
+        head = LinearHead.read(data)
+    except (ConfigError, GraphError) as error:
+        raise ModelError(
+            f"The model file {folder / MODEL_FILE} is no network that covidct can run."
+        ) from error
+    if len(head.kernel) != len(trunks.origins) or trunks.image_size != card.image_size:
+        raise ModelError(
+            f"The model file {folder / MODEL_FILE} holds another network than its card describes."
+        )
+    return trunks, head, card
+
+
+def open_keras_model(folder: Path, card: ModelCard) -> keras.Model:
+    """The Keras network of a model, after checking its file against the card; imports TensorFlow.
+
+    Raises:
+        ModelIntegrityError: the file is missing or is not the one the card describes.
+        ModelError: it is no network that Keras can open.
+    """
+    import keras
+
+    path = folder / KERAS_FILE
+    _verified(path, card.keras_sha256)
+    try:
+        return keras.saving.load_model(path, compile=False, safe_mode=True)
+    except (ValueError, TypeError, KeyError, OSError) as error:
+        raise ModelError(f"The model file {path} is no network that Keras can open.") from error
+
+
+def _verified(path: Path, sha256: str) -> bytes:
+    try:
+        return read_verified(path, sha256)
     except OSError as error:
         raise ModelIntegrityError(f"The model file {path} cannot be read. {_WAY_OUT}") from error
-    if not intact:
+    except WrongHash as error:
         raise ModelIntegrityError(
             f"The model file {path} is not the one its card describes (SHA-256 differs). It was "
             f"not opened. {_WAY_OUT}"
-        )
-    try:
-        return keras.saving.load_model(path, compile=False, safe_mode=True), card
-    except (ValueError, TypeError, KeyError, OSError) as error:
-        raise ModelError(f"The model file {path} is no network that Keras can open.") from error
+        ) from error

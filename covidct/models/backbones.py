@@ -1,21 +1,30 @@
-"""The table of backbones: architecture, input size, normalisation and pretrained weights."""
+"""The table of backbones: architecture, input size, normalisation and pretrained weights.
 
+Reading the table imports neither Keras nor TensorFlow; building a network from it does.
+"""
+
+from __future__ import annotations
+
+import io
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import keras
 import numpy as np
-from keras import KerasTensor
 
 from covidct.errors import ConfigError, ModelIntegrityError
-from covidct.files import sha256_of
-from covidct.models.astra_resnet import astra_resnet
-from covidct.models.efficientnet_lite import early_expansions, efficientnet_lite
+from covidct.imaging.preprocess import chest_grid
+from covidct.runtime.graph import WrongHash, read_verified
+
+if TYPE_CHECKING:
+    import keras
+    from keras import KerasTensor
 
 PIXEL_SCALINGS = ("backbone", "unit")
 PRETRAINED_DIR = Path(__file__).parents[2] / "weights" / "pretrained"
+_CAFFE_MEANS = (103.939, 116.779, 123.68)  # of ImageNet's blue, green and red
 
 
 def lite_preprocess_input(images: np.ndarray) -> np.ndarray:
@@ -26,6 +35,14 @@ def lite_preprocess_input(images: np.ndarray) -> np.ndarray:
 def unit_preprocess_input(images: np.ndarray) -> np.ndarray:
     """Division by 255; any shape, 0 to 255 in, 0 to 1 out."""
     return images / 255.0
+
+
+def vgg16_preprocess_input(images: np.ndarray) -> np.ndarray:
+    """Channels reversed, ImageNet's mean colour subtracted; (…, 3), 0 to 255 in.
+
+    As ``keras.applications.vgg16.preprocess_input``, without TensorFlow.
+    """
+    return images[..., ::-1] - np.array(_CAFFE_MEANS, images.dtype)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +106,7 @@ class Backbone:
         pools_deviation: pool each map's mean absolute deviation beside its mean.
         channel_offsets: what ``preprocess_input`` gives each channel beyond the first for the same
             grey level; empty where all channels are the same, so that one is enough.
+        finetuning_epochs: that follow once the head is solved, unless a run asks for others.
     """
 
     name: str
@@ -98,15 +116,27 @@ class Backbone:
     load_pretrained: Callable[[keras.Model], None]
     pools_deviation: bool = False
     channel_offsets: tuple[float, ...] = ()
+    finetuning_epochs: int = 4
+
+    @property
+    def input_size(self) -> tuple[int, int]:
+        """Rows and columns of the input that suits it."""
+        return chest_grid(self.image_size)
 
 
 def _lite(variant: int, image_size: int, width: float, depth: float) -> Backbone:
     name = f"efficientnet_lite{variant}"
+
+    def features(images: KerasTensor) -> list[KerasTensor]:
+        from covidct.models.efficientnet_lite import efficientnet_lite
+
+        return [efficientnet_lite(images, width, depth)]
+
     return Backbone(
         name=name,
         image_size=image_size,
         preprocess_input=lite_preprocess_input,
-        trunks=(Trunk("only", lambda images: [efficientnet_lite(images, width, depth)]),),
+        trunks=(Trunk("only", features),),
         load_pretrained=lambda model: _set_weights(model, read_pretrained_weights(name)),
     )
 
@@ -116,6 +146,10 @@ _LITE_PREFIX, _LITE_WIDTH, _LITE_DEPTH = "lite_", 1.0, 1.1  # of EfficientNet-Li
 
 def _early_lite(images: KerasTensor) -> list[KerasTensor]:
     """EfficientNet-Lite1's widest maps at an eighth and a sixteenth of the picture."""
+    import keras
+
+    from covidct.models.efficientnet_lite import early_expansions
+
     scaled = keras.layers.Rescaling(255 / 128, -127 / 128, name="lite_scaling")(images)
     return early_expansions(scaled, _LITE_WIDTH, _LITE_DEPTH, _LITE_PREFIX)
 
@@ -131,11 +165,15 @@ def _vgg16_features(images: KerasTensor) -> list[KerasTensor]:
 
     Source: Simonyan and Zisserman 2015, arXiv:1409.1556.
     """
+    import keras
+
     vgg16 = keras.applications.VGG16(include_top=False, weights=None, input_tensor=images)
     return [vgg16.get_layer("block5_conv3").output]
 
 
 def _load_vgg16_imagenet(model: keras.Model) -> None:
+    import keras
+
     try:
         pretrained = keras.applications.VGG16(include_top=False, weights="imagenet")
     except Exception as error:  # keras.utils.get_file raises a bare Exception
@@ -150,9 +188,15 @@ def _load_vgg16_imagenet(model: keras.Model) -> None:
             model.get_layer(layer.name).set_weights(layer.get_weights())
 
 
+def _astra(images: KerasTensor) -> list[KerasTensor]:
+    from covidct.models.astra_resnet import astra_resnet
+
+    return astra_resnet(images)
+
+
 _ASTRA = Trunk(
     "Astra",
-    astra_resnet,
+    _astra,
     (
         Part("stage 2", 1, 0.15, weight=1.0, second_weight=0.0),
         Part("stage 3", 1, 0.15, weight=1.0, second_weight=0.33),
@@ -178,6 +222,7 @@ BACKBONES = {
             ),
             _load_astra_lite,
             pools_deviation=True,
+            finetuning_epochs=0,
         ),
         Backbone(
             "astra_resnet",
@@ -186,6 +231,7 @@ BACKBONES = {
             (_ASTRA,),
             lambda model: _set_weights(model, read_pretrained_weights("astra_resnet")),
             pools_deviation=True,
+            finetuning_epochs=0,
         ),
         _lite(0, 256, width=1.0, depth=1.0),
         _lite(1, 288, width=1.0, depth=1.1),
@@ -193,10 +239,10 @@ BACKBONES = {
         Backbone(
             "vgg16",
             256,
-            keras.applications.vgg16.preprocess_input,
+            vgg16_preprocess_input,
             (Trunk("only", _vgg16_features),),
             _load_vgg16_imagenet,
-            channel_offsets=(0.0, 103.939 - 116.779, 103.939 - 123.68),
+            channel_offsets=tuple(_CAFFE_MEANS[0] - mean for mean in _CAFFE_MEANS),
         ),
     )
 }
@@ -238,15 +284,32 @@ def read_pretrained_weights(name: str) -> dict[str, np.ndarray]:
     Raises:
         ModelIntegrityError: the file is missing or is not the one its card describes.
     """
-    card = json.loads((PRETRAINED_DIR / "card.json").read_text(encoding="utf-8"))
-    path = PRETRAINED_DIR / f"{name}.npz"
-    if not path.exists() or sha256_of(path) != card["files"][path.name]["sha256"]:
-        raise ModelIntegrityError(
-            f"The shipped pretrained weights of {name} are missing or changed. "
-            "Restore the folder weights/pretrained from the repository."
-        )
-    with np.load(path, allow_pickle=False) as arrays:
+    with np.load(io.BytesIO(_read_shipped(f"{name}.npz")), allow_pickle=False) as arrays:
         return {key: arrays[key].astype(np.float32) for key in arrays.files}
+
+
+def read_pretrained_graph(name: str) -> bytes | None:
+    """The shipped LiteRT graph of a backbone's pretrained trunks; None where none is shipped.
+
+    Raises:
+        ModelIntegrityError: the file is missing or is not the one its card describes.
+    """
+    file = f"{name}.tflite"
+    return _read_shipped(file) if file in _shipped_files() else None
+
+
+def _shipped_files() -> dict[str, dict]:
+    return json.loads((PRETRAINED_DIR / "card.json").read_text(encoding="utf-8"))["files"]
+
+
+def _read_shipped(file: str) -> bytes:
+    try:
+        return read_verified(PRETRAINED_DIR / file, _shipped_files()[file]["sha256"])
+    except (OSError, KeyError, WrongHash) as error:
+        raise ModelIntegrityError(
+            f"The shipped pretrained file {file} is missing or changed. "
+            "Restore the folder weights/pretrained from the repository."
+        ) from error
 
 
 def _set_weights(model: keras.Model, weights: dict[str, np.ndarray]) -> None:

@@ -43,6 +43,12 @@ def fold_batch_norm(model: keras.Model) -> keras.Model:
     return copy
 
 
+def round_to_half_precision(network: keras.Model) -> None:
+    """Inference needs no more, and the file shrinks to half its size."""
+    for layer in network.layers:
+        layer.set_weights([w.astype(np.float16).astype(np.float32) for w in layer.get_weights()])
+
+
 def _is_convolution(norm: layers.BatchNormalization) -> bool:
     before = norm.input._keras_history.operation
     return isinstance(before, layers.Conv2D | layers.DepthwiseConv2D)

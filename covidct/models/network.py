@@ -20,7 +20,7 @@ well, and all of the above holds.
 """
 
 import itertools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import keras
@@ -28,16 +28,16 @@ import numpy as np
 from keras import KerasTensor, layers, ops
 
 from covidct.errors import ModelError
-from covidct.models.astra_int8 import integer_trunk
 from covidct.models.backbones import Backbone, Trunk, get_backbone
+from covidct.models.head import STANDARDISE_EPSILON, Head, LinearHead
+from covidct.models.pooling import COVER_EPSILON
 
-COVERS, STATISTICS = ("thorax", "haze"), ("mean", "deviation")
 POOLING_LAYER, STANDARDISE_LAYER = "pooling", "standardise"
 DROPOUT_LAYER, LOGIT_LAYER = "dropout", "logit"
 COMMON_GRID_LAYER = "common_grid"
 # Layers of networks with other covers had other names, so that those are told and refused.
 _POOLED, _BOTH_WAYS = "averaged_{}_{}", "both_ways_{}"
-_STANDARDISE_EPSILON, _COVER_EPSILON = 1e-8, 1e-6
+_PICTURE, _MAPS = "picture_{}", "maps_{}_{}"
 
 
 def build_network(
@@ -70,7 +70,7 @@ def build_network(
     pooled = [_pooled(images, table_entry, trunk, mirrored) for trunk in table_entry.trunks]
     x = layers.Concatenate(name=POOLING_LAYER)(pooled)
     x = layers.BatchNormalization(
-        center=False, scale=False, epsilon=_STANDARDISE_EPSILON, name=STANDARDISE_LAYER
+        center=False, scale=False, epsilon=STANDARDISE_EPSILON, name=STANDARDISE_LAYER
     )(x)
     x = layers.Dropout(dropout, name=DROPOUT_LAYER)(x)
     model = keras.Model(images, layers.Dense(1, name=LOGIT_LAYER)(x), name=backbone)
@@ -82,19 +82,24 @@ def build_network(
 def _pooled(images: KerasTensor, backbone: Backbone, trunk: Trunk, mirrored: bool) -> KerasTensor:
     """What a trunk makes of images, (N, C)."""
     shown = images
-    if trunk.scale != 1:
-        size = [round(trunk.scale * side) for side in images.shape[1:3]]
-        shown = ops.image.resize(shown, size, "bilinear", antialias=True)
     both_ways = mirrored and trunk.gains_by_mirror
     if both_ways:
         name = _BOTH_WAYS.format(trunk.name)
         shown = layers.Concatenate(axis=0, name=name)([shown, _flip(shown)])
     picture, covers = shown[..., :1], shown[..., 1:]
+    if trunk.scale != 1:
+        size = [round(trunk.scale * side) for side in images.shape[1:3]]
+        picture = ops.image.resize(picture, size, "bilinear", antialias=True)
+    picture = layers.Identity(name=_PICTURE.format(trunk.name))(picture)
     if backbone.channel_offsets:
         picture = layers.Concatenate(name="channels")(
             [picture + offset for offset in backbone.channel_offsets]
         )
-    weighted = _weighted_maps(trunk.features(picture), covers, backbone.pools_deviation)
+    features = [
+        layers.Identity(name=_MAPS.format(trunk.name, number))(maps)
+        for number, maps in enumerate(trunk.features(picture))
+    ]
+    weighted = _weighted_maps(features, covers, backbone.pools_deviation)
     x = layers.Concatenate(name=f"pooled_{trunk.name}")(
         [
             layers.GlobalAveragePooling2D(name=_POOLED.format(trunk.name, number))(maps)
@@ -116,7 +121,7 @@ def _weighted_maps(
     each cover."""
     for maps in features:
         weights = ops.image.resize(covers, maps.shape[1:3], "bilinear", antialias=True)
-        weights = weights / (ops.mean(weights, axis=(1, 2), keepdims=True) + _COVER_EPSILON)
+        weights = weights / (ops.mean(weights, axis=(1, 2), keepdims=True) + COVER_EPSILON)
         for weight in (weights[..., :1], weights[..., 1:]):
             yield (weighted := maps * weight)
             if with_deviations:
@@ -130,18 +135,10 @@ class PooledMaps(NamedTuple):
     Attributes:
         maps: (N, h, w, C), or (2 N, h, w, C), the second half those of the mirror images.
         both_ways: whether there are maps of the mirror images.
-        trunk: the name of the trunk that they belong to.
-        part: the name of their part of it.
-        cover: one of :data:`COVERS`.
-        statistic: one of :data:`STATISTICS`.
     """
 
     maps: KerasTensor
     both_ways: bool
-    trunk: str
-    part: str
-    cover: str
-    statistic: str
 
 
 def pooled_maps(model: keras.Model) -> list[PooledMaps]:
@@ -150,90 +147,50 @@ def pooled_maps(model: keras.Model) -> list[PooledMaps]:
     Raises:
         ModelError: the network was not made by :func:`build_network` as it is now.
     """
+    _refuse_earlier(model)
     names = {layer.name for layer in model.layers}
-    backbone = get_backbone(model.name)
-    statistics = STATISTICS if backbone.pools_deviation else STATISTICS[:1]
-    if _POOLED.format(backbone.trunks[0].name, 0) not in names:
+    found = []
+    for trunk in get_backbone(model.name).trunks:
+        for number in itertools.count():
+            if (name := _POOLED.format(trunk.name, number)) not in names:
+                break
+            both_ways = _BOTH_WAYS.format(trunk.name) in names
+            found.append(PooledMaps(model.get_layer(name).input, both_ways))
+    return found
+
+
+def trunk_models(model: keras.Model) -> dict[str, keras.Model]:
+    """Each trunk of a network by its name: a picture (N, h, w, 1) to its maps, sharing layers.
+
+    Raises:
+        ModelError: the network was not made by :func:`build_network` as it is now.
+    """
+    _refuse_earlier(model)
+    return {
+        trunk.name: keras.Model(
+            model.get_layer(_PICTURE.format(trunk.name)).output,
+            [
+                model.get_layer(_MAPS.format(trunk.name, number)).output
+                for number in range(sum(part.maps for part in trunk.parts))
+            ],
+        )
+        for trunk in get_backbone(model.name).trunks
+    }
+
+
+def is_mirrored(model: keras.Model) -> bool:
+    """Whether a network looks at mirror images as well."""
+    names = {layer.name for layer in model.layers}
+    return any(_BOTH_WAYS.format(trunk.name) in names for trunk in get_backbone(model.name).trunks)
+
+
+def _refuse_earlier(model: keras.Model) -> None:
+    names = {layer.name for layer in model.layers}
+    if _PICTURE.format(get_backbone(model.name).trunks[0].name) not in names:
         raise ModelError(
             "This model was trained by an earlier version of covidct, whose networks this one does "
             "not know. The file was left as it is: train again, or use another model."
         )
-    return [
-        PooledMaps(
-            model.get_layer(_POOLED.format(trunk.name, number)).input,
-            _BOTH_WAYS.format(trunk.name) in names,
-            trunk.name,
-            *kind,
-        )
-        for trunk in backbone.trunks
-        for number, kind in enumerate(
-            itertools.product(
-                [part.name for part in trunk.parts for _ in range(part.maps)], COVERS, statistics
-            )
-        )
-    ]
-
-
-def feature_origins(model: keras.Model) -> list[dict[str, str]]:
-    """Where each pooled feature of :func:`build_network`'s model comes from, in their order.
-
-    Returns:
-        Of each, "trunk", "part", "cover" and "statistic", as in :class:`PooledMaps`.
-    """
-    return [
-        {"trunk": one.trunk, "part": one.part, "cover": one.cover, "statistic": one.statistic}
-        for one in pooled_maps(model)
-        for _ in range(one.maps.shape[-1])
-    ]
-
-
-def map_shape(model: keras.Model) -> tuple[int, int]:
-    """Rows and columns of a network's class activation map, those of its finest maps."""
-    return max(one.maps.shape[1:3] for one in pooled_maps(model))
-
-
-def activation_and_logit(
-    model: keras.Model, ranges: Mapping[str, float] | None = None
-) -> Callable[[KerasTensor], tuple[KerasTensor, KerasTensor]]:
-    """What gives a network's class activation map (N, h, w) and logits (N, 1) in one forward pass.
-
-    The map is each place's share in the logit, on the grid of the finest maps: coarser ones are
-    interpolated. The shares add up to the logit without its bias; nearly so where a coarser grid
-    does not divide the finest.
-
-    Args:
-        model: from :func:`build_network`.
-        ranges: of the maps of Astra's trunk, which then runs in integers
-            (:mod:`covidct.models.astra_int8`); none where everything is to run in floats.
-
-    Raises:
-        ModelError: the ranges are not of this network.
-    """
-    pooled = pooled_maps(model)
-    outputs = [one.maps for one in pooled]
-    maps = integer_trunk(model, ranges, outputs) if ranges else _in_floats(model, outputs)
-    kernel, bias = head_of_raw_features(model)
-    ends = np.cumsum([one.maps.shape[-1] for one in pooled])
-    kernels = np.split(kernel[:, None], ends[:-1])
-    grid = map_shape(model)
-
-    def look(images: KerasTensor) -> tuple[KerasTensor, KerasTensor]:
-        activation, logits = 0.0, bias
-        for one, found, kernel in zip(pooled, maps(images), kernels, strict=True):
-            shares = ops.tensordot(found, kernel, 1)
-            if one.both_ways:
-                straight, turned = ops.split(shares, 2)
-                shares = (straight + _flip(turned)) / 2
-            logits += ops.mean(shares, axis=(1, 2))
-            activation += ops.image.resize(shares, grid, "bilinear")[..., 0]
-        return activation / (grid[0] * grid[1]), logits
-
-    return look
-
-
-def _in_floats(model: keras.Model, outputs: list[KerasTensor]) -> Callable:
-    traced = keras.Model(model.inputs[0], outputs)
-    return lambda images: traced(images, training=False)
 
 
 def on_common_grid(model: keras.Model) -> keras.Model:
@@ -250,7 +207,7 @@ def on_common_grid(model: keras.Model) -> keras.Model:
     x = layers.GlobalAveragePooling2D(name=f"{POOLING_LAYER}_{COMMON_GRID_LAYER}")(x)
     head = layers.Dense(1, name=LOGIT_LAYER)
     same = keras.Model(model.inputs[0], head(x), name=model.name)
-    kernel, bias = head_of_raw_features(model)
+    kernel, bias = head_of(model)
     head.set_weights([kernel[:, None], np.array([bias])])
     return same
 
@@ -298,17 +255,17 @@ def copy_weights(source: keras.Model, target: keras.Model) -> None:
             layer.set_weights(source.get_layer(layer.name).get_weights())
 
 
-def standardise_features(model: keras.Model, mean: np.ndarray, variance: np.ndarray) -> None:
-    """Set what is subtracted from the pooled features (C,) and the variance they are scaled by."""
-    model.get_layer(STANDARDISE_LAYER).set_weights([mean, variance])
+def put_head(model: keras.Model, head: Head) -> None:
+    """Make a head that was solved on a network's pooled features the network's own."""
+    model.get_layer(STANDARDISE_LAYER).set_weights([head.mean, head.variance])
+    model.get_layer(LOGIT_LAYER).set_weights([head.kernel[:, None], np.array([head.bias])])
 
 
-def head_of_raw_features(model: keras.Model) -> tuple[np.ndarray, float]:
-    """How much each pooled feature counts in the logit, float32 (C,), and the logit of none."""
+def head_of(model: keras.Model) -> LinearHead:
+    """The head of a network, for its pooled features as they are."""
     mean, variance = model.get_layer(STANDARDISE_LAYER).get_weights()
     kernel, bias = model.get_layer(LOGIT_LAYER).get_weights()
-    raw = kernel[:, 0] / np.sqrt(variance + _STANDARDISE_EPSILON)
-    return raw, float(bias[0] - raw @ mean)
+    return Head(mean, variance, kernel[:, 0], float(bias[0])).of_raw_features()
 
 
 def freeze_for_finetuning(model: keras.Model, trainable_share: float) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from covidct.inference.classifier import Prediction
@@ -85,3 +86,18 @@ def calibration_statement(card: ModelCard) -> str:
             f"calibration was fitted to the same slices. {ELSEWHERE}"
         )
     return f"The model’s card does not say how well its probabilities are calibrated. {ELSEWHERE}"
+
+
+def conversion(about: Mapping[str, Any]) -> str:
+    """In which numbers a trained model runs, and what that changes; empty where it is not known."""
+    told = about.get("conversion")
+    if not told:
+        return ""
+    share = percent(told["differing_validation_verdicts"])
+    if told["in_integers"]:
+        return f"It runs in integers of 8 bits; floats change {share} of its validation verdicts."
+    most = percent(told["most_accepted"])
+    return (
+        f"It runs in 32-bit floats: integers changed {share} of its validation verdicts; at most "
+        f"{most} are accepted."
+    )

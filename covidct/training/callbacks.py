@@ -15,6 +15,7 @@ from covidct.training.progress import ProgressWriter
 from covidct.training.run_folder import (
     BACKUP_FOLDER,
     BEST_WEIGHTS,
+    append_metrics,
     best_epoch,
     drop_metrics_after,
     epoch_folder,
@@ -39,13 +40,25 @@ class RefuseDivergence(keras.callbacks.Callback):
             )
 
 
+class LogEpochs(keras.callbacks.Callback):
+    """Adds a row to ``metrics.csv`` after each epoch."""
+
+    def __init__(self, run: Path) -> None:
+        super().__init__()
+        self.run = run
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        """Add the row."""
+        append_metrics(self.run, {"epoch": epoch, **(logs or {})})
+
+
 class KeepEpochs(keras.callbacks.Callback):
     """Makes what BackupAndRestore writes appear whole or not at all, so that any kill is survived.
 
     BackupAndRestore overwrites its files in place and in several steps. Here it writes into
     :attr:`unfinished`, which is then renamed to ``backup/epoch-NNNN``. That one step is what makes
     an epoch count; rows of ``metrics.csv`` beyond it are dropped when the run is resumed, and the
-    best weights are taken from it. Stands behind CSVLogger and BackupAndRestore.
+    best weights are taken from it. Stands behind LogEpochs and BackupAndRestore.
     """
 
     def __init__(self, run: Path) -> None:
@@ -114,7 +127,7 @@ class SayProgress(keras.callbacks.Callback):
         """Start counting batches."""
         self._epoch, self._batch, self._epoch_started = epoch, 0, time.monotonic()
         self.writer.say(
-            state="running", epoch=epoch, batch=0, batches=self.batches, message="Training."
+            state="running", epoch=epoch, batch=0, batches=self.batches, message="Batch."
         )
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:

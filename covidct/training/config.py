@@ -1,18 +1,17 @@
-"""TrainConfig: every hyper-parameter of a run, with the default that gives a good one.
-
-Importing this module does not import TensorFlow; making a TrainConfig does, to check the backbone.
-"""
+"""TrainConfig: every hyper-parameter of a run, with the default that gives a good one."""
 
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from covidct.data.augment import Augmentation
+from covidct.data.republish import REPUBLISHED
 from covidct.errors import ConfigError
 from covidct.imaging.preprocess import chest_grid
+from covidct.models.backbones import get_backbone, get_preprocess_input
 
 RANGES = {
     "image_size": (64, 1024),
-    "epochs": (1, 1000),
+    "epochs": (0, 1000),
     "batch_size": (1, 512),
     "learning_rate": (1e-7, 1.0),
     "weight_decay": (0.0, 1.0),
@@ -50,7 +49,7 @@ class TrainConfig:
     pixel_scaling: str = "backbone"  # the backbone's preprocess_input, or "unit": division by 255
     pretrained: bool = True  # start from the backbone's pretrained weights
     probe_views: int = 8  # of each slice, to solve the head on first; 0 leaves it random
-    epochs: int = 4
+    epochs: int | None = None  # of fine-tuning; None is what suits the backbone
     batch_size: int = 16
     learning_rate: float = 1e-5  # peak, reached after the first epoch, then decayed by a cosine
     weight_decay: float = 1e-2
@@ -65,8 +64,6 @@ class TrainConfig:
     augmentation: Augmentation = field(default_factory=Augmentation)
 
     def __post_init__(self) -> None:
-        from covidct.models.backbones import get_preprocess_input
-
         get_preprocess_input(self.backbone, self.pixel_scaling)
         for name, value in self.as_flat_dict().items():
             if value is None or name not in RANGES:
@@ -74,13 +71,29 @@ class TrainConfig:
             low, high = RANGES[name]
             if not low <= value <= high:
                 raise ConfigError(f"{name} must lie between {low:g} and {high:g}, not {value:g}.")
+        if not self.planned_epochs:
+            raise ConfigError(
+                "Nothing would be learnt: ask for epochs of fine-tuning, or for a view of each "
+                "slice to solve the head on (probe_views)."
+            )
 
     @property
     def input_size(self) -> tuple[int, int]:
         """Rows and columns of the network's input."""
-        from covidct.models.backbones import BACKBONES
+        return chest_grid(self.image_size or get_backbone(self.backbone).image_size)
 
-        return chest_grid(self.image_size or BACKBONES[self.backbone].image_size)
+    @property
+    def finetuning_epochs(self) -> int:
+        """How often every training slice is seen while the backbone is trained, too."""
+        suits = get_backbone(self.backbone).finetuning_epochs
+        return suits if self.epochs is None else self.epochs
+
+    @property
+    def planned_epochs(self) -> int:
+        """Rows of figures that a run gives: its epochs of fine-tuning, or, where there are none,
+        the views of the slices that the head is solved on one after the other."""
+        views = self.probe_views and self.probe_views + len(REPUBLISHED)
+        return self.finetuning_epochs or views
 
     def as_flat_dict(self) -> dict[str, Any]:
         """All settings by name, those of the augmentation among them."""

@@ -1,54 +1,74 @@
 """The training run, readable from top to bottom."""
 
+from __future__ import annotations
+
 import csv
 import hashlib
 import json
 import os
-import sys
 from collections.abc import Callable, Iterable, Sequence
 from os import PathLike
 from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
-import keras
 import numpy as np
 
 from covidct.data.index import Item, Skipped, read_index
+from covidct.data.prepared import PreparedSlices, prepare
 from covidct.data.splits import split_for_training
-from covidct.data.stream import (
-    PreparedSlices,
-    class_weights,
-    evaluation_batches,
-    prepare,
-    training_batches,
-)
-from covidct.errors import DatasetError, TrainingStopped
-from covidct.files import NAMES, replace_text
+from covidct.errors import DatasetError
+from covidct.files import NAMES, replace_bytes, replace_text
+from covidct.imaging.preprocess import network_pixels
 from covidct.inference.calibration import fit_calibration
-from covidct.inference.store import MODEL_FILE, ModelCard, sha256_of
-from covidct.models.backbones import get_preprocess_input
-from covidct.models.folding import fold_batch_norm
-from covidct.models.network import DROPOUT_LAYER, build_network, freeze_for_finetuning
+from covidct.inference.store import ModelCard
+from covidct.models.backbones import get_backbone, get_preprocess_input
+from covidct.models.head import LinearHead
+from covidct.models.pooling import TrunkMaps
+from covidct.runtime.graph import Graph
 from covidct.spreadsheets import harmless
-from covidct.training.callbacks import KeepEpochs, RefuseDivergence, SayProgress
 from covidct.training.config import TrainConfig
-from covidct.training.keep import keep_model, round_to_half_precision, with_maps_of
-from covidct.training.metrics import epoch_metrics
-from covidct.training.probe import pooled_views, pooling_of, solve_parts
+from covidct.training.head_epochs import drop_views, forget_views, solve_views
+from covidct.training.keep import differing_verdicts, keep_model
 from covidct.training.progress import ProgressWriter, recorded_run
 from covidct.training.run_folder import (
-    BEST_WEIGHTS,
-    METRICS_FILE,
+    BACKUP_FOLDER,
     SKIPPED_FILE,
-    best_epoch,
     finished_epochs,
     is_trained,
+    kept_epoch,
     read_metrics,
     read_run_folder,
     start_run_folder,
 )
+from covidct.training.trunks import pretrained_graph, pretrained_network
 
+if TYPE_CHECKING:
+    import keras
+
+MOST_DIFFERING = 0.03  # of validation verdicts between floats and integers; beyond, floats are kept
 _EVALUATION_BATCH = 32
 _SLICES_FILE = "slices.json"
+_INTEGERS, _FLOATS, _DIFFERING = "integers.tflite", "floats.tflite", "differing.json"
+
+
+class _Trained(NamedTuple):
+    """A network in the two forms that are kept.
+
+    Attributes:
+        network: in Keras.
+        graph: its trunks for LiteRT.
+        head: of the graph's features.
+        logits: of the validation slices, float (N,), by graph and head.
+        in_integers: whether the graph runs in integers.
+        differing: the share of validation verdicts on which integers and floats differ.
+    """
+
+    network: keras.Model
+    graph: bytes
+    head: LinearHead
+    logits: np.ndarray
+    in_integers: bool
+    differing: float
 
 
 def fit(
@@ -61,10 +81,11 @@ def fit(
     """Train a network and leave it in the run folder as a model that can be opened.
 
     Writes ``config.json``, ``status.json`` (how far it is), ``metrics.csv`` (a row an epoch),
-    ``skipped.csv`` (files left out, and why), ``backup/`` (the state to resume from),
-    ``best.weights.h5``, and at the end ``model.keras`` with the weights of the epoch that had the
-    best validation AUC, and its ``card.json``. Stopped by a file ``stop`` or SIGTERM, it ends after
-    the current batch with the model of the best epoch so far.
+    ``skipped.csv`` (files left out, and why), ``backup/`` (the state to resume from), and at the
+    end ``model.tflite``, which is used, ``model.keras`` for further training, and ``card.json``.
+    Without fine-tuning an epoch is a view of the slices that the head is solved on; with it, the
+    weights kept are those of the epoch with the best validation AUC. Stopped by a file ``stop`` or
+    SIGTERM, it ends after the current batch with the model of what was kept so far.
 
     Args:
         data: a data set folder.
@@ -102,7 +123,6 @@ def resume(
 
 def _train(run: Path, progress: Callable) -> ModelCard:
     data, config, exclude = read_run_folder(run)
-    keras.utils.set_random_seed(config.seed)
     writer = ProgressWriter(run)
 
     index = read_index(data, exclude, official_lists=config.official_lists)
@@ -119,115 +139,143 @@ def _train(run: Path, progress: Callable) -> ModelCard:
     _write_skipped(run, index.skipped + slices.skipped)
     training, validation = slices.of(training_items), slices.of(validation_items)
 
-    writer.say(batch=0, batches=0, message="Building the network.")
-    network = _compiled_network(config, len(training.items))
-    steps = _steps(config, len(training.items))
-    preprocess_input = get_preprocess_input(config.backbone, config.pixel_scaling)
-    training_stream = training_batches(
-        training,
-        config.batch_size,
-        preprocess_input,
-        config.augmentation,
-        config.seed,
-        current_epoch=lambda: int(network.optimizer.iterations) // steps,
-    )
-    validation_stream = evaluation_batches(validation, _EVALUATION_BATCH, preprocess_input)
+    train = _finetuned if config.finetuning_epochs else _solved
+    trained = train(run, config, training, validation, writer)
 
-    if config.probe_views and not finished_epochs(run):
-        pooled = pooled_views(
-            pooling_of(network),
-            training,
-            preprocess_input,
-            config.augmentation,
-            lambda views: writer.watch(views, "Solving the head."),
-            views=config.probe_views,
-            seed=config.seed,
-        )
-        solve_parts(network, pooled, balanced=config.class_weights).put_into(network)
-    keep_epochs = KeepEpochs(run)
-    with keep_epochs.lay_out():
-        try:
-            if not is_trained(run):
-                network.fit(
-                    training_stream,
-                    validation_data=validation_stream,
-                    epochs=config.epochs,
-                    shuffle=False,  # the stream shuffles
-                    class_weight=class_weights(training.labels) if config.class_weights else None,
-                    verbose=1 if sys.stdout.isatty() else 2,
-                    callbacks=[
-                        *_callbacks(run, config, network, keep_epochs),
-                        SayProgress(writer, steps, config.epochs),
-                    ],
-                )
-        except TrainingStopped:
-            if not finished_epochs(run):
-                raise
-
-    writer.say(epoch=finished_epochs(run), message="Keeping the best weights as a model.")
-    network.load_weights(run / BEST_WEIGHTS)
-    kept = fold_batch_norm(keras.Model(network.input, network.output, name=config.backbone))
-    round_to_half_precision(kept)
-    logits = kept.predict(validation_stream, verbose=0)[:, 0]
-    keep_model(run, kept)
     card = ModelCard(
         name=run.name,
-        sha256=sha256_of(run / MODEL_FILE),
+        sha256="",
         backbone=config.backbone,
         image_size=config.input_size,
         pixel_scaling=config.pixel_scaling,
-        calibration=fit_calibration(logits, validation.labels),
-        about=_about(config, training, validation, read_metrics(run)),
+        calibration=fit_calibration(trained.logits, validation.labels),
+        about=_about(config, training, validation, run, trained),
+        in_integers=trained.in_integers,
     )
-    card = with_maps_of(
-        card, kept, training, lambda slices: writer.count(slices, "Averaging the heat maps.")
+    card = keep_model(
+        run,
+        card,
+        trained.network,
+        trained.graph,
+        trained.head,
+        training,
+        lambda slices: writer.count(slices, "Averaging the heat maps."),
     )
-    card.write(run)
+    if is_trained(run):
+        drop_views(run)
     return card
 
 
-def _compiled_network(config: TrainConfig, training_slices: int) -> keras.Model:
-    network = build_network(
-        config.backbone, config.input_size, dropout=config.dropout, pretrained=config.pretrained
+def _solved(
+    run: Path,
+    config: TrainConfig,
+    training: PreparedSlices,
+    validation: PreparedSlices,
+    writer: ProgressWriter,
+) -> _Trained:
+    """The head solved on trunks that stay frozen: on integers, unless floats differ too much."""
+    graph, in_integers = _frozen_graph(run, config, training, writer)
+    trunks = TrunkMaps(Graph(graph), get_backbone(config.backbone))
+    solved = solve_views(run, config, trunks, training, validation, writer)
+    done = finished_epochs(run)
+
+    from covidct.models.network import put_head
+
+    writer.say(epoch=done, batch=0, batches=0, message="Comparing integers with floats.")
+    network = pretrained_network(config)
+    put_head(network, solved.head)
+    record = run / BACKUP_FOLDER / _DIFFERING
+    if in_integers:
+        differing = _differing(network, config, validation, solved.validation_logits)
+        replace_text(record, json.dumps(differing))
+    else:
+        differing = float(json.loads(record.read_text(encoding="utf-8")))
+    if in_integers and differing > MOST_DIFFERING:
+        writer.say(message=_too_different(differing))
+        forget_views(run)
+        floats = pretrained_graph(config, training.pixels, in_integers=False)
+        replace_bytes(run / BACKUP_FOLDER / _FLOATS, floats)
+        return _solved(run, config, training, validation, writer)
+    head = solved.head.of_raw_features()
+    return _Trained(network, graph, head, solved.validation_logits, in_integers, differing)
+
+
+def _frozen_graph(
+    run: Path, config: TrainConfig, training: PreparedSlices, writer: ProgressWriter
+) -> tuple[bytes, bool]:
+    """The graph of the frozen trunks, and whether it is one in integers; a resumed run goes on
+    with the one that it began with."""
+    backup = run / BACKUP_FOLDER
+    backup.mkdir(exist_ok=True)
+    if (backup / _FLOATS).exists():
+        return (backup / _FLOATS).read_bytes(), False
+    if not (backup / _INTEGERS).exists():
+        writer.say(batch=0, batches=0, message="Opening the network.")
+        graph = pretrained_graph(
+            config,
+            training.pixels,
+            lambda slices: writer.watch(slices, "Converting the network to integers."),
+        )
+        replace_bytes(backup / _INTEGERS, graph)
+    return (backup / _INTEGERS).read_bytes(), True
+
+
+def _finetuned(
+    run: Path,
+    config: TrainConfig,
+    training: PreparedSlices,
+    validation: PreparedSlices,
+    writer: ProgressWriter,
+) -> _Trained:
+    """The fine-tuned network, converted to integers, unless its verdicts differ too much then."""
+    from covidct.models.litert import float_graph, integer_graph, spread
+    from covidct.models.network import head_of
+    from covidct.training.finetune import finetune
+
+    network = finetune(run, config, training, validation, writer)
+    writer.say(epoch=finished_epochs(run), batch=0, batches=0, message="Keeping the best weights.")
+    preprocess_input = get_preprocess_input(config.backbone, config.pixel_scaling)
+    chosen = training.pixels[spread(len(training.pixels))]
+    graph = integer_graph(
+        network,
+        network_pixels(chosen, preprocess_input),
+        lambda slices: writer.count(slices, "Converting the network to integers."),
     )
-    freeze_for_finetuning(network, config.trainable_share)
-    steps = _steps(config, training_slices)
-    schedule = keras.optimizers.schedules.CosineDecay(
-        initial_learning_rate=config.learning_rate / 100,
-        warmup_target=config.learning_rate,
-        warmup_steps=steps,
-        decay_steps=max(1, (config.epochs - 1) * steps),
-        alpha=0.01,
-    )
-    network.compile(
-        optimizer=keras.optimizers.AdamW(schedule, weight_decay=config.weight_decay),
-        loss=keras.losses.BinaryCrossentropy(
-            from_logits=True, label_smoothing=config.label_smoothing
-        ),
-        metrics=epoch_metrics(),
-    )
-    network.optimizer.build(network.trainable_variables)  # or its state could not be loaded
-    return network
+    head = head_of(network)
+    logits = _logits(graph, head, config, validation)
+    differing = _differing(network, config, validation, logits)
+    if differing > MOST_DIFFERING:
+        writer.say(message=_too_different(differing))
+        graph = float_graph(network)
+        logits = _logits(graph, head, config, validation)
+    in_integers = differing <= MOST_DIFFERING
+    return _Trained(network, graph, head, logits, in_integers, differing)
 
 
-def _steps(config: TrainConfig, training_slices: int) -> int:
-    return -(-training_slices // config.batch_size)
+def _too_different(share: float) -> str:
+    return f"Integers change {share:.1%} of the validation verdicts: floats are kept."
 
 
-def _callbacks(
-    run: Path, config: TrainConfig, network: keras.Model, keep_epochs: KeepEpochs
-) -> list[keras.callbacks.Callback]:
-    dropout = network.get_layer(DROPOUT_LAYER).seed_generator.state
-    return [
-        # A backup does not hold the state of dropout, which a resumed run must share.
-        keras.callbacks.LambdaCallback(
-            on_epoch_begin=lambda epoch, _: dropout.assign([config.seed, epoch])
-        ),
-        RefuseDivergence(),
-        keras.callbacks.CSVLogger(run / METRICS_FILE, append=finished_epochs(run) > 0),
-        keras.callbacks.BackupAndRestore(keep_epochs.unfinished, delete_checkpoint=False),
-        keep_epochs,
-    ]
+def _logits(
+    graph: bytes, head: LinearHead, config: TrainConfig, slices: PreparedSlices
+) -> np.ndarray:
+    trunks = TrunkMaps(Graph(graph), get_backbone(config.backbone))
+    preprocess_input = get_preprocess_input(config.backbone, config.pixel_scaling)
+    images = network_pixels(slices.pixels, preprocess_input)
+    return trunks.activations_and_logits(images, head, mirrored=False)[1]
+
+
+def _differing(
+    network: keras.Model, config: TrainConfig, validation: PreparedSlices, logits: np.ndarray
+) -> float:
+    """The share of verdicts on which a network in floats differs from these logits."""
+    from covidct.data.stream import evaluation_batches
+
+    preprocess_input = get_preprocess_input(config.backbone, config.pixel_scaling)
+    stream = evaluation_batches(validation, _EVALUATION_BATCH, preprocess_input)
+    in_floats = network.predict(stream, verbose=0)[:, 0]
+    calibrations = [fit_calibration(one, validation.labels) for one in (logits, in_floats)]
+    return differing_verdicts(calibrations, (logits, in_floats))
 
 
 def _refuse_vanished(slices: PreparedSlices) -> None:
@@ -265,7 +313,8 @@ def _about(
     config: TrainConfig,
     training: PreparedSlices,
     validation: PreparedSlices,
-    epochs: list[dict[str, float]],
+    run: Path,
+    trained: _Trained,
 ) -> dict:
     counts = {
         name: {
@@ -278,8 +327,13 @@ def _about(
     return {
         "slices": counts,
         "recipe": config.as_flat_dict(),
-        "epochs_run": len(epochs),
-        "best_epoch": best_epoch(epochs),
+        "epochs_run": len(read_metrics(run)),
+        "best_epoch": kept_epoch(run),
+        "conversion": {
+            "in_integers": trained.in_integers,
+            "differing_validation_verdicts": trained.differing,
+            "most_accepted": MOST_DIFFERING,
+        },
     }
 
 

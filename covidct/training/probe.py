@@ -16,30 +16,28 @@ Each part of a network's trunks has a head of its own, and their logits are summ
 the larger part drowns what the others know.
 """
 
+import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import NamedTuple
 
-import keras
 import numpy as np
-from sklearn.linear_model import LogisticRegression
+from scipy.optimize import minimize
+from scipy.special import expit
 from sklearn.preprocessing import StandardScaler
+from threadpoolctl import threadpool_limits
 
 from covidct.data.augment import Augmentation, augment
+from covidct.data.prepared import PreparedSlices, read_anew
 from covidct.data.republish import REPUBLISHED
-from covidct.data.stream import PreparedSlices, evaluation_batches, read_anew
 from covidct.imaging.blanking import without_lungs
-from covidct.models.backbones import Part, Trunk, get_backbone
-from covidct.models.network import (
-    LOGIT_LAYER,
-    POOLING_LAYER,
-    feature_origins,
-    standardise_features,
-)
+from covidct.imaging.preprocess import network_pixels
+from covidct.models.backbones import Part, Trunk
+from covidct.models.head import Head
+from covidct.models.pooling import Origin, TrunkMaps
 
 LABEL_SMOOTHING = 0.1  # chosen by cross-validation together with what a Part fixes
-_BATCH = 16
 _MOST_ITERATIONS, _TOLERANCE = 500, 1e-2  # a closer solution costs much and gains nothing
 _LEAST_SPREAD = 0.01  # of the median feature's; less would blow up what a map says once in a while
 
@@ -68,44 +66,32 @@ class PooledViews:
         )
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Head:
-    """A linear classifier of pooled features (C,).
+def shows(
+    slices: PreparedSlices, augmentation: Augmentation, *, views: int, seed: int
+) -> list[Callable[[], PreparedSlices]]:
+    """What makes each of the pictures that slices are shown as.
 
-    Attributes:
-        mean: float (C,), subtracted from the features.
-        variance: float (C,), that they are scaled by.
-        kernel: float (C,).
-        bias: the logit of mean features.
+    The first are the slices with their lungs taken away, the second the slices as they are. Each
+    of the others depends on the seed and its own position alone, so a run can begin with any.
+
+    Args:
+        slices: what to show.
+        augmentation: random changes of the views but the first and those that are read anew.
+        views: how often each slice is shown with its lungs, beside those that are read anew.
+        seed: of the random changes.
     """
-
-    mean: np.ndarray
-    variance: np.ndarray
-    kernel: np.ndarray
-    bias: float
-
-    def logits(self, features: np.ndarray) -> np.ndarray:
-        """Of pooled features (N, C), float (N,)."""
-        return (features - self.mean) / np.sqrt(self.variance) @ self.kernel + self.bias
-
-    @classmethod
-    def sum_of(cls, heads: Sequence["Head"], weights: Sequence[float]) -> "Head":
-        """The head of all features whose logit is the weighted sum of those of heads of some."""
-        return cls(
-            np.concatenate([head.mean for head in heads]),
-            np.concatenate([head.variance for head in heads]),
-            np.concatenate([w * head.kernel for head, w in zip(heads, weights, strict=True)]),
-            sum(w * head.bias for head, w in zip(heads, weights, strict=True)),
-        )
-
-    def put_into(self, network: keras.Model) -> None:
-        """Make it the head of the network whose features it was solved on."""
-        standardise_features(network, self.mean, self.variance)
-        network.get_layer(LOGIT_LAYER).set_weights([self.kernel[:, None], np.array([self.bias])])
+    return [
+        partial(_without_lungs, slices),
+        *(partial(_view, slices, augmentation, seed, view) for view in range(views)),
+        *(
+            partial(read_anew, slices, partial(change, rng=np.random.default_rng([seed, number])))
+            for number, change in enumerate(REPUBLISHED, views)
+        ),
+    ]
 
 
 def pooled_views(
-    pooling: keras.Model,
+    trunks: TrunkMaps,
     slices: PreparedSlices,
     preprocess_input: Callable,
     augmentation: Augmentation,
@@ -114,43 +100,40 @@ def pooled_views(
     views: int,
     seed: int,
 ) -> PooledViews:
-    """What a network pools of slices that are shown several times.
+    """What a network pools of slices that are shown several times, as :func:`shows` tells.
 
     Args:
-        pooling: from :func:`pooling_of`.
+        trunks: of the network.
         slices: what to show.
         preprocess_input: the backbone's normalisation.
-        augmentation: random changes of the views but the first and those that are read anew.
+        augmentation: random changes.
         progress: wraps the passes over the slices, to show how far it is.
         views: how often each slice is shown with its lungs, beside those that are read anew.
         seed: of the random changes.
     """
-    rng = np.random.default_rng(seed)
-    shows = [
-        partial(_without_lungs, slices),
-        *(partial(_view, slices, augmentation, seed, view) for view in range(views)),
-        *(partial(read_anew, slices, partial(change, rng=rng)) for change in REPUBLISHED),
-    ]
-    passes = [pooled_features(pooling, show(), preprocess_input) for show in progress(shows)]
-    return PooledViews(np.stack(passes[1:]), passes[0], slices.labels)
-
-
-def pooling_of(network: keras.Model) -> keras.Model:
-    """What a network from :func:`covidct.models.network.build_network` pools, as a model."""
-    return keras.Model(network.input, network.get_layer(POOLING_LAYER).output)
+    blank, *passes = (
+        pooled_features(trunks, show(), preprocess_input)
+        for show in progress(shows(slices, augmentation, views=views, seed=seed))
+    )
+    return PooledViews(np.stack(passes), blank, slices.labels)
 
 
 def pooled_features(
-    pooling: keras.Model, slices: PreparedSlices, preprocess_input: Callable
+    trunks: TrunkMaps,
+    slices: PreparedSlices,
+    preprocess_input: Callable,
+    progress: Callable[[Iterable], Iterable] = iter,
 ) -> np.ndarray:
-    """Pooled features of slices, float32 (N, C), by a model from :func:`pooling_of`."""
-    return pooling.predict(evaluation_batches(slices, _BATCH, preprocess_input), verbose=0)
+    """Pooled features of slices, float32 (N, C)."""
+    return trunks.features(
+        network_pixels(pixels[None], preprocess_input)[0] for pixels in progress(slices.pixels)
+    )
 
 
-def solve_parts(network: keras.Model, pooled: PooledViews, *, balanced: bool) -> Head:
-    """The head of a network from :func:`covidct.models.network.build_network`, part by part."""
+def solve_parts(trunks: TrunkMaps, pooled: PooledViews, *, balanced: bool) -> Head:
+    """The head of a network with these trunks, part by part."""
     everything = np.arange(len(pooled.labels))
-    parts = parts_of(network)
+    parts = parts_of(trunks)
     heads = [
         solve(
             [(pooled.of(everything, np.array(list(one.origins)), slice(None)), 1.0)],
@@ -168,29 +151,27 @@ class PartFeatures(NamedTuple):
     Attributes:
         trunk: whose part it is.
         part: the part.
-        origins: by the position of each feature, where it comes from, as
-            :func:`covidct.models.network.feature_origins` tells.
+        origins: by the position of each feature, where it comes from.
     """
 
     trunk: Trunk
     part: Part
-    origins: dict[int, dict[str, str]]
+    origins: dict[int, Origin]
 
 
-def parts_of(network: keras.Model) -> list[PartFeatures]:
-    """The parts of a network from :func:`covidct.models.network.build_network`, in their order."""
-    origins = feature_origins(network)
+def parts_of(trunks: TrunkMaps) -> list[PartFeatures]:
+    """The parts of a network's trunks, in their order."""
     return [
         PartFeatures(
             trunk,
             part,
             {
                 position: origin
-                for position, origin in enumerate(origins)
-                if (origin["trunk"], origin["part"]) == (trunk.name, part.name)
+                for position, origin in enumerate(trunks.origins)
+                if (origin.trunk, origin.part) == (trunk.name, part.name)
             },
         )
-        for trunk in get_backbone(network.name).trunks
+        for trunk in trunks.backbone.trunks
         for part in trunk.parts
     ]
 
@@ -215,7 +196,7 @@ def solve(
         blank_weight: of a slice without its lungs, against 1 for the slice with them.
         label_smoothing: the share of a slice's weight that counts for the other class.
     """
-    rows, labels, weights = [], [], []
+    rows, targets, weights = [], [], []
     centre = _mean(sources[0][0])
     for pooled, weight in sources:
         count = len(pooled.views)
@@ -224,25 +205,63 @@ def solve(
         move = centre - _mean(pooled)
         smoothed = np.where(ill, 1 - label_smoothing, label_smoothing)
         shown = [(view, smoothed, weight / (2 * share) / count) for view in pooled.views]
-        shown.append((pooled.without_lungs, np.full(ill.size, 0.5), weight * blank_weight))
+        blank = np.full(ill.size, weight * blank_weight)
+        shown.append((pooled.without_lungs, np.full(ill.size, 0.5), blank))
         for features, covid, counts in shown:
-            rows += [features + move] * 2
-            labels += [np.ones_like(ill), np.zeros_like(ill)]
-            weights += [counts * covid, counts * (1 - covid)]
+            rows.append(features + move)
+            targets.append(covid)
+            weights.append(counts)
     scaler = StandardScaler().fit(np.concatenate(sources[0][0].views))
     scaler.scale_ = np.maximum(scaler.scale_, _LEAST_SPREAD * np.sqrt(np.median(scaler.var_)))
     weights = np.concatenate(weights)
     used = weights > 0
-    regression = LogisticRegression(
-        C=inverse_regularisation, max_iter=_MOST_ITERATIONS, tol=_TOLERANCE
-    ).fit(
+    kernel, bias = logistic_regression(
         scaler.transform(np.concatenate(rows)[used]),
-        np.concatenate(labels)[used],
-        sample_weight=weights[used],
+        np.concatenate(targets)[used],
+        weights[used],
+        inverse_regularisation,
     )
-    return Head(
-        scaler.mean_, scaler.scale_**2, regression.coef_[0], float(regression.intercept_[0])
-    )
+    return Head(scaler.mean_, scaler.scale_**2, kernel, bias)
+
+
+def logistic_regression(
+    features: np.ndarray, targets: np.ndarray, weights: np.ndarray, inverse_regularisation: float
+) -> tuple[np.ndarray, float]:
+    """The logistic regression with targets between the classes, which scikit-learn's does not take.
+
+    Minimises the same mean of weighted log losses and the same penalty as scikit-learn's
+    ``LogisticRegression``, by the same L-BFGS; the intercept is not penalised.
+
+    Args:
+        features: float32 (N, C), standardised.
+        targets: (N,), 0 to 1.
+        weights: (N,), not negative.
+        inverse_regularisation: scikit-learn's C.
+
+    Returns:
+        Kernel float64 (C,) and intercept.
+    """
+    total = weights.sum()
+    penalty = 1 / (inverse_regularisation * total)
+
+    def loss(coefficients: np.ndarray) -> tuple[float, np.ndarray]:
+        kernel, bias = coefficients[:-1], coefficients[-1]
+        logits = features @ kernel.astype(features.dtype) + bias
+        losses = np.logaddexp(0, logits) - targets * logits
+        slopes = weights * (expit(logits) - targets) / total
+        gradient = slopes.astype(features.dtype) @ features + penalty * kernel
+        value = float(weights @ losses / total + penalty / 2 * (kernel @ kernel))
+        return value, np.append(gradient, slopes.sum())
+
+    with threadpool_limits(os.cpu_count(), user_api="blas"):
+        found = minimize(
+            loss,
+            np.zeros(features.shape[1] + 1),
+            jac=True,
+            method="L-BFGS-B",
+            options={"maxiter": _MOST_ITERATIONS, "gtol": _TOLERANCE, "maxls": 50},
+        )
+    return found.x[:-1], float(found.x[-1])
 
 
 def _mean(pooled: PooledViews) -> np.ndarray:

@@ -3,7 +3,7 @@
 import csv
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -81,9 +81,21 @@ def read_run_folder(run: Path) -> RunRequest:
 def planned_epochs(run: Path) -> int:
     """How many epochs a run was asked for; 0 where that cannot be read."""
     try:
-        return int(read_settings(run).get("epochs", 0))
+        return read_run_folder(run).config.planned_epochs
     except ConfigError:
         return 0
+
+
+def append_metrics(run: Path, row: Mapping[str, float]) -> None:
+    """Add the row of an epoch to ``metrics.csv``; its number first, the rest by name."""
+    path = run / METRICS_FILE
+    names = ["epoch", *sorted(row.keys() - {"epoch"})]
+    is_new = not path.exists() or not path.stat().st_size
+    with path.open("a", newline="", encoding="utf-8") as file:
+        table = csv.DictWriter(file, names, lineterminator="\n")
+        if is_new:
+            table.writeheader()
+        table.writerow(row)
 
 
 def read_metrics(run: Path) -> list[dict[str, float]]:
@@ -117,10 +129,10 @@ def is_trained(run: Path) -> bool:
     Raises:
         ConfigError: the settings cannot be read.
     """
-    settings, done = read_settings(run), finished_epochs(run)
-    if done >= settings["epochs"]:
+    config, done = read_run_folder(run).config, finished_epochs(run)
+    if done >= config.planned_epochs:
         return True
-    patience = settings["early_stopping"]
+    patience = config.early_stopping if config.finetuning_epochs else 0
     return bool(patience) and done - best_epoch(read_metrics(run)[:done]) >= patience
 
 
@@ -128,6 +140,20 @@ def best_epoch(rows: list[dict[str, float]]) -> int:
     """The first epoch with the highest monitored figure, counted from 1; 0 before the first."""
     figures = [row[MONITORED] for row in rows]
     return figures.index(max(figures)) + 1 if figures else 0
+
+
+def kept_epoch(run: Path) -> int:
+    """The epoch whose weights are kept, counted from 1; 0 before the first.
+
+    With fine-tuning it is the best; a head is solved on all views so far, so the last one counts.
+    0 also where the settings cannot be read.
+    """
+    rows = read_metrics(run)
+    try:
+        finetuned = read_run_folder(run).config.finetuning_epochs > 0
+    except ConfigError:
+        return 0
+    return best_epoch(rows) if finetuned else len(rows)
 
 
 def drop_metrics_after(run: Path, epochs: int) -> None:

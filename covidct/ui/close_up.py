@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -93,7 +94,10 @@ def show(
 def _heat_map(view: View, classifier: Classifier, method: str) -> HeatMap:
     if view.has_map(method):
         return view.heat_map(classifier, method)
-    with st.spinner("Drawing the map…"):
+    from covidct.inference.heatmap import METHODS
+
+    waits = METHODS[method].needs_tensorflow and "tensorflow" not in sys.modules
+    with st.spinner(texts.LOADING_TENSORFLOW if waits else texts.DRAWING):
         return view.heat_map(classifier, method)
 
 

@@ -1,7 +1,6 @@
 """From a file that somebody dropped to what the page shows of it; no Streamlit here.
 
-Imports of the inference floor wait for the first slice, so that a page is painted before
-TensorFlow is read.
+Imports of the inference floor wait for the first slice, so that a page is painted sooner.
 """
 
 from __future__ import annotations
@@ -20,8 +19,8 @@ from covidct.imaging.window import Window
 if TYPE_CHECKING:
     from covidct.imaging.series import Place
     from covidct.inference.classifier import Classifier, Evidence, Prediction
-    from covidct.inference.fair_queue import Waiting
     from covidct.inference.heatmap import HeatMap
+    from covidct.runtime.fair_queue import Waiting
 
 
 @dataclass(frozen=True, slots=True)

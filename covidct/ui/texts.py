@@ -32,8 +32,12 @@ FIRST_LOOK = (
     "Take a synthetic one, drawn by the program. The network learnt from real slices, so its "
     "verdict on a drawing only shows how this page works."
 )
-LOADING = "Loading the network… this takes about ten seconds, once."
-NO_MODEL = "No slice can be classified: the model is missing or damaged."
+LOADING = "Loading the network…"
+DRAWING = "Drawing the map…"
+LOADING_TENSORFLOW = (
+    "Loading TensorFlow, which this method needs… about ten seconds, once. Then the map is drawn."
+)
+NO_MODEL = "No slice can be classified: the model in use cannot be opened."
 VIEWING_ONLY = (
     "For viewing only: the network always gets its own window, −600 / 1500, and no choice here "
     "changes the verdict."

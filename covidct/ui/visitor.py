@@ -4,10 +4,11 @@ What a server sees of it is the same as of a browser: a websocket with Streamlit
 (``streamlit.proto``), uploads behind its XSRF token, pictures and files fetched over HTTP. Dozens
 of browsers would take the processor's cores from the server that they are to load.
 
-python -m covidct.ui.visitor URL measures a server: for each line [SESSIONS, FILE] on standard
-input it opens so many tabs at once, accepts the notice, uploads the file, and answers with a JSON
-object of when the last notice and the last verdict were seen. For 0 it uploads the file in the tabs
-that are open, in place of the one before.
+python -m covidct.ui.visitor URL measures a server: for each line [SESSIONS, FILE, …] on
+standard input it opens so many tabs at once, accepts the notice, drops a file in each, and answers
+with a JSON object of when the last notice was seen, the files were dropped, and the last verdict
+was seen. Several files are taken in turn. For 0 it drops them in the tabs that are open, in place
+of those before.
 """
 
 import json
@@ -17,7 +18,7 @@ import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from itertools import repeat
+from itertools import cycle
 from pathlib import Path
 
 import requests
@@ -36,6 +37,7 @@ _AGAIN = 0.02  # seconds
 # it is used again
 _ASK_AGAIN = Retry(1)
 _XSRF_COOKIE = "_streamlit_xsrf"
+_VERDICT = 'class="cv-decision"'
 _RUN_ENDS = {
     ForwardMsg.FINISHED_SUCCESSFULLY,
     ForwardMsg.FINISHED_WITH_COMPILE_ERROR,
@@ -220,7 +222,9 @@ def _drop(tab: Visitor, file: Path) -> float:
     """When all of the page with the verdict was seen."""
     for _ in tab.drop(file.name, file.read_bytes()):
         pass
-    return time.time()
+    seen = time.time()
+    assert _VERDICT in tab.html()
+    return seen
 
 
 def main(url: str) -> None:
@@ -229,14 +233,16 @@ def main(url: str) -> None:
     with ExitStack() as held:
         opened: list[tuple[Visitor, float]] = []
         for line in sys.stdin:
-            sessions, file = json.loads(line)
+            sessions, *files = json.loads(line)
             with ThreadPoolExecutor(max(sessions, len(opened))) as threads:
                 if sessions:
                     held.close()
                     opened = list(threads.map(lambda _: _open(url, held), range(sessions)))
                 tabs = [tab for tab, _ in opened]
-                verdicts = list(threads.map(_drop, tabs, repeat(Path(file))))
-            seen = {"page": max(notice for _, notice in opened), "verdict": max(verdicts)}
+                dropped = time.time()
+                verdicts = list(threads.map(_drop, tabs, cycle(map(Path, files))))
+            notice = max(notice for _, notice in opened)
+            seen = {"page": notice, "drop": dropped, "verdict": max(verdicts)}
             print(json.dumps(seen), flush=True)
 
 

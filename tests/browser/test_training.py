@@ -80,10 +80,10 @@ def test_from_a_zip_to_a_model_in_use_and_back(
     network.press("ArrowDown")
     network.press("Enter")
     expect(network).to_have_value(re.compile("EfficientNet-Lite0"))
-    for setting, value in (("Epochs", EPOCHS), ("Batch size", 2)):
+    for setting, value in (("Epochs of fine-tuning", EPOCHS), ("Batch size", 2)):
         fill(page, setting, value)
     page.get_by_text("How it learns", exact=True).click()
-    fill(page, "Solve the head first", 1)
+    fill(page, "Views to solve the head on", 1)
     page.get_by_role("textbox", name="Name of the run").fill(NAME)
     page.keyboard.press("Enter")
     expect(page.get_by_role("textbox", name="Name of the run")).to_have_value(NAME)

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from covidct.data.index import read_index
+from covidct.data.prepared import prepare, read_anew
 from covidct.data.republish import REPUBLISHED, as_jpeg, resized, with_contrast
-from covidct.data.stream import prepare, read_anew
 from covidct.errors import UnreadableSlice
 from covidct.imaging.phantom import phantom_slice
 from covidct.imaging.png import encode_png

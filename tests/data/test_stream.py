@@ -5,11 +5,11 @@ import pytest
 
 from covidct.data.augment import Augmentation
 from covidct.data.index import read_index
+from covidct.data.prepared import prepare
 from covidct.data.stream import (
     class_weights,
     evaluation_batches,
     load_dataset,
-    prepare,
     training_batches,
 )
 from covidct.errors import DatasetError

@@ -8,8 +8,10 @@ from covidct.evaluation.review import Reviewed
 from covidct.imaging.phantom import phantom_slice
 from covidct.inference.calibration import Calibration
 from covidct.inference.classifier import Classifier
-from covidct.inference.store import MODEL_FILE, ModelCard, sha256_of
-from covidct.models.network import LOGIT_LAYER, POOLING_LAYER, STANDARDISE_LAYER
+from covidct.inference.store import ModelCard
+from covidct.models.litert import float_graph
+from covidct.models.network import LOGIT_LAYER, POOLING_LAYER, STANDARDISE_LAYER, head_of
+from covidct.training.keep import write_model_files
 
 
 @pytest.fixture(scope="session")
@@ -43,14 +45,18 @@ def make_slices():
 
 
 def linear_network(weights):
-    """A network whose logit is the sum of its input (rows, columns) times these weights."""
+    """A network whose logit is the sum of its picture (rows, columns) times these weights.
+
+    Its maps have one place, where both covers are 1 however they lie.
+    """
     images = keras.Input((*weights.shape, 3))
-    maps = layers.Conv2D(1, weights.shape, name="all_pixels")(images)
-    covers = [maps, layers.Rescaling(0.0)(maps)]  # thorax and haze
+    picture = layers.Identity(name="picture_only")(images[..., :1])
+    maps = layers.Conv2D(1, weights.shape, name="all_pixels")(picture)
+    maps = layers.Identity(name="maps_only_0")(maps)
     pooled = layers.Concatenate(name=POOLING_LAYER)(
         [
-            layers.GlobalAveragePooling2D(name=f"averaged_only_{number}")(one)
-            for number, one in enumerate(covers)
+            layers.GlobalAveragePooling2D(name=f"averaged_only_{number}")(maps)
+            for number in range(2)  # under thorax and haze
         ]
     )
     scaled = layers.BatchNormalization(
@@ -59,10 +65,8 @@ def linear_network(weights):
     model = keras.Model(
         images, layers.Dense(1, name=LOGIT_LAYER)(scaled), name="efficientnet_lite0"
     )
-    kernel = np.zeros((*weights.shape, 3, 1))
-    kernel[:, :, 0, 0] = weights  # of the picture, not of the covers
-    model.get_layer("all_pixels").set_weights([kernel, np.zeros(1)])
-    model.get_layer(LOGIT_LAYER).set_weights([np.ones((2, 1)), np.zeros(1)])
+    model.get_layer("all_pixels").set_weights([weights[:, :, None, None], np.zeros(1)])
+    model.get_layer(LOGIT_LAYER).set_weights([np.array([[1], [0]]), np.zeros(1)])
     return model
 
 
@@ -85,10 +89,10 @@ def marked_series(tmp_path_factory, volume, ct_header, ct_file):
     return make
 
 
-def card_of(model, sha256="0" * 64):
+def card_of(model):
     return ModelCard(
         name="linear",
-        sha256=sha256,
+        sha256="0" * 64,
         backbone="efficientnet_lite0",
         image_size=model.input_shape[1:3],
         pixel_scaling="unit",
@@ -102,7 +106,7 @@ def linear_classifier():
 
     def make(weights):
         model = linear_network(weights)
-        return Classifier(model, card_of(model))
+        return Classifier.of_network(model, card_of(model))
 
     return make
 
@@ -112,6 +116,6 @@ def deaf_model_folder(tmp_path_factory):
     """A model folder whose network says the same of everything."""
     folder = tmp_path_factory.mktemp("deaf")
     model = linear_network(np.zeros((48, 64)))
-    model.save(folder / MODEL_FILE)
-    card_of(model, sha256_of(folder / MODEL_FILE)).write(folder)
+    files = (model, float_graph(model), head_of(model))
+    write_model_files(folder, card_of(model), *files).write(folder)
     return folder

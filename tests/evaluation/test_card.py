@@ -1,15 +1,15 @@
 import json
 import shutil
+from dataclasses import replace
 
 import pytest
 
 from covidct.errors import ModelError
 from covidct.evaluation.audit import AUDIT_FILE
-from covidct.evaluation.card import assemble
-from covidct.evaluation.faithfulness import BASELINES
-from covidct.evaluation.review import FAITHFULNESS_FILE
-from covidct.evaluation.search import TABLE_FILE
-from covidct.inference.heatmap import METHODS
+from covidct.evaluation.card import assemble, compare_with_earlier
+from covidct.evaluation.card_text import as_markdown
+from covidct.evaluation.review import FAITHFULNESS_FILE, METRICS_FILE
+from covidct.evaluation.search import OUT_OF_FOLD_FILE, TABLE_FILE
 from covidct.inference.store import read_card
 
 
@@ -32,20 +32,55 @@ def test_each_figure_of_the_search_stands_on_the_card(shipped):
     assert calibration.operating_point == searched["calibration"]["operating_point"]
 
 
-def test_each_heat_map_method_stands_on_the_card_as_measured(shipped):
-    measured = json.loads((shipped / "evaluation" / FAITHFULNESS_FILE).read_text(encoding="utf-8"))
-    about = read_card(shipped).about["heat maps of evaluation"]
-    assert measured.pop("model_id") == read_card(shipped).model_id
-    assert about == measured
-    assert {row["method"] for row in about["rows"]} == {*METHODS, *BASELINES}
+@pytest.fixture
+def copied(shipped, tmp_path):
+    return shutil.copytree(shipped, tmp_path / shipped.name)
 
 
-@pytest.mark.parametrize("name", [AUDIT_FILE, FAITHFULNESS_FILE])
-def test_figures_of_another_model_are_refused(shipped, tmp_path, name):
-    folder = tmp_path / shipped.name
-    shutil.copytree(shipped, folder)
-    file = folder / "evaluation" / name
-    figures = json.loads(file.read_text(encoding="utf-8"))
-    file.write_text(json.dumps(figures | {"model_id": "another@0"}), encoding="utf-8")
+def _measured(model, name, **figures):
+    (model / "measured").mkdir(exist_ok=True)
+    (model / "measured" / name).write_text(json.dumps(figures), encoding="utf-8")
+
+
+def test_heat_maps_stand_on_the_card_as_measured(copied):
+    _measured(copied, FAITHFULNESS_FILE, model_id=read_card(copied).model_id, rows=[1, 2])
+    assert assemble(copied).about["heat maps of measured"] == {"rows": [1, 2]}
+
+
+@pytest.mark.parametrize("name", [METRICS_FILE, AUDIT_FILE, FAITHFULNESS_FILE])
+def test_figures_of_another_model_are_refused(copied, name):
+    _measured(copied, name, model_id="another@0")
     with pytest.raises(ModelError, match="another@0"):
-        assemble(folder)
+        assemble(copied)
+
+
+def test_verdicts_that_differ_from_an_earlier_models_are_named(copied, tmp_path):
+    earlier = shutil.copytree(copied, tmp_path / "earlier")
+    compare_with_earlier(copied, earlier)
+    assert assemble(copied).about["earlier_model"]["differing"] == []
+
+    table = earlier / OUT_OF_FOLD_FILE
+    first, *rest = table.read_text(encoding="utf-8").splitlines()[1:]
+    file, class_name, patient, fold, logit, probability = first.split(",")
+    other = "0.000001" if float(probability) > 0.5 else "0.999999"
+    head = "file,class,patient,fold,logit,probability"
+    changed = ",".join([file, class_name, patient, fold, logit, other])
+    table.write_text("\n".join([head, changed, *rest]) + "\n", encoding="utf-8")
+    compare_with_earlier(copied, earlier)
+    compared = assemble(copied).about["earlier_model"]
+    (row,) = compared["differing"]
+    assert row["file"] == f"{class_name}/{file}"
+    assert {row["before"], row["now"]} == {"Positive", "Negative"}
+    assert f"`{row['file']}`" in as_markdown(assemble(copied), copied)
+
+
+def test_what_was_not_measured_is_not_on_the_page(copied):
+    card = read_card(copied)
+    figures = {"forests": [], "anatomy": [], "flips": []}
+    without, with_audit = (
+        as_markdown(replace(card, about=about), copied)
+        for about in ({"limits": ["one"]}, {"limits": ["one"], "audit of x": figures})
+    )
+    assert "## Audit: x" in with_audit
+    assert "Audit" not in without
+    assert "- one" in without

@@ -179,7 +179,9 @@ def cards() -> Iterator[tuple[str, bytes]]:
                 "calibration": calibration | {"sensitive_point": None},
                 "about": {"data": "phantoms"},
                 "average_map": [[0.5, -0.5]],
-                "activation_ranges": {"stem_relu": 1.5},
+                "keras_sha256": "0" * 64,
+                "mirrored": True,
+                "in_integers": True,
             }
         ).encode(),
     )

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 
 from covidct import NotALungSlice, Prediction, UnreadableSlice, classify_image, read_slice
+from covidct.errors import ModelError
 from covidct.imaging.phantom import phantom_slice
 from covidct.inference.classifier import Classifier
-from covidct.models import astra_int8
 
 
 @pytest.fixture(scope="module")
@@ -47,9 +47,8 @@ def test_the_prediction_follows_the_card(untrained, ct_slices):
 
 def test_the_class_activation_map_sums_up_to_the_logit(untrained, ct_slices):
     """What the map shows is all of the score but the bias."""
-    bias = float(untrained.model.get_layer("logit").bias[0])
     for evidence in untrained.look_at_many(ct_slices[:4]):
-        logit = evidence.activation.sum() + bias
+        logit = evidence.activation.sum() + untrained.head.bias
         expected = untrained.card.calibration.probability(logit)
         assert evidence.prediction.probability == pytest.approx(expected, abs=1e-4)
 
@@ -89,13 +88,33 @@ def test_classify_image_refuses_what_is_no_lung_slice_unless_told_otherwise(tmp_
     assert classify_image(path, despite_gate=True) in ("Positive", "Negative")
 
 
-def test_every_processor_comes_to_nearly_the_same_probability(shipped, ct_slices, monkeypatch):
-    multiplies_integers = astra_int8._onednn_is_exact()
-    monkeypatch.setattr(astra_int8, "_onednn_is_exact", lambda: False)
-    elsewhere = Classifier(shipped.model, shipped.card)
+def test_the_keras_network_beside_it_gives_the_same_logits(untrained, ct_slices):
+    pixels = untrained.network_input([untrained.find_chest(one) for one in ct_slices])
+    logits, _ = untrained.forward(pixels)
+    assert np.allclose(untrained.model(pixels)[:, 0], logits, atol=1e-4)
+
+
+def test_floats_come_to_nearly_the_same_probability(shipped, ct_slices):
+    in_floats = shipped.in_floats()
+    assert not in_floats.card.in_integers
     here, there = (
         np.array([look.prediction.probability for look in asked.look_at_many(ct_slices)])
-        for asked in (shipped, elsewhere)
+        for asked in (shipped, in_floats)
     )
-    assert np.abs(here - there).max() < 0.03
-    assert not (multiplies_integers and np.array_equal(here, there))
+    assert np.abs(here - there).max() < 0.1
+    assert shipped.card.in_integers != np.array_equal(here, there)
+
+
+def test_a_classifier_without_a_folder_has_no_keras_network(untrained):
+    without = Classifier(untrained.trunks, untrained.head, untrained.card)
+    with pytest.raises(ModelError, match="Keras file"):
+        without.model  # noqa: B018
+
+
+def test_a_network_is_asked_as_its_model_folder_is(untrained, ct_slices):
+    same = Classifier.of_network(untrained.model, untrained.card)
+    assert same.model is untrained.model
+    here, there = (asked.look_at_many(ct_slices[:2]) for asked in (untrained, same))
+    for one, other in zip(here, there, strict=True):
+        assert one.prediction.probability == pytest.approx(other.prediction.probability, abs=1e-4)
+        assert np.allclose(one.activation, other.activation, atol=1e-4)

@@ -25,6 +25,10 @@ CARD = {
         "sensitive_point": None,
     },
     "about": {"data": "phantoms"},
+    "average_map": [[0.5, -0.5]],
+    "keras_sha256": "0" * 64,
+    "mirrored": True,
+    "in_integers": True,
 }
 PLACES = [(key,) for key in CARD] + [("calibration", key) for key in CARD["calibration"]]
 leaves = st.one_of(

@@ -89,15 +89,16 @@ def test_rolling_back_goes_one_promotion_back_each_time(candidates):
     assert all(p.when.endswith("+00:00") for p in history())
 
 
-def test_a_model_that_was_changed_is_not_promoted(candidates):
+@pytest.mark.parametrize("name", ["model.tflite", "model.keras"])
+def test_a_model_that_was_changed_is_not_promoted(candidates, name):
     promote(candidates[0])
-    before = current_model()
-    data = bytearray((candidates[1] / "model.keras").read_bytes())
+    before, file = current_model(), candidates[1] / name
+    data = bytearray(file.read_bytes())
     data[len(data) // 2] ^= 1
-    (candidates[1] / "model.keras").write_bytes(data)
+    file.write_bytes(data)
     with pytest.raises(ModelIntegrityError, match="SHA-256"):
         promote(candidates[1])
-    (candidates[1] / "model.keras").unlink()
+    file.unlink()
     with pytest.raises(ModelIntegrityError, match="missing"):
         promote(candidates[1])
     assert current_model() == before
@@ -114,7 +115,7 @@ def test_the_model_in_use_is_not_promoted_again_unless_it_was_damaged(candidates
     name = promote(candidates[0])
     with pytest.raises(ModelError, match="in use already"):
         promote(candidates[0])
-    (current_model() / "model.keras").write_bytes(b"damaged")
+    (current_model() / "model.tflite").write_bytes(b"damaged")
     with pytest.raises(ModelIntegrityError):
         Classifier.load()
     assert promote(candidates[0]) == name
@@ -122,9 +123,10 @@ def test_the_model_in_use_is_not_promoted_again_unless_it_was_damaged(candidates
     assert rollback() == DEFAULT_MODEL
 
 
-def test_rolling_back_passes_over_damaged_models(candidates):
+@pytest.mark.parametrize("name", ["model.tflite", "model.keras"])
+def test_rolling_back_passes_over_damaged_models(candidates, name):
     for folder in candidates:
-        (find_model(promote(folder)) / "model.keras").write_bytes(b"damaged")
+        (find_model(promote(folder)) / name).write_bytes(b"damaged")
     assert rollback() == DEFAULT_MODEL
 
 

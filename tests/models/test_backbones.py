@@ -11,6 +11,7 @@ from covidct.models.backbones import (
     BACKBONES,
     get_backbone,
     get_preprocess_input,
+    read_pretrained_graph,
     read_pretrained_weights,
     unit_preprocess_input,
 )
@@ -28,15 +29,29 @@ def test_shipped_imagenet_weights_recognise_a_palace(name):
     assert ranks_of_photographs(backbone, classifier)["palace"] == known <= RECOGNISED
 
 
-def test_changed_pretrained_weights_are_not_opened(tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("read", "name", "ending"),
+    [
+        (read_pretrained_weights, "efficientnet_lite0", "npz"),
+        (read_pretrained_graph, "astra_lite", "tflite"),
+    ],
+)
+def test_a_changed_pretrained_file_is_not_opened(tmp_path, monkeypatch, read, name, ending):
     shutil.copytree(backbones.PRETRAINED_DIR, tmp_path, dirs_exist_ok=True)
     monkeypatch.setattr(backbones, "PRETRAINED_DIR", tmp_path)
-    file = tmp_path / "efficientnet_lite0.npz"
+    file = tmp_path / f"{name}.{ending}"
     damaged = bytearray(file.read_bytes())
     damaged[len(damaged) // 2] ^= 1
     file.write_bytes(damaged)
     with pytest.raises(ModelIntegrityError, match="missing or changed"):
-        read_pretrained_weights("efficientnet_lite0")
+        read(name)
+    file.unlink()
+    with pytest.raises(ModelIntegrityError, match="missing or changed"):
+        read(name)
+
+
+def test_of_a_backbone_without_a_shipped_graph_there_is_none():
+    assert read_pretrained_graph("vgg16") is None
 
 
 def test_vgg16_has_the_published_number_of_weights():
@@ -46,10 +61,13 @@ def test_vgg16_has_the_published_number_of_weights():
     assert model.output[0].shape == (None, 14, 14, 512)
 
 
-def test_vgg16_normalises_as_keras_does():
+def test_vgg16_normalises_as_keras_does_and_changes_nothing_in_place():
     pixels = np.random.default_rng(0).uniform(0, 255, (2, 8, 8, 3)).astype(np.float32)
-    expected = keras.applications.vgg16.preprocess_input(pixels.copy())
-    assert np.allclose(get_preprocess_input("vgg16", "backbone")(pixels.copy()), expected)
+    expected, before = keras.applications.vgg16.preprocess_input(pixels.copy()), pixels.copy()
+    found = get_preprocess_input("vgg16", "backbone")(pixels)
+    assert np.allclose(found, expected)
+    assert found.dtype == np.float32
+    assert np.array_equal(pixels, before)
 
 
 def test_every_backbone_can_be_fed_pixels_between_0_and_1():

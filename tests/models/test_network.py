@@ -4,16 +4,18 @@ import pytest
 
 from covidct.errors import ConfigError, ModelError
 from covidct.models.backbones import BACKBONES
+from covidct.models.head import Head
 from covidct.models.network import (
     COMMON_GRID_LAYER,
-    activation_and_logit,
     build_network,
     copy_weights,
-    feature_origins,
     freeze_for_finetuning,
-    head_of_raw_features,
+    head_of,
+    is_mirrored,
     on_common_grid,
     pooled_maps,
+    put_head,
+    trunk_models,
 )
 
 
@@ -39,26 +41,31 @@ def test_every_backbone_makes_a_network(name):
     assert network(np.zeros((1, 64, 64, 3), np.float32)).shape == (1, 1)
 
 
-def test_the_class_activation_map_and_the_logit_come_from_one_pass(network):
-    pixels = np.random.default_rng(0).normal(size=(2, 64, 96, 3)).astype(np.float32)
-    activation, logit = activation_and_logit(network)(pixels)
-    assert activation.shape == (2, 2, 3)
-    assert np.allclose(logit, network(pixels), atol=1e-5)
+def test_a_head_that_is_put_into_a_network_is_found_there_for_its_pooled_features(network, pooled):
+    images = np.random.default_rng(0).random((3, 64, 96, 3)).astype(np.float32)
+    features, rng = pooled(network, images), np.random.default_rng(1)
+    count = features.shape[1]
+    head = Head(rng.normal(size=count), rng.uniform(0.5, 2, count), rng.normal(size=count), 0.3)
+    put_head(network, head)
+    logits = network(images)[:, 0]
+    assert np.allclose(head.logits(features), logits, atol=1e-3)
+    raw = head_of(network)
+    assert np.allclose(features @ raw.kernel + raw.bias, logits, atol=1e-3)
 
 
-def test_only_what_lies_inside_the_covers_counts():
-    network = build_network("astra_resnet", (64, 64))
-    pixels = np.random.default_rng(0).random((1, 64, 64, 3)).astype(np.float32)
-    pixels[..., 1:] = 0
-    pixels[:, 8:56, 8:56, 1] = pixels[:, 16:32, 16:48, 2] = 1
-    maps, logit = maps_and_logit(network)(pixels)
-    origins = feature_origins(network)
-    assert len(origins) == maps.shape[-1] == 2 * 2 * (512 + 1024)
-    of_haze = np.array([origin["cover"] == "haze" for origin in origins])
-    assert not maps.numpy()[0, 3, :, of_haze].any()
-    assert maps.numpy()[0, 1, 1:3, of_haze].any()
-    fainter = pixels * np.float32([1, 0.5, 0.5])
-    assert np.allclose(network(fainter), logit, atol=1e-3)
+def test_each_trunk_is_a_network_from_a_picture_of_its_size_to_its_maps():
+    network = build_network("astra_lite", (64, 96), pretrained=False, mirrored=True)
+    trunks = trunk_models(network)
+    shapes = {
+        name: (trunk.input_shape, [one.shape for one in trunk.outputs])
+        for name, trunk in trunks.items()
+    }
+    assert shapes == {
+        "Astra": ((None, 64, 96, 1), [(None, 8, 12, 512), (None, 4, 6, 1024)]),
+        "Lite": ((None, 48, 72, 1), [(None, 6, 9, 240), (None, 3, 5, 672)]),
+    }
+    shared = {id(weight) for weight in network.weights}
+    assert all(id(weight) in shared for trunk in trunks.values() for weight in trunk.weights)
 
 
 def test_a_mirrored_network_says_the_mean_of_both_ways_and_its_map_is_mirrored_with_the_slice():
@@ -71,13 +78,8 @@ def test_a_mirrored_network_says_the_mean_of_both_ways_and_its_map_is_mirrored_w
     maps, _ = maps_and_logit(both)(slices)
     maps_of_turned, _ = maps_and_logit(both)(turned)
     assert np.allclose(maps_of_turned, maps[:, :, ::-1], atol=1e-3)
-    look = activation_and_logit(both)
-    activation, logits = (one.numpy() for one in look(slices))
-    assert activation.shape == (3, 8, 12)
-    assert np.allclose(logits, both(slices), atol=1e-4)
-    _, bias = head_of_raw_features(both)
-    assert np.allclose(activation.sum(axis=(1, 2)) + bias, logits[:, 0], atol=1e-3)
-    assert np.allclose(look(turned)[0], activation[:, :, ::-1], atol=1e-3)
+    assert is_mirrored(both)
+    assert not is_mirrored(plain)
 
 
 @pytest.mark.parametrize("size", [(64, 96), (96, 112)])
@@ -86,26 +88,20 @@ def test_the_common_grid_changes_nothing(size):
     slices = np.random.default_rng(0).random((2, *size, 3)).astype(np.float32)
     assert len({one.maps.shape[1:3] for one in pooled_maps(network)}) == 4
     assert np.allclose(on_common_grid(network)(slices), network(slices), atol=1e-3)
-    _, logits = activation_and_logit(network)(slices)
-    assert np.allclose(logits, network(slices), atol=1e-3)
 
 
 def test_a_network_of_an_earlier_version_is_refused_with_what_to_do():
     images = keras.Input((64, 64, 3))
     earlier = keras.Model(images, keras.layers.Flatten()(images), name="astra_lite")
-    with pytest.raises(ModelError, match=r"earlier version.*train again"):
-        activation_and_logit(earlier)
+    for ask in (trunk_models, pooled_maps, on_common_grid):
+        with pytest.raises(ModelError, match=r"earlier version.*train again"):
+            ask(earlier)
 
 
 def test_only_trunks_that_gain_by_it_see_the_mirror_image():
     network = build_network("astra_lite", (64, 96), pretrained=False, mirrored=True)
-    assert {one.trunk for one in pooled_maps(network) if one.both_ways} == {"Astra"}
-
-
-def test_each_trunk_has_its_own_features():
-    network = build_network("astra_lite", (64, 64), pretrained=False)
-    trunks = [origin["trunk"] for origin in feature_origins(network)]
-    assert trunks == ["Astra"] * 4 * (512 + 1024) + ["Lite"] * 4 * (240 + 672)
+    both_ways = [one.both_ways for one in pooled_maps(network)]
+    assert both_ways == [True] * 2 * 2 * 2 + [False] * 2 * 2 * 2  # maps, covers, statistics
 
 
 def test_vgg16_sees_the_channels_that_keras_gives_it():

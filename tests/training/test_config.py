@@ -2,6 +2,7 @@ from dataclasses import replace
 
 import pytest
 
+from covidct.data.republish import REPUBLISHED
 from covidct.errors import ConfigError
 from covidct.training.config import TrainConfig
 
@@ -15,7 +16,7 @@ def test_settings_survive_the_flat_form():
 @pytest.mark.parametrize(
     ("setting", "value"),
     [
-        ("epochs", 0),
+        ("epochs", -1),
         ("batch_size", -1),
         ("learning_rate", 0.0),
         ("learning_rate", float("nan")),
@@ -40,3 +41,20 @@ def test_unknown_settings_are_refused():
 def test_the_input_size_is_the_backbones_unless_given():
     assert TrainConfig(backbone="efficientnet_lite2").input_size == (228, 304)
     assert replace(TrainConfig(), image_size=96).input_size == (72, 96)
+
+
+def test_what_suits_the_backbone_is_taken_unless_something_else_is_asked_for():
+    assert TrainConfig().finetuning_epochs == 0
+    assert TrainConfig(backbone="vgg16").finetuning_epochs == 4
+    assert TrainConfig(epochs=2).finetuning_epochs == 2
+
+
+def test_views_are_epochs_only_where_nothing_is_fine_tuned():
+    assert TrainConfig(probe_views=5).planned_epochs == 5 + len(REPUBLISHED)
+    assert TrainConfig(probe_views=5, epochs=2).planned_epochs == 2
+
+
+def test_a_run_that_would_learn_nothing_is_refused():
+    with pytest.raises(ConfigError, match="probe_views"):
+        TrainConfig(probe_views=0)
+    assert TrainConfig(probe_views=0, epochs=1).planned_epochs == 1

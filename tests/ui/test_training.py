@@ -86,10 +86,14 @@ def test_a_visitor_finds_the_steps_and_is_told_what_is_missing(page):
         assert step in html(page)
     assert button(page, "Start").disabled
     assert "Choose data first" in html(page)
-    assert {field.label for field in page.number_input} >= {"Epochs", "Batch size", "Image size"}
+    assert {field.label for field in page.number_input} >= {
+        "Epochs of fine-tuning",
+        "Batch size",
+        "Image size",
+    }
 
 
-@pytest.mark.parametrize(("setting", "bad"), [("epochs", 0), ("dropout", 2.0)])
+@pytest.mark.parametrize(("setting", "bad"), [("epochs", 1001), ("dropout", 2.0)])
 def test_a_bad_value_is_refused_beside_its_field(page, clean_dataset, setting, bad):
     choose_folder(page, clean_dataset)
     assert not button(page, "Start").disabled

@@ -7,8 +7,9 @@ import numpy as np
 
 from covidct.data.augment import augment
 from covidct.data.index import read_index
+from covidct.data.prepared import PreparedSlices, prepare
 from covidct.data.splits import split_for_training
-from covidct.data.stream import PreparedSlices, prepare, training_batches
+from covidct.data.stream import training_batches
 from covidct.evaluation.bench.settings import Settings
 from covidct.evaluation.bench.timing import fastest, seconds
 from covidct.imaging.preprocess import network_pixels

@@ -62,9 +62,9 @@ def _sessions(settings: Settings, scratch: Path) -> dict[str, list]:
     file = scratch / "slice.png"
     file.write_bytes(png_slice(3, settings.side))
     taken = []
-    with Visitor(port) as visitor, serve(port):
+    with Visitor(port) as visitor, serve(port, settings.model):
         visitor.upload(file)  # loads the model
         for count in settings.session_counts:
-            visits = [visitor.upload(file, count) for _ in range(_REPEATS)]
+            visits = [visitor.upload(file, sessions=count) for _ in range(_REPEATS)]
             taken.append(min(visit["verdict"] - visit["page"] for visit in visits))
     return {"sizes": list(settings.session_counts), "seconds": taken}

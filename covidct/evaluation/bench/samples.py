@@ -1,5 +1,7 @@
 """Synthetic slices as the files that people have."""
 
+import zipfile
+from collections.abc import Iterable
 from functools import cache
 from io import BytesIO
 from pathlib import Path
@@ -61,6 +63,14 @@ def write_folder(folder: Path, slices: int, side: int) -> Path:
     for number in range(slices):
         (folder / f"{number:04d}.png").write_bytes(png_slice(number, side))
     return folder
+
+
+def write_archive(path: Path, numbers: Iterable[int], side: int) -> Path:
+    """A ZIP of the PNG files of these slices."""
+    with zipfile.ZipFile(path, "w") as archive:
+        for number in numbers:
+            archive.writestr(f"{number:04d}.png", png_slice(number, side))
+    return path
 
 
 def write_series(folder: Path, slices: int, side: int) -> Path:

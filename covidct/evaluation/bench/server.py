@@ -1,4 +1,4 @@
-"""A running server: how soon its first page and verdict are there, and what memory it holds."""
+"""A running server, what memory it holds, and who visits it."""
 
 import json
 import os
@@ -6,13 +6,21 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-ROOT = Path(__file__).parents[3]
+from covidct.evaluation.bench.process import ROOT
+from covidct.home import HOME_VARIABLE
+from covidct.inference.promotion import DEFAULT_MODEL, SHIPPED_DIR
+from covidct.inference.store import find_model
+
+_PROMOTE = (
+    "import pathlib, sys; from covidct.inference.promotion import promote; "
+    "promote(pathlib.Path(sys.argv[1]))"
+)
 _WAIT = 30  # seconds for a process to end
 
 
@@ -46,14 +54,27 @@ def free_port() -> int:
 
 
 @contextmanager
-def serve(port: int) -> Iterator[Server]:
-    """Start the app, with a home of its own; end it afterwards."""
+def serve(port: int, model: str | None = None) -> Iterator[Server]:
+    """Start the app, with a home of its own; end it afterwards.
+
+    Args:
+        port: where it listens.
+        model: its name or folder; None is the one in use here.
+
+    Raises:
+        ModelError: there is no such model.
+    """
+    folder = find_model(model)
     with TemporaryDirectory() as home:
+        environment = {**os.environ, HOME_VARIABLE: home}
+        if folder != SHIPPED_DIR / DEFAULT_MODEL:
+            promote = [sys.executable, "-c", _PROMOTE, str(folder.resolve())]
+            subprocess.run(promote, cwd=ROOT, env=environment, check=True)
         command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.headless", "true"]
         process = subprocess.Popen(
             [*command, "--server.port", str(port)],
             cwd=ROOT,
-            env={**os.environ, "COVIDCT_HOME": home},
+            env=environment,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
@@ -81,23 +102,22 @@ class Visitor:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._process.stdin.close()
-        self._process.wait(_WAIT)
+        self._process.communicate(timeout=_WAIT)  # ends standard input, and with it the visits
 
-    def upload(self, file: Path, sessions: int = 1) -> dict[str, float]:
+    def upload(self, *files: Path, sessions: int = 1) -> dict[str, float]:
         """Upload a file in several new sessions at once; in those that are open for 0.
 
+        Args:
+            files: which the sessions take in turn, one each.
+            sessions: how many.
+
         Returns:
-            "page", when all saw the page, and "verdict", when all had one; as
-            :func:`time.time` tells the time.
+            "page", when all saw the page, "drop", when they dropped their file, and "verdict",
+            when all had one; as :func:`time.time` tells the time.
         """
-        print(json.dumps([sessions, str(file)]), file=self._process.stdin, flush=True)
+        line = json.dumps([sessions, *map(str, files)])
+        print(line, file=self._process.stdin, flush=True)
         return self._answer()
 
     def _answer(self) -> dict[str, float]:
         return json.loads(self._process.stdout.readline())
-
-
-def python(arguments: Sequence[str]) -> None:
-    """Run a Python process to its end."""
-    subprocess.run([sys.executable, *arguments], cwd=ROOT, check=True, capture_output=True)

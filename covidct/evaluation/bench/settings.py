@@ -16,14 +16,18 @@ class Settings:
         repeats: of what takes under a second; the quickest counts.
         naive_repeats: of the usual way, which takes seconds.
         folder: slices in the folder that is classified.
-        batches: sizes of a batch to try for the bare forward pass.
         side: rows and columns of the synthetic slices.
         verdicts: asked of one server, to see whether its memory grows.
-        archive: of these, in one upload.
-        growing: from what is measured to the sizes it is measured at.
-        reference_batches: of the reference's training, before the rest is extrapolated.
-        reference_batch: slices in each of them.
-        reference_side: rows and columns that they have there.
+        archive: slices in a ZIP that is dropped.
+        sessions: that hold a slice each while the server's memory is looked at.
+        batch_sizes: slices in a batch, to see how the time grows with them.
+        pixel_sides: rows and columns of a slice, likewise.
+        series_lengths: slices in a series, likewise.
+        session_counts: sessions at once, likewise.
+        reference_draws: augmentations of the reference's training slices whose features are kept;
+            as many as it has epochs, and none is used twice.
+        reference_batch: slices in a batch of its training.
+        reference_side: rows and columns of its pictures.
     """
 
     model: str | None = None
@@ -31,15 +35,15 @@ class Settings:
     repeats: int = 15
     naive_repeats: int = 3
     folder: int = 500
-    batches: tuple[int, ...] = (1, 2, 4, 8)
     side: int = 512
     verdicts: int = 2000
     archive: int = 100
+    sessions: int = 30
     batch_sizes: tuple[int, ...] = (2, 4, 8, 16)
     pixel_sides: tuple[int, ...] = (256, 512, 1024, 2048)
     series_lengths: tuple[int, ...] = (10, 20, 40, 80)
     session_counts: tuple[int, ...] = (1, 2, 4, 8)
-    reference_batches: int = 3
+    reference_draws: int = 4
     reference_batch: int = 32
     reference_side: int = 224
 

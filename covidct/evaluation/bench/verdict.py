@@ -5,9 +5,11 @@ import time
 import numpy as np
 
 from covidct.evaluation.bench.naive import draws_with_matplotlib, naive_way, naive_way_vgg16
+from covidct.evaluation.bench.processor import has_vnni
 from covidct.evaluation.bench.samples import dicom_slice, png_slice
 from covidct.evaluation.bench.settings import Settings
 from covidct.evaluation.bench.timing import fastest
+from covidct.evaluation.bench.traced import traced_pass
 from covidct.imaging import read_slice
 from covidct.imaging.gate import check_lung_slice
 from covidct.imaging.png import encode_png
@@ -36,7 +38,8 @@ def walk(classifier: Classifier, data: bytes) -> list[float]:
 
 
 def measure_verdict(settings: Settings) -> dict[str, object]:
-    """Times of one PNG and one DICOM upload against the bare forward pass and the usual way.
+    """Times of one PNG and one DICOM upload against the bare forward pass, the usual way and
+    TensorFlow's pass of the same network.
 
     Each ratio is of the shortest times; the usual way is measured on the PNG file, which is all
     that it reads.
@@ -58,12 +61,18 @@ def measure_verdict(settings: Settings) -> dict[str, object]:
         lambda: walk(classifier, png),
     )
     own = min(own, whole[0])
+    tensorflow, beside = fastest(
+        settings.repeats, traced_pass(classifier, images), lambda: classifier.forward(images)
+    )
     return {
         "verdict_vs_naive": naive / own,
         "verdict_vs_naive_vgg16": vgg16 / own,
         "verdict_vs_forward": max(whole) / forward,
         "verdict_seconds": dict(zip(("PNG", "DICOM"), whole, strict=True)),
         "forward_seconds": forward,
+        "forward_vs_tensorflow": tensorflow / min(forward, beside),
+        "tensorflow_seconds": tensorflow,
+        "vnni": has_vnni(),
         "stages": {
             kind: dict(zip(STAGES, min(walks[data], key=sum), strict=True))
             for kind, data in (("PNG", png), ("DICOM", dicom))

@@ -9,8 +9,6 @@ from collections.abc import Mapping, Sequence
 import altair as alt
 import pandas as pd
 
-from covidct.training.run_folder import best_epoch
-
 TRAINING, VALIDATION = "Training", "Validation"
 TITLES = {
     "auc": "ROC AUC",
@@ -26,30 +24,30 @@ _QUIET = "#7f9097"
 Rows = list[dict[str, float]]
 
 
-def tidy(rows: Rows, metric: str) -> pd.DataFrame:
-    """A row a point: epoch from 1, series, value, and whether the run's best epoch it is."""
-    best = best_epoch(rows)
+def tidy(rows: Rows, metric: str, kept: int) -> pd.DataFrame:
+    """A row a point: epoch from 1, series, value, and whether that epoch's weights are kept."""
     points = [
-        (int(row["epoch"]) + 1, series, row[prefix + metric], int(row["epoch"]) + 1 == best)
+        (int(row["epoch"]) + 1, series, row[prefix + metric], int(row["epoch"]) + 1 == kept)
         for row in rows
         for series, prefix in ((TRAINING, ""), (VALIDATION, "val_"))
         if prefix + metric in row and not math.isnan(row[prefix + metric])
     ]
-    frame = pd.DataFrame(points, columns=["epoch", "series", "value", "best"])
-    return frame.astype({"epoch": int, "series": str, "value": float, "best": bool})
+    frame = pd.DataFrame(points, columns=["epoch", "series", "value", "kept"])
+    return frame.astype({"epoch": int, "series": str, "value": float, "kept": bool})
 
 
-def curve(rows: Rows, metric: str, epochs: int, height: int = 190) -> alt.LayerChart:
-    """Training and validation values of one metric, the best epoch marked.
+def curve(rows: Rows, metric: str, epochs: int, kept: int, height: int = 190) -> alt.LayerChart:
+    """Training and validation values of one metric, the epoch whose weights are kept marked.
 
     Args:
         rows: of ``metrics.csv``.
         metric: a key of :data:`TITLES`.
         epochs: how many the run will have; the width of the chart.
+        kept: the epoch whose weights are kept, counted from 1; 0 for none yet.
         height: in pixels.
     """
     colours = alt.Scale(domain=list(_COLOURS), range=list(_COLOURS.values()))
-    table = tidy(rows, metric)
+    table = tidy(rows, metric, kept)
     base = alt.Chart(table).encode(
         x=_epoch_axis(epochs),
         y=_value_axis(metric),
@@ -68,12 +66,12 @@ def curve(rows: Rows, metric: str, epochs: int, height: int = 190) -> alt.LayerC
         )
     )
     points = base.mark_circle(size=34, opacity=1)
-    marker = base.transform_filter("datum.best").mark_circle(
+    marker = base.transform_filter("datum.kept").mark_circle(
         size=150, filled=False, strokeWidth=2, opacity=1
     )
     rule = (
         alt.Chart(table)
-        .transform_filter("datum.best")
+        .transform_filter("datum.kept")
         .mark_rule(color=_QUIET, strokeDash=[2, 3])
         .encode(x=_epoch_axis(epochs))
     )
@@ -105,18 +103,19 @@ def _value_axis(metric: str, title: str | None = None) -> alt.Y:
     )
 
 
-def overlaid(runs: Mapping[str, Rows], metric: str, height: int = 320) -> alt.LayerChart:
-    """Validation values of one metric of several runs in one chart."""
+def overlaid(
+    runs: Mapping[str, Rows], metric: str, kept: Mapping[str, int], height: int = 320
+) -> alt.LayerChart:
+    """Validation values of one metric of several runs in one chart, kept epochs marked."""
     points = [
-        (run, int(row["epoch"]) + 1, row[f"val_{metric}"], int(row["epoch"]) + 1 == best)
+        (run, int(row["epoch"]) + 1, row[f"val_{metric}"], int(row["epoch"]) + 1 == kept[run])
         for run, rows in runs.items()
-        for best in [best_epoch(rows)]
         for row in rows
         if not math.isnan(row.get(f"val_{metric}", math.nan))
     ]
-    frame = pd.DataFrame(points, columns=["run", "epoch", "value", "best"])
+    frame = pd.DataFrame(points, columns=["run", "epoch", "value", "kept"])
     colours = [_RUN_COLOURS[i % len(_RUN_COLOURS)] for i in range(len(runs))]
-    base = alt.Chart(frame.astype({"epoch": int, "value": float, "best": bool})).encode(
+    base = alt.Chart(frame.astype({"epoch": int, "value": float, "kept": bool})).encode(
         x=_epoch_axis(max((len(rows) for rows in runs.values()), default=2)),
         y=_value_axis(metric, f"{TITLES[metric]}, validation"),
         color=alt.Color(
@@ -134,7 +133,7 @@ def overlaid(runs: Mapping[str, Rows], metric: str, height: int = 320) -> alt.La
         alt.layer(
             base.mark_line(strokeWidth=2),
             base.mark_circle(size=34, opacity=1),
-            base.transform_filter("datum.best").mark_circle(
+            base.transform_filter("datum.kept").mark_circle(
                 size=150, filled=False, strokeWidth=2, opacity=1
             ),
         )

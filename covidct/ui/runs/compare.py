@@ -8,7 +8,7 @@ import streamlit as st
 
 from covidct.training import jobs
 from covidct.training.progress import read_status
-from covidct.training.run_folder import MONITORED, best_epoch, read_metrics, read_settings
+from covidct.training.run_folder import MONITORED, kept_epoch, read_metrics, read_settings
 from covidct.ui.runs import charts, fields, words
 from covidct.ui.texts import literal
 
@@ -40,19 +40,23 @@ def show() -> None:
         return
     chosen = {name: runs[name] for name in names}
     rows = {name: read_metrics(run) for name, run in chosen.items()}
+    kept = {name: kept_epoch(run) for name, run in chosen.items()}
     st.altair_chart(
-        charts.overlaid(rows, metric),
+        charts.overlaid(rows, metric, kept),
         key="overlaid",
         alt=f"{charts.TITLES[metric]} on validation slices by epoch, a line a run",
     )
-    _table(chosen, rows)
+    _table(chosen, rows, kept)
 
 
-def _table(runs: dict[str, Path], rows: dict[str, list[dict[str, float]]]) -> None:
+def _table(
+    runs: dict[str, Path], rows: dict[str, list[dict[str, float]]], kept: dict[str, int]
+) -> None:
     settings = {name: read_settings(run) for name, run in runs.items()}
     lines = [("State", {n: words.STATES[read_status(r).state] for n, r in runs.items()})]
     lines.append(("Epochs run", {name: str(len(held)) for name, held in rows.items()}))
-    lines.append(("Best validation AUC", {name: _best(held) for name, held in rows.items()}))
+    aucs = {name: _auc(held, kept[name]) for name, held in rows.items()}
+    lines.append(("Validation AUC of the kept epoch", aucs))
     lines += [
         (title, {name: words.setting(value) for name, value in values.items()})
         for title, values in fields.differences(settings)
@@ -71,6 +75,5 @@ def _table(runs: dict[str, Path], rows: dict[str, list[dict[str, float]]]) -> No
     )
 
 
-def _best(rows: list[dict[str, float]]) -> str:
-    best = best_epoch(rows)
-    return f"{rows[best - 1][MONITORED]:.3f} (epoch {best})" if best else "none yet"
+def _auc(rows: list[dict[str, float]], kept: int) -> str:
+    return f"{rows[kept - 1][MONITORED]:.3f} (epoch {kept})" if kept else "none yet"

@@ -36,7 +36,13 @@ BASICS = (
         "Columns in pixels, with three quarters as many rows. Empty is what suits the network.",
         step=32,
     ),
-    Field("epochs", "Epochs", "How often every training slice is seen.", step=1),
+    Field(
+        "epochs",
+        "Epochs of fine-tuning",
+        "How often every training slice is seen while the network itself is trained. Empty is what "
+        "suits the network: 0 for Astra, whose head is solved instead, 4 for the others.",
+        step=1,
+    ),
     Field(
         "batch_size",
         "Batch size",
@@ -84,9 +90,9 @@ LEARNING = (
     ),
     Field(
         "probe_views",
-        "Solve the head first",
-        "How often each slice is shown to find the best linear head on, before the epochs, beside "
-        "three files made of it; 0 skips it.",
+        "Views to solve the head on",
+        "How often each slice is shown, changed at random, to find the best linear head on, beside "
+        "three files made of it. Without fine-tuning each view is an epoch; 0 skips it.",
         step=1,
     ),
     Field(

@@ -21,7 +21,7 @@ def show() -> None:
         return
     try:
         with st.spinner("Reading the model…"):
-            from covidct.inference.store import read_card  # TensorFlow: seconds
+            from covidct.inference.store import read_card
 
             card = read_card(promotion.current_model())
     except ModelError as error:

@@ -17,6 +17,8 @@ from covidct.evaluation.review import (
     read_review,
     roc_points,
 )
+from covidct.inference.store import read_card
+from covidct.reports.words import conversion
 from covidct.training.run_folder import read_settings
 from covidct.ui import access
 from covidct.ui.runs import charts, gallery, promote, words
@@ -48,7 +50,8 @@ def show(run: Path) -> None:
     patients = words.count(review.figures["patients"], "patient")
     st.html(
         f'<p class="cv-hint">{words.count(len(review.slices), "validation slice")} of {patients}. '
-        "The epoch and the operating point were chosen on them, so the figures flatter.</p>"
+        "The operating point and, with fine-tuning, the epoch were chosen on them, so the figures "
+        f"flatter. {conversion(read_card(run).about)}</p>"
     )
     in_use = promote.is_in_use(run)
     comparison = None if in_use else promote.held_comparison(run)

@@ -11,7 +11,7 @@ import streamlit as st
 from covidct.errors import CovidCTError
 from covidct.training import jobs
 from covidct.training.progress import LOG_FILE, read_status, why_it_failed
-from covidct.training.run_folder import read_metrics
+from covidct.training.run_folder import kept_epoch, read_metrics
 from covidct.ui import access
 from covidct.ui.runs import charts, words
 from covidct.ui.texts import literal
@@ -46,7 +46,7 @@ def _draw(run: Path, live: bool) -> None:
             _progress(status)
     if rows or status.is_live:
         with curves:
-            _curves(rows, status.epochs)
+            _curves(rows, status.epochs, kept_epoch(run))
     with log.expander("Log", key=f"log {run.name}"), st.container(height=280, autoscroll=True):
         st.code(log_tail(run / LOG_FILE) or "Nothing yet.", language=None)
 
@@ -110,19 +110,20 @@ def _progress(status: RunStatus) -> None:
     done = min(1.0, (status.epoch + share) / max(1, status.epochs))
     st.progress(done, words.progress(status.epoch, status.epochs, status.seconds_left))
     memory = f", {status.memory_mb / 1024:.1f} GB of memory" if status.memory_mb else ""
-    st.progress(share, f"Batch {status.batch} of {status.batches}{memory}")
+    doing = words.preparation(status.message, status.batch, status.batches)
+    st.progress(share, f"{doing}{memory}")
 
 
-def _curves(rows: list[dict[str, float]], epochs: int) -> None:
+def _curves(rows: list[dict[str, float]], epochs: int, kept: int) -> None:
     st.html(
         '<p class="cv-legend"><i class="cv-line-training"></i>Training'
         '<i class="cv-line-validation"></i>Validation'
-        '<i class="cv-line-best"></i>Best epoch, whose weights are kept</p>'
+        '<i class="cv-line-best"></i>Epoch whose weights are kept</p>'
     )
     for metrics, height in ((_LARGE, 280), (_SMALL, 210)):
         for place, metric in zip(st.columns(len(metrics), gap="medium"), metrics, strict=True):
             place.altair_chart(
-                charts.curve(rows, metric, epochs, height),
+                charts.curve(rows, metric, epochs, kept, height),
                 key=f"curve {metric}",
                 alt=f"{charts.TITLES[metric]} by epoch, training and validation",
             )

@@ -100,7 +100,7 @@ def _start(data: Path | None, exclude: tuple[str, ...] | None, hindrance: str) -
         return None
     try:
         with st.spinner("Starting…"):
-            config = TrainConfig.from_flat_dict(settings.current())  # TensorFlow: seconds
+            config = TrainConfig.from_flat_dict(settings.current())
             return jobs.start(data, config, named.strip() or None, exclude)
     except (CovidCTError, OSError) as error:
         callout("The run was not started.", why_it_failed(error), tone="stop")

@@ -34,7 +34,7 @@ def compare_now(run: Path) -> None:
     place = st.empty()
     try:
         with place, st.spinner("Comparing with the model in use…"):
-            from covidct.evaluation.compare import compare  # TensorFlow: seconds
+            from covidct.evaluation.compare import compare
 
         comparison = compare(run, progress=lambda items: counted(items, place, _COMPARING))
     except CovidCTError as error:

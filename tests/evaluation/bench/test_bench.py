@@ -3,16 +3,20 @@
 import json
 import math
 import os
+import subprocess
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from covidct.evaluation.bench.picture import draw_growth
+from covidct.evaluation.bench.process import run_python
+from covidct.evaluation.bench.processor import has_vnni
 from covidct.evaluation.bench.run import PARTS, TARGETS, rows, run
-from covidct.evaluation.bench.samples import dicom_slice, png_slice, write_series
+from covidct.evaluation.bench.samples import dicom_slice, png_slice, write_archive, write_series
 from covidct.evaluation.bench.settings import Settings
 from covidct.evaluation.bench.timing import exponent, fastest
+from covidct.evaluation.bench.traced import traced_pass
 from covidct.evaluation.bench.verdict import STAGES, walk
 from covidct.imaging import read_slice
 from covidct.imaging.series import gather
@@ -22,7 +26,7 @@ from covidct.inference.classifier import Classifier
 
 @pytest.fixture(scope="module")
 def settings(tiny_model):
-    return Settings(model=str(tiny_model), folder=10, batches=(1, 2), side=160)
+    return Settings(model=str(tiny_model), folder=10, archive=3, side=160)
 
 
 def test_the_stages_add_up_to_the_walk(settings):
@@ -41,7 +45,8 @@ def test_a_part_is_measured_alone_and_figures_of_others_stay(settings, tmp_path)
     assert figures["help_s"] == 0.1
     assert 0 < figures["folder_vs_forward"] < math.inf
     assert figures["folder_slices"] == settings.folder
-    assert figures["best_batch"] in settings.batches
+    assert 0 < figures["drop_100_s"] < math.inf
+    assert figures["dropped_slices"] == settings.archive
     assert figures["cores"] == os.cpu_count()
 
 
@@ -65,6 +70,39 @@ def test_the_table_tells_what_meets_its_target():
     assert list(rows({"train_vs_reference": None})) == []
 
 
+def test_the_table_says_where_the_processor_has_no_integer_products():
+    said = [next(rows({"forward_vs_tensorflow": 2.0, "vnni": vnni}))[0] for vnni in (True, False)]
+    assert said[1] == f"{said[0]} (no VNNI here)"
+    assert "VNNI unknown" in next(rows({"forward_vs_tensorflow": 2.0, "vnni": None}))[0]
+
+
+def test_integer_products_are_told_by_the_flags_of_the_processor(tmp_path):
+    told = tmp_path / "cpuinfo"
+    for flags, known in (("fma avx512_vnni", True), ("avx_vnni", True), ("avx avx2", False)):
+        told.write_text(f"model name\t: avx_vnni\nflags\t\t: fpu {flags}\n")
+        assert has_vnni(told) is known
+    told.write_text("Features\t: fp asimd\n")
+    assert has_vnni(told) is None
+    assert has_vnni(tmp_path / "none") is None
+
+
+def test_the_peak_of_a_process_is_its_own():
+    held = np.ones(300 * 2**20, np.uint8)
+    idle, busy = run_python("-c", ""), run_python("-c", "print(len(b'a' * (100 * 2**20)))")
+    assert idle.peak_mib < 100 < busy.peak_mib < held.nbytes / 2**20
+    assert idle.seconds > 0
+    with pytest.raises(subprocess.CalledProcessError):
+        run_python("-c", "raise SystemExit(3)")
+
+
+def test_tensorflow_makes_the_same_pass(settings):
+    classifier = Classifier.load(settings.model)
+    chest = classifier.find_chest(read_slice(png_slice(3, 160)))
+    images = classifier.network_input([chest])
+    logits, _ = classifier.forward(images)
+    assert traced_pass(classifier, images)()[:, 0] == pytest.approx(logits, abs=1e-3)
+
+
 def test_the_shortest_time_counts_and_growth_is_told_as_a_power():
     calls = []
     quick, slow = fastest(
@@ -81,6 +119,7 @@ def test_no_two_sample_slices_are_the_same_and_a_series_is_one(tmp_path):
     folder = write_series(tmp_path / "series", 3, 160)
     (series,) = gather(files_at(folder))
     assert len(series) == 3
+    assert len(gather(files_at(write_archive(tmp_path / "slices.zip", range(4), 160)))) == 4
     difference = read_slice(png_slice(1, 160)).pixels.astype(int) - series.read(1).pixels
     assert np.abs(difference[1:]).max() <= 1  # both formats show the same
 

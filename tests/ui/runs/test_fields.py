@@ -24,7 +24,7 @@ def test_a_field_is_refused_exactly_where_a_run_would_be(name):
     low, high = RANGES[name]
     for value in (low, high):
         assert fields.problems({name: value}) == {}
-        TrainConfig.from_flat_dict({name: value})
+        TrainConfig.from_flat_dict({"epochs": 1, name: value})
     for value in (low - 1, high + 1):
         assert f"from {low:g} to " in fields.problems({name: value})[name]
         with pytest.raises(ConfigError):
@@ -33,7 +33,7 @@ def test_a_field_is_refused_exactly_where_a_run_would_be(name):
 
 def test_only_what_may_be_empty_is_accepted_empty():
     empty = fields.problems(dict.fromkeys(fields.FIELDS))
-    assert fields.FIELDS.keys() - empty.keys() == {"image_size"}
+    assert fields.FIELDS.keys() - empty.keys() == {"image_size", "epochs"}
 
 
 def test_sliders_stay_within_what_a_run_accepts():
@@ -47,7 +47,7 @@ def test_differences_name_what_is_not_shared_and_nothing_else():
     one = TrainConfig(epochs=3).as_flat_dict() | {"data": "/a"}
     two = TrainConfig(epochs=5, seed=1).as_flat_dict() | {"data": "/b"}
     assert fields.differences({"one": one, "two": two}) == [
-        ("Epochs", {"one": 3, "two": 5}),
+        ("Epochs of fine-tuning", {"one": 3, "two": 5}),
         ("Seed", {"one": 0, "two": 1}),
         ("data", {"one": "/a", "two": "/b"}),
     ]

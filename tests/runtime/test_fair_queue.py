@@ -2,7 +2,7 @@ import threading
 
 import pytest
 
-from covidct.inference.fair_queue import FairQueue
+from covidct.runtime.fair_queue import FairQueue
 
 
 def until_waiting(queue, count):

@@ -1,0 +1,93 @@
+"""The linear head of a network, and the file that holds it beside the trunk's graph."""
+
+import io
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from covidct.runtime.graph import GraphError
+
+HEAD_FILE = "head.npz"
+STANDARDISE_EPSILON = 1e-8
+_STORED_AT = (1980, 1, 1, 0, 0, 0)  # so that equal models have equal hashes
+
+
+class LinearHead(NamedTuple):
+    """A linear classifier of pooled features as they are.
+
+    Attributes:
+        kernel: float32 (C,), how much each pooled feature counts in the logit.
+        bias: the logit of features that are all zero.
+    """
+
+    kernel: np.ndarray
+    bias: float
+
+    def appended_to(self, graph: bytes) -> bytes:
+        """The graph's file with this head as an associated file.
+
+        TFLite Metadata packs associated files this way: a ``.tflite`` file is read from its start
+        and a ZIP archive from its end, so one file and one hash hold both.
+        """
+        arrays, archive = io.BytesIO(), io.BytesIO(graph)
+        np.savez(arrays, kernel=self.kernel.astype(np.float32), bias=np.float64(self.bias))
+        with zipfile.ZipFile(archive, "a") as appended:
+            appended.writestr(zipfile.ZipInfo(HEAD_FILE, _STORED_AT), arrays.getvalue())
+        return archive.getvalue()
+
+    @classmethod
+    def read(cls, data: bytes) -> "LinearHead":
+        """The head that was appended to a graph's file.
+
+        Raises:
+            GraphError: there is none, or it is malformed.
+        """
+        try:
+            with zipfile.ZipFile(io.BytesIO(data)) as appended:
+                content = io.BytesIO(appended.read(HEAD_FILE))
+            with np.load(content, allow_pickle=False) as arrays:
+                kernel, bias = arrays["kernel"], float(arrays["bias"])
+        except (zipfile.BadZipFile, KeyError, ValueError, TypeError, OSError) as error:
+            raise GraphError("There is no head in this file.") from error
+        if kernel.dtype != np.float32 or kernel.ndim != 1 or not np.isfinite([*kernel, bias]).all():
+            raise GraphError("The head in this file is malformed.")
+        return cls(kernel, bias)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Head:
+    """A linear classifier of standardised pooled features (C,).
+
+    Attributes:
+        mean: float (C,), subtracted from the features.
+        variance: float (C,), that they are scaled by.
+        kernel: float (C,).
+        bias: the logit of mean features.
+    """
+
+    mean: np.ndarray
+    variance: np.ndarray
+    kernel: np.ndarray
+    bias: float
+
+    def logits(self, features: np.ndarray) -> np.ndarray:
+        """Of pooled features (N, C), float (N,)."""
+        return (features - self.mean) / np.sqrt(self.variance) @ self.kernel + self.bias
+
+    def of_raw_features(self) -> LinearHead:
+        """The same head for features that are not standardised."""
+        raw = self.kernel / np.sqrt(self.variance + STANDARDISE_EPSILON)
+        return LinearHead(raw.astype(np.float32), float(self.bias - raw @ self.mean))
+
+    @classmethod
+    def sum_of(cls, heads: Sequence["Head"], weights: Sequence[float]) -> "Head":
+        """The head of all features whose logit is the weighted sum of those of heads of some."""
+        return cls(
+            np.concatenate([head.mean for head in heads]),
+            np.concatenate([head.variance for head in heads]),
+            np.concatenate([w * head.kernel for head, w in zip(heads, weights, strict=True)]),
+            sum(w * head.bias for head, w in zip(heads, weights, strict=True)),
+        )

@@ -1,0 +1,116 @@
+"""Keras network -> LiteRT graph, in 32-bit floats or in integers of 8 bits.
+
+TensorFlow's own converter quantises after training: kernels channel by channel, maps by the least
+and the greatest value that calibration slices give (Jacob et al. 2018, arXiv:1712.05877).
+"""
+
+import contextlib
+import os
+import sys
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import keras
+import numpy as np
+import tensorflow as tf
+from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+
+from covidct.models.network import trunk_models
+from covidct.models.pooling import resized
+
+CALIBRATION_SLICES = 100  # the converter's guide asks for a hundred or more
+
+
+def float_graph(network: keras.Model) -> bytes:
+    """The trunks of a network as a LiteRT graph in floats, a signature for each trunk.
+
+    Raises:
+        ModelError: the network is not one of :func:`covidct.models.network.build_network`.
+    """
+    return _converted(network)
+
+
+def integer_graph(
+    network: keras.Model,
+    images: Sequence[np.ndarray],
+    progress: Callable[[Iterable], Iterable] = iter,
+) -> bytes:
+    """The same graph in integers; its inputs and outputs stay floats.
+
+    Args:
+        network: batch normalisation folded into the convolutions.
+        images: network pixels of slices to calibrate on, float32 (N, h, w, 3).
+        progress: wraps the slices of each trunk, to show how far it is.
+
+    Raises:
+        ModelError: the network is not one of :func:`covidct.models.network.build_network`.
+    """
+    return _converted(network, images, progress)
+
+
+def spread(count: int, most: int = CALIBRATION_SLICES) -> np.ndarray:
+    """Positions of at most so many slices, spread evenly over all."""
+    return np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(int))
+
+
+def _converted(
+    network: keras.Model,
+    images: Sequence[np.ndarray] = (),
+    progress: Callable[[Iterable], Iterable] = iter,
+) -> bytes:
+    module, trunks = tf.Module(), trunk_models(network)
+    signatures = {name: _signature(trunk) for name, trunk in trunks.items()}
+    module.functions = list(signatures.values())
+
+    def representative() -> Iterator[tuple[str, dict[str, np.ndarray]]]:
+        for name, trunk in trunks.items():
+            size = trunk.inputs[0].shape[1:3]
+            for image in progress(images):
+                yield name, {"picture": resized(image[..., 0], size)[None, ..., None]}
+
+    with TemporaryDirectory() as folder, _quiet():
+        tf.saved_model.save(module, folder, signatures=signatures)
+        converter = tf.lite.TFLiteConverter.from_saved_model(folder, list(signatures))
+        if len(images):
+            converter.optimizations = [tf.lite.Optimize.DEFAULT]
+            converter.representative_dataset = representative
+        return converter.convert()
+
+
+def _signature(trunk: keras.Model) -> tf.types.experimental.PolymorphicFunction:
+    """A trunk as a function of one picture, with its weights as constants: the converter's
+    calibration finds no variables when there are several signatures."""
+    picture = tf.TensorSpec((1, *trunk.inputs[0].shape[1:]), tf.float32, name="picture")
+
+    @tf.function(input_signature=[picture], autograph=False)
+    def maps(picture: tf.Tensor) -> list[tf.Tensor]:
+        return trunk(picture, training=False)
+
+    frozen = convert_variables_to_constants_v2(maps.get_concrete_function())
+
+    @tf.function(input_signature=[picture], autograph=False)
+    def signature(picture: tf.Tensor) -> dict[str, tf.Tensor]:
+        return {f"maps_{number}": found for number, found in enumerate(frozen(picture))}
+
+    return signature
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep the converter's remarks, most of them C++'s own, off standard error."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with Path(os.devnull).open("w") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+        try:
+            with warnings.catch_warnings():
+                # Its calibration uses TensorFlow's own interpreter
+                warnings.filterwarnings(
+                    "ignore", r"\s*Warning: tf\.lite\.Interpreter is deprecated"
+                )
+                yield
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
