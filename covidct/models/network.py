@@ -180,8 +180,7 @@ def trunk_models(model: keras.Model) -> dict[str, keras.Model]:
 
 def is_mirrored(model: keras.Model) -> bool:
     """Whether a network looks at mirror images as well."""
-    names = {layer.name for layer in model.layers}
-    return any(_BOTH_WAYS.format(trunk.name) in names for trunk in get_backbone(model.name).trunks)
+    return any(layer.name.startswith(_BOTH_WAYS.format("")) for layer in model.layers)
 
 
 def _refuse_earlier(model: keras.Model) -> None:

@@ -44,7 +44,7 @@ def test_a_damaged_model_is_said_on_a_page_that_still_stands(tmp_path):
     model.mkdir(parents=True)
     shipped = REPOSITORY / "weights" / "covidct-astra"
     (model / "card.json").write_bytes((shipped / "card.json").read_bytes())
-    (model / "model.keras").write_bytes((shipped / "model.keras").read_bytes()[:100_000])
+    (model / "model.tflite").write_bytes((shipped / "model.tflite").read_bytes()[:100_000])
     code = f"""
 from streamlit.testing.v1 import AppTest
 app = AppTest.from_file("app.py", default_timeout={patience.SECONDS}).run()
