@@ -167,7 +167,7 @@ def _compare(candidate: Path, incumbent: Path, progress: Callable) -> Comparison
 def _ask(
     folder: Path, items: Iterable[Item], progress: Callable
 ) -> tuple[list[ClassifiedSlice], list[Skipped]]:
-    return classify_items(Classifier.load(folder), progress(items))
+    return classify_items(Classifier.open(folder), progress(items))
 
 
 def _figures(slices: list[ClassifiedSlice], verdicts: Verdicts) -> dict[str, Any]:

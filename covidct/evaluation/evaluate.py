@@ -76,7 +76,7 @@ def evaluate_validation(
     """
     run = Path(run)
     items, data = validation_items(run), read_run_folder(run).data.name
-    classifier = Classifier.load(run)
+    classifier = Classifier.open(run)
     figures = _evaluate_items(classifier, items, data, "val", run / "validation", progress)
     card = classifier.card
     replace(card, about=card.about | {"validation": figures}).write(run)

@@ -167,7 +167,16 @@ class Classifier:
             ModelError: there is none, or it cannot be read.
             ModelIntegrityError: the file is not the one that its card describes.
         """
-        folder = store.find_model(name)
+        return cls.open(store.find_model(name))
+
+    @classmethod
+    def open(cls, folder: Path) -> Classifier:
+        """Open the model in a folder after checking its hash.
+
+        Raises:
+            ModelError: there is none, or it cannot be read.
+            ModelIntegrityError: the file is not the one that its card describes.
+        """
         return cls(*store.open_model(folder), folder)
 
     def classify(self, ct_slice: CTSlice) -> Prediction:

@@ -71,7 +71,9 @@ def show(
         )
         opacity = second.slider("Opacity", 0, 100, step=5, format="%d%%", key="opacity") / 100
         colormap = third.selectbox("Colours", COLORMAPS, key="colormap")
-        caption(f"{METHODS[method].title}: {METHODS[method].description}")
+        waits = METHODS[method].needs_tensorflow and "tensorflow" not in sys.modules
+        wait = f" {texts.LOADING_TENSORFLOW}" if waits else ""
+        caption(f"{METHODS[method].title}: {METHODS[method].description}{wait}")
         window = LUNG if view.hounsfield is None else viewing_window.choose()
     with canvas:
         heat = _heat_map(view, classifier, method)
@@ -94,10 +96,7 @@ def show(
 def _heat_map(view: View, classifier: Classifier, method: str) -> HeatMap:
     if view.has_map(method):
         return view.heat_map(classifier, method)
-    from covidct.inference.heatmap import METHODS
-
-    waits = METHODS[method].needs_tensorflow and "tensorflow" not in sys.modules
-    with st.spinner(texts.LOADING_TENSORFLOW if waits else texts.DRAWING):
+    with st.spinner(texts.DRAWING):
         return view.heat_map(classifier, method)
 
 

@@ -52,7 +52,7 @@ def _load(folder: Path, model_id: str) -> Classifier:
     from covidct.inference.classifier import Classifier
 
     gc.unfreeze()
-    classifier = Classifier.load(folder)
+    classifier = Classifier.open(folder)
     gc.collect()
     gc.freeze()
     return classifier

@@ -34,9 +34,7 @@ FIRST_LOOK = (
 )
 LOADING = "Loading the network…"
 DRAWING = "Drawing the map…"
-LOADING_TENSORFLOW = (
-    "Loading TensorFlow, which this method needs… about ten seconds, once. Then the map is drawn."
-)
+LOADING_TENSORFLOW = "It needs TensorFlow, which takes about ten seconds to load, once."
 NO_MODEL = "No slice can be classified: the model in use cannot be opened."
 VIEWING_ONLY = (
     "For viewing only: the network always gets its own window, −600 / 1500, and no choice here "
