@@ -136,7 +136,7 @@ def test_the_audit_compares_integers_with_floats(searched, phantom_dataset, tmp_
 
 def test_a_head_needs_a_view(phantom_dataset, tmp_path):
     with pytest.raises(ConfigError, match="one or more"):
-        cross_validate(phantom_dataset, None, tmp_path, replace(CONFIG, probe_views=0))
+        cross_validate(phantom_dataset, None, tmp_path, replace(CONFIG, probe_views=0, epochs=1))
 
 
 def test_a_folder_in_use_is_left_alone(searched, phantom_dataset):
