@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from covidct.imaging import CTSlice
     from covidct.imaging.series import Place, Series
     from covidct.imaging.sources import File
-    from covidct.reports.pdf import SlicePage
     from covidct.reports.result import Result
     from covidct.reports.secondary_capture import CaptureSeries
+    from covidct.reports.slice_page import SlicePage
 
 
 _OVERLAY_NAME = "case-{case}-slice-{number}.dcm"
@@ -194,7 +194,7 @@ class _Run:
     def _judge(self, one: _Slice) -> tuple[Result, SlicePage | None]:
         """The result of a slice and what its page shows, if it can be read."""
         from covidct.inference.heatmap import explain
-        from covidct.reports.pdf import SlicePage
+        from covidct.reports.slice_page import SlicePage
 
         try:
             ct_slice = self.admit(one.read())

@@ -18,7 +18,7 @@ from covidct.imaging.sources import File
 from covidct.inference.classifier import AT_A_TIME, Classifier, Evidence, Prediction
 from covidct.inference.heatmap import lung_share
 
-BATCH = 4  # larger ones leave the processor's cache and are slower
+BATCH = 4  # slices whose passes keep the interpreters busy
 _AHEAD = 4  # batches that are read before the network asks for them
 
 Item, Result = TypeVar("Item"), TypeVar("Result")

@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from io import BytesIO
 
@@ -10,8 +9,6 @@ import numpy as np
 from reportlab.lib.pagesizes import A4
 from reportlab.pdfgen.canvas import Canvas
 
-from covidct.imaging.ct_slice import CTSlice
-from covidct.inference.classifier import Prediction
 from covidct.inference.heatmap import METHODS, HeatMap, overlay, paint
 from covidct.inference.series_verdict import series_prediction
 from covidct.inference.store import ModelCard
@@ -29,6 +26,7 @@ from covidct.reports.drawing import (
     wrapped,
 )
 from covidct.reports.result import Result
+from covidct.reports.slice_page import SlicePage
 from covidct.reports.words import (
     NO_DECISION,
     NO_LUNGS,
@@ -51,27 +49,6 @@ _SIDE = (_INNER - _GAP) / 2
 _PIXELS = 1024  # of the longest side of a picture: 300 an inch
 _TERMS = 92
 _STEPS = 256
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class SlicePage:
-    """What a page on one slice tells.
-
-    Attributes:
-        title: which slice it is, without the name of its file.
-        ct_slice: as it is shown.
-        prediction: the verdict.
-        heat: the heat map.
-        opacity: 0 to 1, of the map at its peak.
-        colormap: a key of :data:`covidct.inference.heatmap.COLORMAPS`.
-    """
-
-    title: str
-    ct_slice: CTSlice
-    prediction: Prediction
-    heat: HeatMap
-    opacity: float = 0.5
-    colormap: str = "Inferno"
 
 
 class PDFReport:

@@ -56,7 +56,7 @@ def show(
         notes: on the series that it is of.
     """
     from covidct.inference.heatmap import COLORMAPS, METHODS
-    from covidct.reports.pdf import SlicePage
+    from covidct.reports.slice_page import SlicePage
 
     verdict, pictures = st.columns([5, 8], gap="large")
     with verdict:

@@ -19,7 +19,7 @@ from covidct.ui.widgets import download
 
 if TYPE_CHECKING:
     from covidct.inference.store import ModelCard
-    from covidct.reports.pdf import SlicePage
+    from covidct.reports.slice_page import SlicePage
     from covidct.ui.examine import View
 
 KEEP = "keep_identifiers"

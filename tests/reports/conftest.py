@@ -10,8 +10,8 @@ from covidct.inference.calibration import Calibration
 from covidct.inference.classifier import Prediction
 from covidct.inference.heatmap import HeatMap
 from covidct.inference.store import ModelCard
-from covidct.reports.pdf import SlicePage
 from covidct.reports.result import Result
+from covidct.reports.slice_page import SlicePage
 
 FIGURES = {"n": 118, "patients": 56, "expected_calibration_error": 0.0848}
 
