@@ -196,7 +196,7 @@ def open_model(folder: Path) -> tuple[TrunkMaps, LinearHead, ModelCard]:
         ModelError: the card or the network cannot be read, or is of an earlier version.
     """
     card = read_card(folder)
-    if not (folder / MODEL_FILE).exists() and (folder / KERAS_FILE).exists():
+    if not card.keras_sha256 and not (folder / MODEL_FILE).exists():
         raise ModelError(
             f"The model in {folder} was made by an earlier version of covidct. Nothing of it is "
             f"lost: convert it (python -m covidct convert “{folder}”) or use another model."

@@ -2,6 +2,7 @@
 
 import io
 import zipfile
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -12,6 +13,20 @@ from covidct.runtime.graph import GraphError
 
 HEAD_FILE = "head.npz"
 STANDARDISE_EPSILON = 1e-8
+# What zipfile and NumPy raise at bytes that were damaged
+_UNREADABLE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    EOFError,
+    LookupError,
+    NotImplementedError,
+    OSError,
+    OverflowError,
+    RuntimeError,
+    SyntaxError,
+    TypeError,
+    ValueError,
+)
 _STORED_AT = (1980, 1, 1, 0, 0, 0)  # so that equal models have equal hashes
 
 
@@ -50,7 +65,7 @@ class LinearHead(NamedTuple):
                 content = io.BytesIO(appended.read(HEAD_FILE))
             with np.load(content, allow_pickle=False) as arrays:
                 kernel, bias = arrays["kernel"], float(arrays["bias"])
-        except (zipfile.BadZipFile, KeyError, ValueError, TypeError, OSError) as error:
+        except _UNREADABLE as error:
             raise GraphError("There is no head in this file.") from error
         if kernel.dtype != np.float32 or kernel.ndim != 1 or not np.isfinite([*kernel, bias]).all():
             raise GraphError("The head in this file is malformed.")
