@@ -4,22 +4,17 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from covidct.commands import DONE, FAILED, NOTICE
 from covidct.commands.classify import add_gate_option
-from covidct.errors import ArchiveError, NotALungSlice, UnreadableSlice
+from covidct.errors import UnreadableSlice
 
 if TYPE_CHECKING:
-    from covidct.imaging import CTSlice
-    from covidct.imaging.series import Place, Series
-    from covidct.imaging.sources import File
-    from covidct.reports.result import Result
+    from covidct.inference.cases import CaseGroup
+    from covidct.inference.judge import Judged, Outcome, SeriesJudged
     from covidct.reports.secondary_capture import CaptureSeries
     from covidct.reports.slice_page import SlicePage
 
@@ -65,19 +60,8 @@ def _report(options: argparse.Namespace) -> int:
         if folder:
             folder.mkdir(parents=True, exist_ok=True)
     run = _Run(options)
-    for path in options.paths:
-        run.add(path)
+    run.judge_all()
     return run.finish()
-
-
-@dataclass(frozen=True, slots=True)
-class _Slice:
-    """A slice of a case: what is known of it, how to read it, and its file if it is DICOM."""
-
-    known: Result
-    title: str
-    read: Callable[[], CTSlice]
-    dicom: Callable[[], bytes] | None = None
 
 
 class _Run:
@@ -93,137 +77,110 @@ class _Run:
         self.classifier = Classifier.load(options.model)
         self.made = datetime.now()
         self.pdf = PDFReport(self.classifier.card, self.made) if options.pdf else None
-        self.results: list[Result] = []
-        self.cases = 0
+        self.outcomes: list[Outcome] = []
 
-    def add(self, path: Path) -> None:
-        """Judge all slices at a path, series in their order."""
-        from covidct.imaging.series import gather
-        from covidct.imaging.sources import files_at
-        from covidct.reports.result import Result
+    def judge_all(self) -> None:
+        """Judge what is at the paths, one file or series after the other."""
+        from covidct.inference.cases import groups_at
+        from covidct.inference.judge import judge
+        from covidct.reports.secondary_capture import CaptureSeries
 
-        try:
-            groups = gather(files_at(path))
-        except ArchiveError as error:
-            self.cases += 1
-            self._enter([Result(self.cases, None, str(path), error=str(error))])
-            return
-        for group in groups:
-            self.cases += 1
-            self._add_case(group)
+        for group, found in judge(self.classifier, groups_at(self.options.paths), self.admit):
+            captures = CaptureSeries(self.classifier.card, self.made)
+            outcomes = [self._report(one, group, captures) for one in found]
+            if self.pdf and group.is_series:
+                self._add_series(group, outcomes)
+            for outcome in outcomes:
+                self._enter(outcome)
 
     def finish(self) -> int:
         """Write table and PDF; the exit status."""
+        from covidct.inference.judge import Judged, Refused
         from covidct.reports.table import results_csv
 
         card, status = self.classifier.card, DONE
         if self.options.csv:
-            text = results_csv(self.results, card)
+            text = results_csv(self.outcomes, card)
             self.options.csv.write_text(text, encoding="utf-8", errors="backslashreplace")
         if self.pdf and self.pdf.pages:
             self.options.pdf.write_bytes(self.pdf.finish())
         elif self.pdf:
             print("covidct: no slice to report on, so no PDF was written", file=sys.stderr)
             status = FAILED
-        judged = sum(result.prediction is not None for result in self.results)
-        refused = sum(bool(result.error) for result in self.results)
+        judged, refused = (
+            sum(isinstance(outcome, kind) for outcome in self.outcomes)
+            for kind in (Judged, Refused)
+        )
         print(f"{judged} judged, {refused} refused. Model {card.model_id}. {NOTICE}")
         if self.options.keep_identifiers:
             print("Patient and study stand in the headers of the overlays.")
         return FAILED if refused else status
 
-    def _enter(self, results: list[Result]) -> None:
-        self.results += results
-        for result in results:
-            if result.error:
-                print(f"Refused  {result.file}: {result.error}")
+    def _report(
+        self, outcome: Outcome | SeriesJudged, group: CaseGroup, captures: CaptureSeries
+    ) -> Outcome | SeriesJudged:
+        """Add the page and the overlay of a slice; its outcome without pixels."""
+        from covidct.inference.judge import Judged, Refused
 
-    def _add_case(self, group: Series | File) -> None:
-        from covidct.imaging.sources import File
+        if not isinstance(outcome, Judged):
+            return outcome
+        page = None
+        if self.options.secondary_capture or (self.pdf and not group.is_series):
+            page = self._page(outcome, group)
+        if page and self.pdf and not group.is_series:
+            self.pdf.add_slice(page)
+        if page and self.options.secondary_capture:
+            try:
+                self._capture(captures, outcome, page)
+            except UnreadableSlice as error:  # its header is damaged
+                return Refused(outcome.case, error)
+        return outcome.summary()
+
+    def _add_series(self, group: CaseGroup, outcomes: list[Outcome | SeriesJudged]) -> None:
+        from covidct.inference.judge import Judged, judge_slices
         from covidct.reports.pdf import most_suspicious
-        from covidct.reports.result import with_ends
-        from covidct.reports.secondary_capture import CaptureSeries
 
-        slices = self._one(group) if isinstance(group, File) else self._series(group)
-        captures = CaptureSeries(self.classifier.card, self.made)
-        alone = len(slices) == 1
-        results = []
-        for one in slices:
-            result, page = self._judge(one)
-            if page and self.options.secondary_capture:
-                result = self._capture(captures, one, page, result)
-            results.append(result)
-            if page and self.pdf and alone:
-                self.pdf.add_slice(page)
-        if not isinstance(group, File):
-            results = with_ends(results)
-            results += [self._known(left.place, set_aside=left.reason) for left in group.set_aside]
-        self._enter(results)
-        if self.pdf and len(slices) > 1:
-            self.pdf.add_series(f"Case {self.cases}, a series", results, group.notes)
-            for result in most_suspicious(results):
-                _, page = self._judge(slices[result.number - 1])
-                self.pdf.add_slice(page)
+        self.pdf.add_series(f"Case {group.number}, a series", outcomes, group.notes)
+        shown = [judged.case for judged in most_suspicious(outcomes)]
+        for judged in judge_slices(self.classifier, shown, self.admit):
+            if isinstance(judged, Judged):
+                self.pdf.add_slice(self._page(judged, group))
 
-    def _one(self, file: File) -> list[_Slice]:
-        from covidct.imaging import read_slice
-        from covidct.imaging.series import Place
-
-        known = self._known(Place(file.name), 1)
-        return [_Slice(known, f"Case {self.cases}", lambda: read_slice(file.read()))]
-
-    def _series(self, series: Series) -> list[_Slice]:
-        of = f" of {len(series)}"
-        return [
-            _Slice(
-                self._known(place, number),
-                f"Case {self.cases}, slice {number}{of}"
-                if len(series) > 1
-                else f"Case {self.cases}",
-                partial(series.read, number - 1),
-                series.files[number - 1].read,
-            )
-            for number, place in enumerate(series.places, 1)
-        ]
-
-    def _known(self, place: Place, number: int | None = None, set_aside: str = "") -> Result:
-        from covidct.reports.result import Result
-
-        return Result.at(self.cases, number, place, set_aside=set_aside)
-
-    def _judge(self, one: _Slice) -> tuple[Result, SlicePage | None]:
-        """The result of a slice and what its page shows, if it can be read."""
-        from covidct.inference.heatmap import explain
+    def _page(self, judged: Judged, group: CaseGroup) -> SlicePage:
+        from covidct.inference.heatmap import heat_map
         from covidct.reports.slice_page import SlicePage
 
-        try:
-            ct_slice = self.admit(one.read())
-        except UnreadableSlice as error:
-            gated = isinstance(error, NotALungSlice)
-            return replace(one.known, error=str(error), gated=gated), None
-        prediction, heat = explain(self.classifier, ct_slice)
-        result = replace(
-            one.known, prediction=prediction, lung_share=heat.lung_share, notes=ct_slice.notes
-        )
-        return result, SlicePage(one.title, ct_slice, prediction, heat)
+        ct_slice, evidence = judged.seen
+        title = f"Case {group.number}"
+        if group.is_series:
+            title += f", slice {judged.case.number} of {len(group.cases)}"
+        return SlicePage(title, ct_slice, evidence.prediction, heat_map(self.classifier, evidence))
 
-    def _capture(
-        self, captures: CaptureSeries, one: _Slice, page: SlicePage, result: Result
-    ) -> Result:
-        """Write the overlay of a slice; its result, with the error if its header is damaged."""
+    def _capture(self, captures: CaptureSeries, judged: Judged, page: SlicePage) -> None:
+        """Write the overlay of a slice.
+
+        Raises:
+            UnreadableSlice: the header that holds the identifiers is damaged.
+        """
         from covidct.inference.heatmap import overlay
 
-        source = one.dicom() if self.options.keep_identifiers and one.dicom else None
-        try:
-            data = captures.capture(
-                overlay(page.ct_slice, page.heat),
-                result.number,
-                page.ct_slice.spacing_mm,
-                source,
-                result.frame,
-            )
-        except UnreadableSlice as error:
-            return replace(result, error=str(error))
-        name = _OVERLAY_NAME.format(case=f"{result.case:03d}", number=f"{result.number:04d}")
+        case = judged.case
+        keeps = self.options.keep_identifiers and judged.source == "DICOM" and case.file
+        data = captures.capture(
+            overlay(page.ct_slice, page.heat),
+            case.number,
+            page.ct_slice.spacing_mm,
+            case.file.read() if keeps else None,
+            case.place.frame,
+        )
+        name = _OVERLAY_NAME.format(case=f"{case.group:03d}", number=f"{case.number:04d}")
         (self.options.secondary_capture / name).write_bytes(data)
-        return result
+
+    def _enter(self, outcome: Outcome | SeriesJudged) -> None:
+        from covidct.inference.judge import Refused, SeriesJudged
+
+        if isinstance(outcome, SeriesJudged):
+            return
+        self.outcomes.append(outcome)
+        if isinstance(outcome, Refused):
+            print(f"Refused  {outcome.case.place.file}: {outcome.reason}")

@@ -2,8 +2,10 @@
 
 import csv
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from os import PathLike
 from pathlib import Path
 
@@ -11,16 +13,17 @@ import numpy as np
 
 from covidct.data.index import Item, Skipped, read_index
 from covidct.data.splits import split_for_training
-from covidct.errors import DatasetError, UnreadableSlice
+from covidct.errors import DatasetError
 from covidct.evaluation.metrics import Verdicts, summarise
 from covidct.evaluation.review import METRICS_FILE, PREDICTIONS_FILE
 from covidct.files import NAMES
 from covidct.imaging.readers import read_slice
+from covidct.imaging.series import Place
+from covidct.inference.cases import Case
 from covidct.inference.classifier import Classifier, Prediction
+from covidct.inference.judge import Judged, judge_slices
 from covidct.spreadsheets import harmless
 from covidct.training.run_folder import read_run_folder
-
-_BATCH = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,25 +157,26 @@ def verdicts_of(slices: Sequence[ClassifiedSlice]) -> Verdicts:
 def classify_items(
     classifier: Classifier, items: Iterable[Item]
 ) -> tuple[list[ClassifiedSlice], list[Skipped]]:
-    """The items that could be read with a prediction for each, and the files that could not."""
-    classified, skipped, waiting = [], [], []
+    """The items that could be read with a prediction for each, and the files that could not.
 
-    def flush() -> None:
-        looks = classifier.look_at_many([ct_slice for _, ct_slice in waiting])
-        classified.extend(
-            ClassifiedSlice(item, ct_slice.source, ct_slice.shape, look.prediction)
-            for (item, ct_slice), look in zip(waiting, looks, strict=True)
-        )
-        waiting.clear()
+    No gate is asked: a labelled data set is judged as it is.
+    """
+    read: deque[Item] = deque()
 
-    for item in items:
-        try:
-            waiting.append((item, read_slice(item.path)))
-        except UnreadableSlice as error:
-            skipped.append(Skipped(item.path, str(error)))
-        if len(waiting) == _BATCH:
-            flush()
-    flush()
+    def cases() -> Iterator[Case]:
+        for item in items:
+            read.append(item)
+            yield Case(Place(item.path.name), partial(read_slice, item.path))
+
+    classified, skipped = [], []
+    for outcome in judge_slices(classifier, cases(), admit=lambda ct_slice: ct_slice):
+        item = read.popleft()
+        if isinstance(outcome, Judged):
+            classified.append(
+                ClassifiedSlice(item, outcome.source, outcome.shape, outcome.prediction)
+            )
+        else:
+            skipped.append(Skipped(item.path, outcome.reason))
     return classified, skipped
 
 

@@ -45,7 +45,7 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class SetAside:
+class LeftOut:
     """A picture that is left out of a series, and why."""
 
     place: Place
@@ -64,7 +64,7 @@ class Series:
     """
 
     places: tuple[Place, ...]
-    set_aside: tuple[SetAside, ...]
+    set_aside: tuple[LeftOut, ...]
     notes: tuple[str, ...]
     number: int | None
     _found: tuple[tuple[File, int], ...]
@@ -255,7 +255,7 @@ def _sort(frames: list[_Frame], opened: dict[File, Header]) -> Series:
         if not reason and seen & frame.marks:
             reason = DUPLICATE
         if reason:
-            set_aside.append(SetAside(frame.place(), reason))
+            set_aside.append(LeftOut(frame.place(), reason))
         else:
             seen |= frame.marks
             slices.append(frame)
@@ -278,7 +278,7 @@ def _reason_against(frame: _Frame) -> str:
 
 def _ordered(
     slices: list[_Frame],
-    set_aside: tuple[SetAside, ...],
+    set_aside: tuple[LeftOut, ...],
     number: float | None,
     opened: dict[File, Header],
 ) -> Series:

@@ -10,7 +10,7 @@ from reportlab.lib.pagesizes import A4
 from reportlab.pdfgen.canvas import Canvas
 
 from covidct.inference.heatmap import METHODS, HeatMap, overlay, paint
-from covidct.inference.series_verdict import series_prediction
+from covidct.inference.judge import Judged, Outcome, Refused, SeriesJudged, SetAside
 from covidct.inference.store import ModelCard
 from covidct.reports.drawing import (
     BODY,
@@ -25,7 +25,6 @@ from covidct.reports.drawing import (
     style,
     wrapped,
 )
-from covidct.reports.result import Result
 from covidct.reports.slice_page import SlicePage
 from covidct.reports.words import (
     NO_DECISION,
@@ -92,30 +91,36 @@ class PDFReport:
         self._facts(facts, min(lower, gauge) - 16)
         self._end_page()
 
-    def add_series(self, title: str, results: Sequence[Result], notes: Sequence[str]) -> None:
+    def add_series(
+        self, title: str, outcomes: Sequence[Outcome | SeriesJudged], notes: Sequence[str]
+    ) -> None:
         """A page on a series: its verdict, its probabilities, its most suspicious slices.
 
         Args:
             title: which series it is.
-            results: of its slices in order, and of what was set aside.
+            outcomes: of its slices in order, of what was set aside, and of the whole if any slice
+                was judged.
             notes: on its order and completeness.
         """
-        judged = [result for result in results if result.prediction]
-        slices = len({result.number for result in results} - {None})
-        top = self._head(title, f"{slices} slices, in order{_direction(results)}")
+        judged = [one for one in outcomes if isinstance(one, Judged)]
+        of_slices = [one for one in outcomes if not isinstance(one, SeriesJudged)]
+        slices = len({one.case.number for one in of_slices} - {None})
+        top = self._head(title, f"{slices} slices, in order{_direction(of_slices)}")
         calibration = self.card.calibration
-        if judged:
-            predictions = [result.prediction for result in judged]
-            verdict, position = series_prediction(predictions, calibration)
-            sentence = series_sentence(verdict, judged[position].number)
-            top = self._decision(verdict.decision, sentence, top, _INNER) - 12
-        top = self._sheet.paragraph(_counts(results), _MARGIN, top, _INNER, style(10))
+        for whole in outcomes:
+            if isinstance(whole, SeriesJudged):
+                sentence = series_sentence(whole.prediction, whole.number)
+                top = self._decision(whole.prediction.decision, sentence, top, _INNER) - 12
+        top = self._sheet.paragraph(_counts(of_slices), _MARGIN, top, _INNER, style(10))
         if judged:
             self._sheet.line_of_text(
                 "Probability of COVID-19 of each slice", _MARGIN, top - 20, 9, INK, BOLD
             )
             self._sheet.chart(
-                [(r.number, r.prediction.probability, r.prediction.decision) for r in judged],
+                [
+                    (one.case.number, one.prediction.probability, one.prediction.decision)
+                    for one in judged
+                ],
                 calibration.operating_point,
                 calibration.abstain_band,
                 (_MARGIN + 28, top - 178, _INNER - 28, 144),
@@ -183,7 +188,7 @@ class PDFReport:
             self._sheet.line_of_text("this slice’s own peak", end, lower - 13, 7, QUIET, anchor=1)
         return lower - 13
 
-    def _table(self, judged: Sequence[Result], top: float) -> float:
+    def _table(self, judged: Sequence[Judged], top: float) -> float:
         """The most suspicious slices; the lower edge."""
         ranked = most_suspicious(judged, TABLE_ROWS)
         title = f"The {len(ranked)} most suspicious of {len(judged)} slices"
@@ -197,13 +202,13 @@ class PDFReport:
         )
         lines = [
             (
-                str(result.number),
-                "" if result.position_mm is None else f"{result.position_mm:.1f} mm",
-                percent(result.prediction.probability),
-                result.prediction.decision,
-                "unknown" if result.lung_share is None else percent(result.lung_share),
+                str(one.case.number),
+                _position(one),
+                percent(one.prediction.probability),
+                one.prediction.decision,
+                "unknown" if one.lung_share is None else percent(one.lung_share),
             )
-            for result in ranked
+            for one in ranked
         ]
         head = ("Slice", "Position", "Probability", "Decision", "Evidence inside the lungs")
         edges = [_MARGIN + at for at in (0, 60, 150, 240, 330)] + [_WIDTH - _MARGIN]
@@ -229,10 +234,12 @@ class PDFReport:
             top = self._sheet.paragraph(text, _MARGIN + _TERMS, top - 5, _INNER - _TERMS) - 6
 
 
-def most_suspicious(results: Iterable[Result], count: int = MOST_SUSPICIOUS) -> list[Result]:
+def most_suspicious(
+    outcomes: Iterable[Outcome | SeriesJudged], count: int = MOST_SUSPICIOUS
+) -> list[Judged]:
     """The judged slices of the highest probabilities, the highest first."""
-    judged = (result for result in results if result.prediction)
-    return sorted(judged, key=lambda result: -result.prediction.probability)[:count]
+    judged = (one for one in outcomes if isinstance(one, Judged))
+    return sorted(judged, key=lambda one: -one.prediction.probability)[:count]
 
 
 def _about_heat(heat: HeatMap) -> Iterator[tuple[str, str]]:
@@ -252,26 +259,27 @@ def _about_heat(heat: HeatMap) -> Iterator[tuple[str, str]]:
     yield "Evidence", f"{percent(heat.lung_share)} of the map lies inside the lungs.{flag}"
 
 
-def _counts(results: Sequence[Result]) -> str:
+def _counts(outcomes: Sequence[Outcome]) -> str:
     """How many slices came to which decision."""
-    decisions = Counter(r.prediction.decision for r in results if r.prediction)
+    decisions = Counter(one.prediction.decision for one in outcomes if isinstance(one, Judged))
     counts = [f"{decisions[name]} {name}" for name in COLOURS if decisions[name]]
-    counts += [
-        f"{count} {what}"
-        for count, what in (
-            (sum(bool(r.error) for r in results), "refused"),
-            (
-                sum(bool(r.set_aside) for r in results),
-                "set aside (beyond the lungs, not axial, or duplicates)",
-            ),
-        )
-        if count
-    ]
+    for kind, what in (
+        (Refused, "refused"),
+        (SetAside, "set aside (beyond the lungs, not axial, or duplicates)"),
+    ):
+        if count := sum(isinstance(one, kind) for one in outcomes):
+            counts.append(f"{count} {what}")
     return f"{', '.join(counts)}."
 
 
-def _direction(results: Sequence[Result]) -> str:
-    known = [r.position_mm for r in results if r.position_mm is not None]
+def _position(one: Judged) -> str:
+    position = one.case.place.position_mm
+    return "" if position is None else f"{position:.1f} mm"
+
+
+def _direction(outcomes: Sequence[Outcome]) -> str:
+    positions = (one.case.place.position_mm for one in outcomes)
+    known = [position for position in positions if position is not None]
     return f" from the feet to the head, {known[0]:.1f} to {known[-1]:.1f} mm" if known else ""
 
 

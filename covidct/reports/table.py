@@ -7,10 +7,10 @@ from collections.abc import Iterable
 from io import StringIO
 from typing import TYPE_CHECKING
 
-from covidct.reports.result import Result
 from covidct.spreadsheets import harmless
 
 if TYPE_CHECKING:
+    from covidct.inference.judge import Outcome, SeriesJudged
     from covidct.inference.store import ModelCard
 
 COLUMNS = (
@@ -32,40 +32,49 @@ COLUMNS = (
 )
 
 
-def results_csv(results: Iterable[Result], card: ModelCard) -> str:
-    """One line for each result, with the numbers that a PDF report of the same run names it by.
+def results_csv(outcomes: Iterable[Outcome | SeriesJudged], card: ModelCard) -> str:
+    """One line for each slice, numbered as in a PDF report of the same run; none for a series.
 
     The files' names are the user's own; nothing of their headers but positions is in the table.
 
     Args:
-        results: of one model.
+        outcomes: of one model.
         card: that model's card.
     """
+    from covidct.inference.judge import SeriesJudged
+
     text = StringIO()
     table = csv.DictWriter(text, COLUMNS, lineterminator="\n")
     table.writeheader()
     model = {"model_id": harmless(card.model_id), "model_sha256": card.sha256}
-    table.writerows(_row(result) | model for result in results)
+    table.writerows(
+        _row(outcome) | model for outcome in outcomes if not isinstance(outcome, SeriesJudged)
+    )
     return text.getvalue()
 
 
-def _row(result: Result) -> dict[str, object]:
-    row = {
-        "case": result.case,
-        "slice": result.number,
-        "file": harmless(result.file),
-        "frame": result.frame,
-        "position_mm": result.position_mm,
-        "lung_share": None if result.lung_share is None else round(result.lung_share, 4),
-        "notes": " ".join(result.notes),
-        "error": result.error,
-        "set_aside": result.set_aside,
+def _row(outcome: Outcome) -> dict[str, object]:
+    from covidct.inference.judge import Judged, Refused, SetAside
+
+    place = outcome.case.place
+    row: dict[str, object] = {
+        "case": outcome.case.group,
+        "slice": outcome.case.number,
+        "file": harmless(place.file),
+        "frame": place.frame,
+        "position_mm": place.position_mm,
     }
-    if prediction := result.prediction:
-        row |= {
-            "label": prediction.label,
-            "probability": round(prediction.probability, 6),
-            "decision": prediction.decision,
-            "operating_point": round(prediction.operating_point, 6),
-        }
-    return row
+    match outcome:
+        case Judged(prediction=prediction, lung_share=share):
+            return row | {
+                "label": prediction.label,
+                "probability": round(prediction.probability, 6),
+                "decision": prediction.decision,
+                "operating_point": round(prediction.operating_point, 6),
+                "lung_share": None if share is None else round(share, 4),
+                "notes": " ".join(outcome.notes),
+            }
+        case Refused():
+            return row | {"error": outcome.reason}
+        case SetAside():
+            return row | {"set_aside": outcome.reason}

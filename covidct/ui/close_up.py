@@ -11,7 +11,6 @@ import streamlit as st
 
 from covidct.imaging.gate import OUTSIDE_USE
 from covidct.imaging.window import LUNG
-from covidct.reports.result import Result
 from covidct.reports.words import is_mostly_outside, verdict_sentence
 from covidct.ui import examine, take_away, texts, viewing_window
 from covidct.ui.examine import View
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from covidct.imaging import CTSlice
     from covidct.inference.classifier import Classifier, Prediction
     from covidct.inference.heatmap import HeatMap
+    from covidct.inference.judge import Outcome, SeriesJudged
 
 _COLOUR_STEPS = 17
 _PICTURE_SIDE = 1024
@@ -42,8 +42,7 @@ def keep_controls() -> None:
 def show(
     view: View,
     classifier: Classifier,
-    results: Sequence[Result] = (),
-    chosen: int = 0,
+    outcomes: Sequence[Outcome | SeriesJudged] = (),
     notes: Sequence[str] = (),
 ) -> None:
     """Draw everything; the controls redraw only this part and never ask for a new verdict.
@@ -51,8 +50,7 @@ def show(
     Args:
         view: the slice.
         classifier: the network.
-        results: of all slices on the page, to be taken away; nothing is offered where empty.
-        chosen: which of them it is, from 0.
+        outcomes: of all slices on the page, to be taken away; nothing is offered where empty.
         notes: on the series that it is of.
     """
     from covidct.inference.heatmap import COLORMAPS, METHODS
@@ -83,14 +81,14 @@ def show(
         _trust(heat, METHODS[method].title)
         for note in view.ct_slice.notes:
             callout(note, tone="note")
-    if not results:
+    if not outcomes:
         return
     if view.outside_use:
-        take_away.show(results, classifier.card)
+        take_away.show(outcomes, classifier.card)
         return
-    title = f"Case {results[chosen].case}, slice {results[chosen].number}"
+    title = f"Case {view.case.group}, slice {view.case.number}"
     page = SlicePage(title, seen, view.evidence.prediction, heat, opacity, colormap)
-    take_away.show(results, classifier.card, page, view, notes)
+    take_away.show(outcomes, classifier.card, page, view, notes)
 
 
 def _heat_map(view: View, classifier: Classifier, method: str) -> HeatMap:

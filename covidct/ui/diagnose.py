@@ -4,21 +4,23 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from functools import partial
+from contextlib import closing
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from covidct.imaging.series import Place
-from covidct.reports.result import Result, with_ends
+from covidct.errors import UnreadableSlice
 from covidct.reports.words import is_mostly_outside
 from covidct.ui import close_up, examine, first_look, network, series_view, take_away, texts
-from covidct.ui.examine import Case, Outcome, View
-from covidct.ui.uploads import Dropped, sort_uploads
+from covidct.ui.examine import View
+from covidct.ui.uploads import sort_uploads
 from covidct.ui.widgets import callout
 
 if TYPE_CHECKING:
+    from covidct.inference.cases import Case, CaseGroup
     from covidct.inference.classifier import Classifier
+    from covidct.inference.judge import Judged, Outcome, Refused, SeriesJudged
 
 
 def page() -> None:
@@ -30,29 +32,24 @@ def page() -> None:
     st.html(f'<p class="cv-hint">{texts.FORMATS}</p>')
     status = st.container()
     if uploads:
-        dropped = _dropped(uploads)
+        groups = _dropped(uploads)
     else:
         st.session_state.pop("dropped", None)
-        dropped = Dropped(tuple(first_look.offer()))
-    cases = dropped.cases
+        groups = first_look.offer()
 
     with status:
         classifier = network.require_classifier()
-    outcomes = _judge_all(cases, classifier)
-    if cases:
-        results = _results(dropped, outcomes)
-        chosen = _choose(dropped, outcomes, results, classifier)
-        notes = [note for series in dropped.series for note in series.notes]
-        results += _left_out(dropped, results)
-        _details(cases[chosen], outcomes[chosen], classifier, results, chosen, notes)
+    found = _judge_all([case for group in groups for case in group.cases], classifier)
+    if found:
+        _show(groups, found, classifier)
     elif uploads:
         callout(texts.NO_SLICE, texts.NO_SLICE_HINT, tone="stop")
-        series_view.show_set_aside(dropped.set_aside)
+        series_view.show_left_out([left for group in groups for left in group.left_out])
     network.show_about(classifier.card)
 
 
-def _dropped(uploads: Sequence) -> Dropped:
-    """The slices in the uploads, sorted once."""
+def _dropped(uploads: Sequence) -> list[CaseGroup]:
+    """The files and series in the uploads, sorted once."""
     ids = tuple(upload.file_id for upload in uploads)
     if st.session_state.get("dropped", ((), None))[0] != ids:
         with st.spinner("Sorting the files…"):
@@ -62,33 +59,57 @@ def _dropped(uploads: Sequence) -> Dropped:
     return st.session_state["dropped"][1]
 
 
+def _show(
+    groups: Sequence[CaseGroup], found: Sequence[Judged | Refused], classifier: Classifier
+) -> None:
+    """Series and table, and below them the slice that is chosen there."""
+    from covidct.inference.judge import conclude
+
+    left, concluded = iter(found), []
+    for group in groups:
+        of_group = [next(left) for _ in group.cases]
+        concluded.append(list(conclude(group, of_group, classifier)))
+    chosen = found[_choose(groups, concluded, classifier)]
+    outcomes = [outcome for of_group in concluded for outcome in of_group]
+    notes = [note for group in groups if group.is_series for note in group.notes]
+    _details(chosen, classifier, outcomes, notes)
+
+
 def _choose(
-    dropped: Dropped,
-    outcomes: Sequence[Outcome],
-    results: Sequence[Result],
+    groups: Sequence[CaseGroup],
+    concluded: Sequence[Sequence[Outcome | SeriesJudged]],
     classifier: Classifier,
 ) -> int:
-    """Series and table; the position of the slice to show."""
-    cases, chosen = dropped.cases, 0
-    if len(dropped.series) == 1 and len(dropped.series[0].cases) == len(cases):
-        chosen = series_view.show(dropped.series[0], cases, outcomes, classifier.card.calibration)
+    """Draw series or table; the position of the slice to show among all slices."""
+    chosen = 0
+    with_slices = [group for group in groups if group.cases]
+    of_slices = [
+        outcome
+        for group, outcomes in zip(groups, concluded, strict=True)
+        for outcome in outcomes[: len(group.cases)]
+    ]
+    if len(with_slices) == 1 and with_slices[0].is_series:
+        (outcomes,) = (found for group, found in zip(groups, concluded, strict=True) if group.cases)
+        chosen = series_view.show(with_slices[0], outcomes, classifier.card.calibration)
         with st.expander("All slices"):
-            _table(cases, results)
-    elif len(cases) > 1:
-        chosen = _summary(cases, results)
-        for series in dropped.series:
-            for note in series.notes:
-                whose = f"{len(series.cases)} slices from {cases[series.cases[0]].name} on"
+            _table(of_slices)
+    elif len(of_slices) > 1:
+        chosen = _summary(of_slices)
+        for group in groups:
+            for note in group.notes if group.is_series else ():
+                whose = f"{len(group.cases)} slices from {group.cases[0].name} on"
                 callout(f"{whose}: {note}", tone="note")
-    series_view.show_set_aside(dropped.set_aside)
+    series_view.show_left_out([left for group in groups for left in group.left_out])
     return chosen
 
 
-def _judge_all(cases: Sequence[Case], classifier: Classifier) -> list[Outcome]:
+def _judge_all(cases: Sequence[Case], classifier: Classifier) -> list[Judged | Refused]:
     """The outcome of each case, asked of the network once a session and content.
 
     The first slice is kept for the close-up, which is mostly of it.
     """
+    from covidct.inference.judge import Judged, Refused, judge_slices
+
     keys = [_key(case, classifier) for case in cases]
     shown = _keep_only("shown", keys)
     _keep_only("despite_gate", keys)
@@ -96,20 +117,26 @@ def _judge_all(cases: Sequence[Case], classifier: Classifier) -> list[Outcome]:
     if st.session_state.get("cancelled") not in (None, keys):
         st.session_state["cancelled"] = None
     progress, cancel = st.empty(), st.empty()
+    left = {key: case for key, case in zip(keys, cases, strict=True) if key not in outcomes}
 
-    def say(number: int, ahead: int = 0) -> None:
+    def say(ahead: int = 0) -> None:
+        number = len(cases) - sum(key not in outcomes for key in left)
         waits = f": waiting, {ahead} before you" if ahead else ""
-        progress.progress(number / len(cases), f"Reading slice {number} of {len(cases)}{waits}")
+        told = f"Reading slice {min(number + 1, len(cases))} of {len(cases)}{waits}"
+        progress.progress(number / len(cases), told)
 
-    left = sum(key not in outcomes for key in keys)
-    if left > 1 and not st.session_state.get("cancelled"):
-        cancel.button("Cancel", on_click=st.session_state.update, args=({"cancelled": keys},))
-    for number, (key, case) in enumerate(zip(keys, cases, strict=True), 1):
-        if key not in outcomes and not st.session_state.get("cancelled"):
-            say(number)
-            outcomes[key], view = examine.judge(case, classifier, partial(say, number))
-            if view and not shown:
-                shown[key] = view
+    if left and not st.session_state.get("cancelled"):
+        if len(left) > 1:
+            cancel.button("Cancel", on_click=st.session_state.update, args=({"cancelled": keys},))
+        say()
+        with closing(judge_slices(classifier, left.values(), waiting=say)) as found:
+            for key, outcome in zip(left, found, strict=True):
+                if isinstance(outcome, Judged):
+                    if not shown:
+                        shown[key] = View(outcome.case, *outcome.seen)
+                    outcome = outcome.summary()
+                outcomes[key] = outcome
+                say()
     progress.empty()
     cancel.empty()
     if left:
@@ -118,16 +145,24 @@ def _judge_all(cases: Sequence[Case], classifier: Classifier) -> list[Outcome]:
         st.button(
             "Go on with the rest", on_click=st.session_state.update, args=({"cancelled": None},)
         )
-    return [outcomes.get(key, examine.CANCELLED) for key in keys]
+    return [
+        replace(outcomes[key], case=case)
+        if key in outcomes
+        else Refused(case, UnreadableSlice(texts.CANCELLED))
+        for key, case in zip(keys, cases, strict=True)
+    ]
 
 
-def _view(case: Case, outcome: Outcome, classifier: Classifier) -> View:
+def _view(outcome: Judged | Refused, classifier: Classifier) -> View:
     """The slice on show; one is held at a time."""
-    key = _key(case, classifier)
+    from covidct.inference.judge import Refused
+
+    key = _key(outcome.case, classifier)
     shown = _keep_only("shown", [key])
     if key not in shown:
-        shown[key] = examine.look(case, classifier, outcome.error)
-    return shown[key]
+        reason = outcome.reason if isinstance(outcome, Refused) else ""
+        shown[key] = examine.look(outcome.case, classifier, reason)
+    return replace(shown[key], case=outcome.case)
 
 
 def _key(case: Case, classifier: Classifier) -> tuple[str, str]:
@@ -141,30 +176,31 @@ def _keep_only(store: str, keys: list[tuple[str, str]]) -> dict:
     return st.session_state[store]
 
 
-def _summary(cases: Sequence[Case], results: Sequence[Result]) -> int:
+def _summary(outcomes: Sequence[Outcome]) -> int:
     """The table of all files; the position of the one to show."""
-    counts = Counter(map(_decision, results))
+    counts = Counter(map(_decision, outcomes))
     counted = ", ".join(f"{count} {decision}" for decision, count in counts.items())
-    st.subheader(f"{len(cases)} files", anchor=False)
+    st.subheader(f"{len(outcomes)} files", anchor=False)
     st.html(f'<p class="cv-hint">{counted}. Select a row to see its slice below.</p>')
     selection = _table(
-        cases, results, key="summary", on_select="rerun", selection_mode="single-row-required"
+        outcomes, key="summary", on_select="rerun", selection_mode="single-row-required"
     )
     rows = selection["selection"]["rows"]
-    return rows[0] if rows and rows[0] < len(cases) else 0
+    return rows[0] if rows and rows[0] < len(outcomes) else 0
 
 
-def _table(cases: Sequence[Case], results: Sequence[Result], **selection: str) -> dict:
+def _table(outcomes: Sequence[Outcome], **selection: str) -> dict:
     """A row for each slice; what is selected, where that is asked for."""
+    from covidct.inference.judge import Judged
+
+    predictions = [one.prediction if isinstance(one, Judged) else None for one in outcomes]
     return st.dataframe(
         {
-            "File": [case.name for case in cases],
-            "Verdict": [r.prediction.label if r.prediction else "" for r in results],
-            "Probability": [
-                100 * r.prediction.probability if r.prediction else None for r in results
-            ],
-            "Decision": list(map(_decision, results)),
-            "Remarks": list(map(_remark, results)),
+            "File": [outcome.case.name for outcome in outcomes],
+            "Verdict": [said.label if said else "" for said in predictions],
+            "Probability": [100 * said.probability if said else None for said in predictions],
+            "Decision": list(map(_decision, outcomes)),
+            "Remarks": list(map(_remark, outcomes)),
         },
         column_config={
             "File": st.column_config.TextColumn(width="medium"),
@@ -179,76 +215,47 @@ def _table(cases: Sequence[Case], results: Sequence[Result], **selection: str) -
     )
 
 
-def _decision(result: Result) -> str:
-    if result.prediction:
-        return result.prediction.decision
-    if result.set_aside:
-        return "Set aside"
-    return "Refused" if result.gated else "Not read"
+def _decision(outcome: Outcome) -> str:
+    from covidct.inference.judge import Judged, Refused, SetAside
+
+    match outcome:
+        case Judged():
+            return outcome.prediction.decision
+        case Refused():
+            return "Refused" if outcome.is_readable else "Not read"
+        case SetAside():
+            return "Set aside"
 
 
-def _remark(result: Result) -> str:
-    if result.error or result.set_aside:
-        return result.error or result.set_aside
-    flag = (texts.OUTSIDE_LUNGS,) if is_mostly_outside(result.lung_share) else ()
-    return " ".join((*flag, *result.notes))
+def _remark(outcome: Outcome) -> str:
+    from covidct.inference.judge import Judged
 
-
-def _results(dropped: Dropped, outcomes: Sequence[Outcome]) -> list[Result]:
-    """What became of each slice, to be taken away."""
-    first = {number: series.cases[0] for series in dropped.series for number in series.cases}
-    results, case_number = [], 0
-    for number, (case, outcome) in enumerate(zip(dropped.cases, outcomes, strict=True)):
-        start = first.get(number, number)
-        case_number += start == number
-        results.append(
-            Result.at(
-                case_number,
-                number - start + 1,
-                case.place or Place(case.name),
-                prediction=outcome.prediction,
-                lung_share=outcome.lung_share,
-                notes=outcome.notes,
-                error=outcome.error,
-                gated=outcome.readable and bool(outcome.error),
-            )
-        )
-    for series in dropped.series:
-        of_series = slice(series.cases.start, series.cases.stop)
-        results[of_series] = with_ends(results[of_series])
-    return results
-
-
-def _left_out(dropped: Dropped, results: Sequence[Result]) -> list[Result]:
-    """What was set aside unread: of the one case on the page, else a case of its own."""
-    last = results[-1].case
-    case = last if last == results[0].case else last + 1
-    return [Result.at(case, None, left.place, set_aside=left.reason) for left in dropped.set_aside]
+    if not isinstance(outcome, Judged):
+        return outcome.reason
+    flag = (texts.OUTSIDE_LUNGS,) if is_mostly_outside(outcome.lung_share) else ()
+    return " ".join((*flag, *outcome.notes))
 
 
 def _details(
-    case: Case,
-    outcome: Outcome,
+    chosen: Judged | Refused,
     classifier: Classifier,
-    results: list[Result],
-    chosen: int,
+    outcomes: Sequence[Outcome | SeriesJudged],
     notes: list[str],
 ) -> None:
     """One file: its error, or its verdict and pictures."""
-    st.html(f'<h2 class="cv-file">{texts.literal(case.name)}</h2>')
-    if outcome.error and not _despite_gate(case, outcome, classifier):
-        callout("This file was not classified.", outcome.error, tone="stop")
-        if outcome.readable:
-            despite = st.session_state["despite_gate"]
-            key = _key(case, classifier)
-            st.button(texts.LOOK_ANYWAY, key="look", on_click=despite.update, args=({key: True},))
-        take_away.show(results, classifier.card)
+    from covidct.inference.judge import Refused
+
+    key = _key(chosen.case, classifier)
+    despite_gate = st.session_state["despite_gate"]
+    st.html(f'<h2 class="cv-file">{texts.literal(chosen.case.name)}</h2>')
+    if isinstance(chosen, Refused) and not (chosen.is_readable and key in despite_gate):
+        callout("This file was not classified.", chosen.reason, tone="stop")
+        if chosen.is_readable:
+            st.button(
+                texts.LOOK_ANYWAY, key="look", on_click=despite_gate.update, args=({key: True},)
+            )
+        take_away.show(outcomes, classifier.card)
     else:
-        close_up.show(_view(case, outcome, classifier), classifier, results, chosen, notes)
+        close_up.show(_view(chosen, classifier), classifier, outcomes, notes)
         with st.expander("How to read this"):
             st.markdown(texts.HOW_TO_READ)
-
-
-def _despite_gate(case: Case, outcome: Outcome, classifier: Classifier) -> bool:
-    """Whether the user chose to see what the network makes of a refused picture."""
-    return outcome.readable and _key(case, classifier) in st.session_state["despite_gate"]

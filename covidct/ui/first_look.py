@@ -1,14 +1,20 @@
 """Synthetic slices for people who have no file at hand."""
 
+from __future__ import annotations
+
 from functools import partial
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from covidct.imaging import CTSlice
 from covidct.imaging.phantom import phantom_slice
 from covidct.imaging.png import encode_png
+from covidct.imaging.series import Place
 from covidct.ui import texts
-from covidct.ui.examine import Case
+
+if TYPE_CHECKING:
+    from covidct.inference.cases import CaseGroup
 
 SEED = 7
 SAMPLES = {"Healthy": 0, "3 opacities": 3, "8 opacities": 8}
@@ -16,7 +22,7 @@ _THUMBNAIL_SIDE = 320
 _CHOSEN = "first_look"
 
 
-def offer() -> list[Case]:
+def offer() -> list[CaseGroup]:
     """Offer the synthetic slices; the one that was chosen, if any."""
     text, row = st.columns([5, 8], gap="large", vertical_alignment="center")
     text.html(f'<div class="cv-offer"><h2>No slice at hand?</h2><p>{texts.FIRST_LOOK}</p></div>')
@@ -34,12 +40,15 @@ def offer() -> list[Case]:
         )
     for place, (title, lesions) in zip(places, SAMPLES.items(), strict=True):
         place.image(_thumbnail(lesions), width="stretch", alt=f"Synthetic CT slice: {title}")
-    return [_case(chosen)] if chosen else []
+    return [_group(chosen)] if chosen else []
 
 
-def _case(title: str) -> Case:
-    lesions = SAMPLES[title]
-    return Case(f"Synthetic slice: {title}", f"synthetic {SEED} {lesions}", partial(_draw, lesions))
+def _group(title: str) -> CaseGroup:
+    from covidct.inference.cases import Case, CaseGroup
+
+    place, lesions = Place(f"Synthetic slice: {title}"), SAMPLES[title]
+    case = Case(place, partial(_draw, lesions), content=f"synthetic {SEED} {lesions}")
+    return CaseGroup(1, place.file, (case,))
 
 
 @st.cache_resource(show_spinner=False)

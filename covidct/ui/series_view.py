@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from covidct.imaging.series import SetAside
 from covidct.reports.words import series_sentence
 from covidct.ui import texts
-from covidct.ui.examine import Case, Outcome
 from covidct.ui.runs import words
-from covidct.ui.uploads import SeriesOnPage
 from covidct.ui.widgets import callout
 
 if TYPE_CHECKING:
     import altair as alt
 
     from covidct.inference.calibration import Calibration
+    from covidct.inference.cases import Case, CaseGroup
+    from covidct.inference.judge import Judged, Outcome, SeriesJudged
 
 _MOST, _THUMBNAIL = 5, 220
 _COLOURS = {"Positive": "#c8693a", "Negative": "#2a8fa5", "Uncertain": "#b08a2e"}
@@ -27,52 +27,50 @@ _HEIGHT = 220
 
 
 def show(
-    series: SeriesOnPage,
-    cases: Sequence[Case],
-    outcomes: Sequence[Outcome],
-    calibration: Calibration,
+    series: CaseGroup, outcomes: Sequence[Outcome | SeriesJudged], calibration: Calibration
 ) -> int:
     """Draw the series; the position in it of the slice to show.
 
     Args:
-        series: its notes.
-        cases: its slices, in order.
-        outcomes: theirs.
+        series: its slices and notes.
+        outcomes: of its slices, in order, and of the whole.
         calibration: of the model in use.
     """
-    from covidct.inference.series_verdict import series_prediction
+    from covidct.inference.judge import Judged, SeriesJudged
 
-    judged = [number for number, outcome in enumerate(outcomes) if outcome.prediction]
+    cases, axis = series.cases, _axis(series.cases)
+    of_slices = outcomes[: len(cases)]
+    judged = [one for one in of_slices if isinstance(one, Judged)]
     if not judged:
-        callout("No slice of this series was classified.", outcomes[0].error, tone="stop")
-        return _slider(len(cases), 0, _axis(cases))
-    predictions = [outcomes[number].prediction for number in judged]
-    verdict, position = series_prediction(predictions, calibration)
+        callout("No slice of this series was classified.", of_slices[0].reason, tone="stop")
+        return _slider(len(cases), 1, axis)
+    (whole,) = (one for one in outcomes if isinstance(one, SeriesJudged))
+    verdict = whole.prediction
     title, chart = st.columns([5, 8], gap="large")
     with title:
         st.html(
             f'<div class="cv-verdict cv-{verdict.decision.lower()}">'
             f'<p class="cv-decision">{verdict.decision}</p>'
-            f"<p>{series_sentence(verdict, judged[position] + 1)}</p></div>"
+            f"<p>{series_sentence(verdict, whole.number)}</p></div>"
         )
-        st.html(f'<p class="cv-hint">{_counts(outcomes)}</p>')
+        st.html(f'<p class="cv-hint">{_counts(judged, len(cases))}</p>')
         for note in series.notes:
             callout(note, tone="note")
-    axis = _axis(cases)
-    chart.altair_chart(_chart(judged, outcomes, calibration, axis), width="stretch")
-    _suspicious(judged, cases, outcomes)
-    return _slider(len(cases), judged[position], axis)
+    rest = [(one.case.number, one.reason) for one in of_slices if not isinstance(one, Judged)]
+    chart.altair_chart(_chart(judged, rest, calibration, axis), width="stretch")
+    _suspicious(judged)
+    return _slider(len(cases), whole.number, axis)
 
 
-def show_set_aside(set_aside: Sequence[SetAside]) -> None:
+def show_left_out(left_out: Sequence[tuple[Case, str]]) -> None:
     """What belongs to series and is no slice of one, and why; nothing where there is none."""
-    if not set_aside:
+    if not left_out:
         return
-    with st.expander(f"{words.count(len(set_aside), 'picture')} set aside", type="compact"):
+    with st.expander(f"{words.count(len(left_out), 'picture')} set aside", type="compact"):
         st.dataframe(
             {
-                "File": [left.place.file for left in set_aside],
-                "Reason": [left.reason for left in set_aside],
+                "File": [case.place.file for case, _ in left_out],
+                "Reason": [reason for _, reason in left_out],
             },
             hide_index=True,
         )
@@ -85,41 +83,41 @@ def _axis(cases: Sequence[Case]) -> str:
 
 
 def _slider(count: int, first: int, axis: str) -> int:
+    """The position of the slice that is chosen; at first that with this number."""
     if not 1 <= st.session_state.get("series_slice", 0) <= count:
-        st.session_state["series_slice"] = first + 1
+        st.session_state["series_slice"] = first
     return st.slider(axis, 1, count, key="series_slice") - 1
 
 
-def _counts(outcomes: Sequence[Outcome]) -> str:
-    judged = [outcome.prediction for outcome in outcomes if outcome.prediction]
-    words = [
-        f"{sum(prediction.decision == decision for prediction in judged)} {decision}"
-        for decision in _COLOURS
-    ]
-    words.append(f"{len(outcomes) - len(judged)} not classified")
-    return f"{len(outcomes)} slices: {', '.join(words)}."
+def _counts(judged: Sequence[Judged], slices: int) -> str:
+    decisions = Counter(one.prediction.decision for one in judged)
+    counts = [f"{decisions[decision]} {decision}" for decision in _COLOURS]
+    return f"{slices} slices: {', '.join(counts)}, {slices - len(judged)} not classified."
 
 
-def _suspicious(judged: Sequence[int], cases: Sequence[Case], outcomes: Sequence[Outcome]) -> None:
+def _suspicious(judged: Sequence[Judged]) -> None:
     """The slices of the highest probability, each to be opened by a press."""
-    ranked = sorted(judged, key=lambda number: -outcomes[number].prediction.probability)[:_MOST]
+    ranked = sorted(judged, key=lambda one: -one.prediction.probability)[:_MOST]
     st.html('<h3 class="cv-label">Most suspicious slices first</h3>')
     columns = st.columns(_MOST, gap="small")
-    for column, number in zip(columns, ranked, strict=False):
+    for column, one in zip(columns, ranked, strict=False):
         column.image(
-            cases[number].read().at_most(_THUMBNAIL).pixels, width="stretch", output_format="PNG"
+            one.case.read().at_most(_THUMBNAIL).pixels, width="stretch", output_format="PNG"
         )
         column.button(
-            f"Slice {number + 1}, {texts.percent(outcomes[number].prediction.probability)}",
-            key=f"suspicious {number}",
+            f"Slice {one.case.number}, {texts.percent(one.prediction.probability)}",
+            key=f"suspicious {one.case.number}",
             width="stretch",
             on_click=st.session_state.update,
-            args=({"series_slice": number + 1},),
+            args=({"series_slice": one.case.number},),
         )
 
 
 def _chart(
-    judged: Sequence[int], outcomes: Sequence[Outcome], calibration: Calibration, axis: str
+    judged: Sequence[Judged],
+    missing: Sequence[tuple[int, str]],
+    calibration: Calibration,
+    axis: str,
 ) -> alt.LayerChart:
     """The probability of each slice, the operating point, the abstain band and what is missing."""
     import altair as alt  # here, since the first page can do without and would wait a second
@@ -127,19 +125,16 @@ def _chart(
 
     rows = pd.DataFrame(
         {
-            "slice": [number + 1 for number in judged],
-            "probability": [outcomes[number].prediction.probability for number in judged],
-            "decision": [outcomes[number].prediction.decision for number in judged],
+            "slice": [one.case.number for one in judged],
+            "probability": [one.prediction.probability for one in judged],
+            "decision": [one.prediction.decision for one in judged],
         }
     )
-    rest = pd.DataFrame(
-        [(n + 1, o.error) for n, o in enumerate(outcomes) if not o.prediction],
-        columns=["slice", "reason"],
-    )
+    rest = pd.DataFrame(missing, columns=["slice", "reason"])
     x = alt.X(
         "slice:Q",
         title=axis,
-        scale=alt.Scale(domain=[0.5, len(outcomes) + 0.5], nice=False),
+        scale=alt.Scale(domain=[0.5, len(judged) + len(missing) + 0.5], nice=False),
         axis=alt.Axis(tickMinStep=1, format="d", grid=False),
     )
     y = alt.Y(
@@ -180,7 +175,7 @@ def _chart(
             ],
         )
     )
-    missing = (
+    not_judged = (
         alt.Chart(rest)
         .mark_tick(color=_QUIET, thickness=2)
         .encode(
@@ -192,4 +187,4 @@ def _chart(
             ],
         )
     )
-    return alt.layer(band, point, line, points, missing).properties(height=_HEIGHT)
+    return alt.layer(band, point, line, points, not_judged).properties(height=_HEIGHT)

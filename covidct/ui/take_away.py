@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import streamlit as st
 
-from covidct.reports.result import Result
 from covidct.ui import texts
 from covidct.ui.widgets import download
 
 if TYPE_CHECKING:
+    from covidct.inference.judge import Outcome, SeriesJudged
     from covidct.inference.store import ModelCard
     from covidct.reports.slice_page import SlicePage
     from covidct.ui.examine import View
@@ -26,7 +26,7 @@ KEEP = "keep_identifiers"
 
 
 def show(
-    results: Sequence[Result],
+    outcomes: Sequence[Outcome | SeriesJudged],
     card: ModelCard,
     page: SlicePage | None = None,
     view: View | None = None,
@@ -35,7 +35,7 @@ def show(
     """Offer the files.
 
     Args:
-        results: of all slices on the page.
+        outcomes: of all slices on the page, and of series.
         card: of the model that judged them.
         page: the slice on show; None where it could not be read.
         view: the same, with its file; given with ``page``.
@@ -44,24 +44,24 @@ def show(
     st.html('<h3 class="cv-label">Take away</h3>')
     row = st.container(horizontal=True, vertical_alignment="center", key="take_away")
     with row:
-        _offer("Results, CSV", "covidct-results.csv", "text/csv", lambda: _csv(results, card))
+        _offer("Results, CSV", "covidct-results.csv", "text/csv", lambda: _csv(outcomes, card))
         if page is None:
             return
         _offer(
             "Report, PDF",
             "covidct-slice.pdf",
             "application/pdf",
-            lambda: _pdf(page, card, results, notes),
+            lambda: _pdf(page, card, outcomes, notes),
         )
         _offer("Overlay, PNG", "covidct-overlay.png", "image/png", lambda: _png(page, card))
         is_dicom = page.ct_slice.source == "DICOM"
         kept = f"{KEEP} {view.case.content}"
-        source = view.case.file() if is_dicom and st.session_state.get(kept) else None
+        source = view.case.file.read() if is_dicom and st.session_state.get(kept) else None
         _offer(
             "Overlay, DICOM" if source is None else "Overlay with patient, DICOM",
             "covidct-overlay.dcm",
             "application/dicom",
-            lambda: _capture(page, card, source, view.frame),
+            lambda: _capture(page, card, source, view.case.place.frame),
         )
         if is_dicom:
             st.checkbox("With patient and study", key=kept, help=texts.IDENTIFIERS)
@@ -71,21 +71,28 @@ def _offer(title: str, name: str, mime: str, make: Callable[[], bytes]) -> None:
     download(title, name, mime, make, key=name)
 
 
-def _csv(results: Sequence[Result], card: ModelCard) -> bytes:
+def _csv(outcomes: Sequence[Outcome | SeriesJudged], card: ModelCard) -> bytes:
     from covidct.reports.table import results_csv
 
-    return results_csv(results, card).encode(errors="backslashreplace")
+    return results_csv(outcomes, card).encode(errors="backslashreplace")
 
 
 def _pdf(
-    page: SlicePage, card: ModelCard, results: Sequence[Result], notes: Sequence[str]
+    page: SlicePage,
+    card: ModelCard,
+    outcomes: Sequence[Outcome | SeriesJudged],
+    notes: Sequence[str],
 ) -> bytes:
+    from covidct.inference.judge import Judged, SeriesJudged
     from covidct.reports.pdf import PDFReport
 
     report = PDFReport(card, datetime.now())
-    if len(results) > 1 and len({result.case for result in results}) == 1:
-        of_slices = dict.fromkeys(note for result in results for note in result.notes)
-        report.add_series("The series", results, [*notes, *of_slices])
+    slices = [outcome for outcome in outcomes if not isinstance(outcome, SeriesJudged)]
+    numbered = [outcome.case for outcome in slices if outcome.case.number]
+    if len(numbered) > 1 and len({case.group for case in numbered}) == 1:
+        judged = (outcome for outcome in slices if isinstance(outcome, Judged))
+        of_slices = dict.fromkeys(note for outcome in judged for note in outcome.notes)
+        report.add_series("The series", outcomes, [*notes, *of_slices])
     report.add_slice(page)
     return report.finish()
 

@@ -45,6 +45,7 @@ IDENTIFIERS = (
     "archive files it with them. Without it the overlay holds neither."
 )
 NO_MEANING = "The network gives every picture a verdict; on this one it means nothing."
+CANCELLED = "Not looked at: this was cancelled."
 LOOK_ANYWAY = "Look at the result all the same"
 SIGN_IN = "Sign in to covidct"
 CLOSED = "These pages are closed."

@@ -1,49 +1,20 @@
-"""From what somebody dropped to the slices in it, those of a series in the order of the body."""
+"""From what somebody dropped to files and series whose contents can be told apart."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Iterable
+from dataclasses import replace
 from hashlib import sha256
-from typing import NoReturn
+from typing import TYPE_CHECKING
 
 from starlette.formparsers import MultiPartParser
 
-from covidct.errors import ArchiveError, UnreadableSlice
-from covidct.imaging import read_hounsfield, read_slice
-from covidct.imaging.series import Series, SetAside, gather
-from covidct.imaging.sources import File, uploaded
-from covidct.ui.examine import Case
+from covidct.errors import UnreadableSlice
 
-
-@dataclass(frozen=True, slots=True)
-class SeriesOnPage:
-    """Several slices of one scan among the cases.
-
-    Attributes:
-        cases: positions of its slices among all cases.
-        notes: on its order and completeness.
-    """
-
-    cases: range
-    notes: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Dropped:
-    """What somebody dropped.
-
-    Attributes:
-        cases: the slices, and files that turned out to be none.
-        series: those of them that form series.
-        set_aside: what belongs to series and is no slice of one.
-    """
-
-    cases: tuple[Case, ...] = ()
-    series: tuple[SeriesOnPage, ...] = ()
-    set_aside: tuple[SetAside, ...] = ()
+if TYPE_CHECKING:
+    from covidct.imaging.sources import File
+    from covidct.inference.cases import Case, CaseGroup
 
 
 def keep_in_memory() -> None:
@@ -55,61 +26,29 @@ def keep_in_memory() -> None:
     MultiPartParser.spool_max_size = sys.maxsize
 
 
-def sort_uploads(uploads: Iterable[tuple[str, bytes]]) -> Dropped:
-    """Unpack ZIPs, group DICOM files into series, keep the order in which they came otherwise.
+def sort_uploads(uploads: Iterable[tuple[str, bytes]]) -> list[CaseGroup]:
+    """Unpack ZIPs, put DICOM files into series, keep the order in which they came otherwise.
 
     Args:
         uploads: names and contents.
     """
-    files, cases, series, set_aside = [], [], [], []
-    for name, data in uploads:
-        try:
-            files += uploaded(name, data)
-        except ArchiveError as error:
-            cases.append(Case(name, _digest(data), partial(_refuse, str(error))))
-    for group in gather(files):
-        if isinstance(group, File):
-            cases.append(_single(group))
-            continue
-        first = len(cases)
-        cases += _of_series(group)
-        set_aside += group.set_aside
-        if len(group) > 1:
-            series.append(SeriesOnPage(range(first, len(cases)), group.notes))
-    return Dropped(tuple(cases), tuple(series), tuple(set_aside))
+    from covidct.inference.cases import groups_in
+
+    groups = groups_in(uploads)
+    files = dict.fromkeys(case.file for group in groups for case in group.cases)
+    digests = {file: _digest(file) for file in files if file}
+
+    def identified(case: Case) -> Case:
+        digest = digests.get(case.file) or case.name
+        return replace(case, content=f"{digest} {case.place.frame}")
+
+    return [replace(group, cases=tuple(map(identified, group.cases))) for group in groups]
 
 
-def _single(file: File) -> Case:
-    """The bytes of a file in a ZIP are not held, or a session could hold all that unpacks."""
+def _digest(file: File) -> str:
+    """Empty if it cannot be read. The bytes of a file in a ZIP are not held, or a session could
+    hold all that unpacks."""
     try:
-        content = _digest(file.read())
-    except UnreadableSlice as error:
-        return Case(file.name, file.name, partial(_refuse, str(error)))
-    return Case(
-        file.name,
-        content,
-        lambda: read_slice(file.read()),
-        lambda: read_hounsfield(file.read()),
-        file.read,
-    )
-
-
-def _of_series(series: Series) -> Iterator[Case]:
-    contents = {file: _digest(file.read()) for file in dict.fromkeys(series.files)}
-    for index, (place, file) in enumerate(zip(series.places, series.files, strict=True)):
-        yield Case(
-            place.file if place.frame is None else f"{place.file}, frame {place.frame}",
-            f"{contents[file]} {place.frame}",
-            partial(series.read, index),
-            partial(series.read_hounsfield, index),
-            file.read,
-            place,
-        )
-
-
-def _refuse(reason: str) -> NoReturn:
-    raise UnreadableSlice(reason)
-
-
-def _digest(data: bytes) -> str:
-    return sha256(data).hexdigest()
+        return sha256(file.read()).hexdigest()
+    except UnreadableSlice:
+        return ""

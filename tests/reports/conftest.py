@@ -1,16 +1,20 @@
 """A card, verdicts and heat maps to report on, without a network."""
 
 from datetime import datetime
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from covidct.errors import UnreadableSlice
 from covidct.imaging.phantom import phantom_slice
+from covidct.imaging.series import Place
 from covidct.inference.calibration import Calibration
+from covidct.inference.cases import Case, CaseGroup
 from covidct.inference.classifier import Prediction
 from covidct.inference.heatmap import HeatMap
+from covidct.inference.judge import Judged, Refused, conclude
 from covidct.inference.store import ModelCard
-from covidct.reports.result import Result
 from covidct.reports.slice_page import SlicePage
 
 FIGURES = {"n": 118, "patients": 56, "expected_calibration_error": 0.0848}
@@ -60,11 +64,21 @@ def page(predict):
 
 
 @pytest.fixture(scope="session")
-def series(predict):
-    """Thirty results of a series, one refused and one set aside."""
-    results = [
-        Result(2, number, "Secret^Patient.dcm", None, 2.5 * number, predict(number / 31), 0.7)
+def case():
+    def at(number, position=None, file="Secret^Patient.dcm", group=2):
+        return Case(Place(file, None, position), None, group, number)
+
+    return at
+
+
+@pytest.fixture(scope="session")
+def series(predict, case, card):
+    """Thirty slices of a series, one of them refused, a scout set aside, and the verdict."""
+    found = [
+        Judged(case(number, 2.5 * number), predict(number / 31), 0.7, (), "DICOM", (64, 64))
         for number in range(1, 31)
     ]
-    results[9] = Result(2, 10, "Secret^Patient.dcm", error="The file is damaged.")
-    return [*results, Result(2, None, "Secret^Patient.dcm", set_aside="A scout.")]
+    found[9] = Refused(case(10), UnreadableSlice("The file is damaged."))
+    cases = tuple(one.case for one in found)
+    group = CaseGroup(2, "a series", cases, ((case(None), "A scout."),))
+    return list(conclude(group, found, SimpleNamespace(card=card)))

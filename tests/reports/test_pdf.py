@@ -8,6 +8,7 @@ from pypdf import PdfReader
 
 from covidct.imaging.ct_slice import CTSlice
 from covidct.inference.heatmap import overlay
+from covidct.inference.judge import Judged
 from covidct.reports.pdf import TABLE_ROWS, PDFReport, most_suspicious
 from covidct.reports.words import OUTSIDE_LUNGS
 
@@ -86,13 +87,13 @@ def test_a_series_has_its_figures_and_its_most_suspicious_slices(write, series, 
     assert "The series, by the slices around" in text
     assert notes[0] in text
     assert card.sha256 in text
-    for result in most_suspicious(series):
-        assert f"{result.position_mm:.1f} mm" in text
+    for judged in most_suspicious(series):
+        assert f"{judged.case.place.position_mm:.1f} mm" in text
 
 
 def test_the_most_suspicious_come_first_and_only_if_judged(series):
-    assert [result.number for result in most_suspicious(series)] == [30, 29, 28, 27, 26]
-    assert not most_suspicious(series[-1:])
+    assert [judged.case.number for judged in most_suspicious(series)] == [30, 29, 28, 27, 26]
+    assert not most_suspicious([one for one in series if not isinstance(one, Judged)])
 
 
 def test_neither_text_nor_metadata_tell_of_files_or_users(write, page, series):

@@ -8,11 +8,9 @@ from covidct.evaluation.bench.server import Visitor, free_port, serve
 from covidct.evaluation.bench.settings import Settings
 from covidct.evaluation.bench.timing import seconds
 from covidct.imaging import read_slice
-from covidct.imaging.gate import check_lung_slice
-from covidct.imaging.series import gather
-from covidct.imaging.sources import files_at
+from covidct.inference.cases import groups_at
 from covidct.inference.classifier import Classifier
-from covidct.inference.pipeline import judge_many, reads_of
+from covidct.inference.judge import Judged, judge_slices
 
 _ROUNDS = 5  # the folder is walked in parts, each beside as many bare forward passes
 _DROPS = 3
@@ -20,12 +18,8 @@ _DROPS = 3
 
 def walk_folder(classifier: Classifier, folder: Path) -> int:
     """Judge all slices of a folder; how many there are."""
-    reads = [
-        lambda read=read: check_lung_slice(read())
-        for group in gather(files_at(folder))
-        for read in reads_of(group)
-    ]
-    return sum(judged.prediction is not None for judged in judge_many(classifier, reads))
+    cases = [case for group in groups_at([folder]) for case in group.cases]
+    return sum(isinstance(outcome, Judged) for outcome in judge_slices(classifier, cases))
 
 
 def measure_folder(settings: Settings) -> dict[str, object]:

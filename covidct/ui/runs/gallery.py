@@ -14,8 +14,9 @@ from covidct.errors import CovidCTError
 from covidct.evaluation.review import Reviewed, path_of
 from covidct.imaging.preprocess import chest_grid
 from covidct.imaging.readers import read_slice
+from covidct.imaging.series import Place
+from covidct.inference.cases import Case
 from covidct.ui import close_up, examine, frame, network
-from covidct.ui.examine import Case
 from covidct.ui.runs import preview, words
 from covidct.ui.texts import literal, percent
 from covidct.ui.widgets import callout, picture
@@ -93,9 +94,7 @@ def open_slice(reviewed: Reviewed, data: Path, model: Path) -> None:
     try:
         with st.spinner("Opening the model…"):
             classifier = network.open_classifier(model)
-            view = examine.look(
-                Case(reviewed.file, str(path), partial(read_slice, path)), classifier
-            )
+            view = examine.look(Case(Place(reviewed.file), partial(read_slice, path)), classifier)
     except (CovidCTError, OSError) as error:
         message = str(error) if isinstance(error, CovidCTError) else "The file cannot be read."
         callout("This slice cannot be shown.", message, tone="stop")

@@ -1,0 +1,155 @@
+"""Cases: the slices in files, folders, ZIPs and uploads, before they are judged."""
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import NoReturn
+
+import numpy as np
+
+from covidct.errors import ArchiveError, UnreadableSlice
+from covidct.imaging.ct_slice import CTSlice
+from covidct.imaging.readers import read_hounsfield, read_slice
+from covidct.imaging.series import LeftOut, Place, Series, gather
+from covidct.imaging.sources import File, files_at, uploaded
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Case:
+    """A slice, wherever it comes from, that can be judged.
+
+    Attributes:
+        place: the name of its file, its frame and its position.
+        read: gives the slice, or raises UnreadableSlice.
+        group: the number of the file or series that it is of, from 1.
+        number: its own number in that group, from 1; None of what is known not to be a slice.
+        read_hounsfield: gives its Hounsfield units int16 (H, W), or None where it has none.
+        file: holds its bytes; None where there is no file.
+        content: identifies what it shows, whatever it is called; empty where nobody needs that.
+    """
+
+    place: Place
+    read: Callable[[], CTSlice]
+    group: int = 1
+    number: int | None = 1
+    read_hounsfield: Callable[[], np.ndarray | None] = lambda: None
+    file: File | None = None
+    content: str = ""
+
+    @property
+    def name(self) -> str:
+        """What the user calls it; shown literally and nowhere kept."""
+        frame = self.place.frame
+        return self.place.file if frame is None else f"{self.place.file}, frame {frame}"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CaseGroup:
+    """The slices of one file or one series.
+
+    Attributes:
+        number: its number among the groups that are judged together, from 1.
+        name: what it is called: its file, or the folder of a series and the series number.
+        cases: its slices; those of a series in the order of the body.
+        left_out: pictures that belong to the series and are no slices of it, each with the reason.
+        notes: plain sentences about order and completeness of the series.
+    """
+
+    number: int
+    name: str
+    cases: tuple[Case, ...]
+    left_out: tuple[tuple[Case, str], ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def is_series(self) -> bool:
+        """Whether it has several slices, so that a verdict on all of them together makes sense."""
+        return len(self.cases) > 1
+
+
+def groups_at(paths: Iterable[Path]) -> Iterator[CaseGroup]:
+    """What is at each path: a file, a folder that is walked, or a ZIP.
+
+    A ZIP that cannot be unpacked is a case of its own, which says why when it is read.
+    """
+    number = 1
+    for path in paths:
+        for group in _groups([(str(path), partial(files_at, path))], number):
+            yield group
+            number = group.number + 1
+
+
+def groups_in(uploads: Iterable[tuple[str, bytes]]) -> list[CaseGroup]:
+    """What is in uploads of these names and contents, slices of one series put together."""
+    return _groups([(name, partial(uploaded, name, data)) for name, data in uploads])
+
+
+def _groups(
+    sources: Iterable[tuple[str, Callable[[], list[File]]]], first: int = 1
+) -> list[CaseGroup]:
+    """Unpack sources, put the DICOM files in them into series, and number what is found."""
+    files: list[File] = []
+    refused: list[tuple[str, str]] = []
+    for name, unpack in sources:
+        try:
+            files += unpack()
+        except ArchiveError as error:
+            refused.append((name, str(error)))
+    groups = [
+        CaseGroup(number, name, (_unread(Place(name), number, None, reason),))
+        for number, (name, reason) in enumerate(refused, first)
+    ]
+    for number, found in enumerate(gather(files), first + len(groups)):
+        groups.append(_single(found, number) if isinstance(found, File) else _series(found, number))
+    return groups
+
+
+def _single(file: File, number: int) -> CaseGroup:
+    case = Case(
+        Place(file.name),
+        lambda: read_slice(file.read()),
+        number,
+        read_hounsfield=lambda: read_hounsfield(file.read()),
+        file=file,
+    )
+    return CaseGroup(number, file.name, (case,))
+
+
+def _series(series: Series, number: int) -> CaseGroup:
+    cases = tuple(
+        Case(
+            place,
+            partial(series.read, index),
+            number,
+            index + 1,
+            partial(series.read_hounsfield, index),
+            file,
+        )
+        for index, (place, file) in enumerate(zip(series.places, series.files, strict=True))
+    )
+    left_out = tuple(map(partial(_left_out, number), series.set_aside))
+    return CaseGroup(number, _series_name(series), cases, left_out, series.notes)
+
+
+def _series_name(series: Series) -> str:
+    """The file or the folder that its files share, and the number by which scanners name it."""
+    names = {place.file for place in series.places} or {
+        left.place.file for left in series.set_aside
+    }
+    shared = names.pop() if len(names) == 1 else os.path.commonpath(names)
+    numbered = "" if series.number is None else f"series {series.number}"
+    return ", ".join(filter(None, (shared, numbered)))
+
+
+def _left_out(group: int, left: LeftOut) -> tuple[Case, str]:
+    return _unread(left.place, group, None, left.reason), left.reason
+
+
+def _unread(place: Place, group: int, number: int | None, reason: str) -> Case:
+    return Case(place, partial(_refuse, reason), group, number)
+
+
+def _refuse(reason: str) -> NoReturn:
+    raise UnreadableSlice(reason)

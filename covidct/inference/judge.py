@@ -1,0 +1,261 @@
+"""The one way to judge slices, for pages, command line, reports and evaluation alike.
+
+The next slices are read and prepared while the network judges some.
+"""
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, replace
+from itertools import chain, islice, tee
+from typing import NamedTuple, TypeVar
+
+from covidct.errors import NotALungSlice, UnreadableSlice
+from covidct.imaging.ct_slice import CTSlice
+from covidct.imaging.extent import BEYOND_LUNGS, tell_ends
+from covidct.imaging.gate import check_lung_slice
+from covidct.imaging.preprocess import Chest
+from covidct.inference.cases import Case, CaseGroup
+from covidct.inference.classifier import AT_A_TIME, Classifier, Evidence, Prediction
+from covidct.inference.heatmap import lung_share
+from covidct.inference.series_verdict import series_prediction
+from covidct.runtime.fair_queue import Waiting
+
+BATCH = 4  # slices whose passes keep the interpreters busy
+_AHEAD = 4  # batches that are read before the network asks for them
+_SAY_EVERY = 0.5  # seconds
+
+Item, Result = TypeVar("Item"), TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Judged:
+    """A slice with a verdict.
+
+    Attributes:
+        case: the slice.
+        prediction: the verdict.
+        lung_share: part of the default heat map inside the lungs, as :attr:`HeatMap.lung_share`.
+        notes: the reader's remarks.
+        source: the format, such as "PNG".
+        shape: rows and columns.
+        seen: the slice itself and what the verdict rests on; None once :meth:`summary` dropped it.
+    """
+
+    case: Case
+    prediction: Prediction
+    lung_share: float | None
+    notes: tuple[str, ...]
+    source: str
+    shape: tuple[int, int]
+    seen: tuple[CTSlice, Evidence] | None = None
+
+    def summary(self) -> "Judged":
+        """The same without pixels, small enough to be kept for thousands."""
+        return replace(self, seen=None)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Refused:
+    """A slice without a verdict.
+
+    Attributes:
+        case: the slice.
+        error: why; a NotALungSlice if it can be looked at all the same.
+    """
+
+    case: Case
+    error: UnreadableSlice
+
+    @property
+    def reason(self) -> str:
+        """Why, in a sentence."""
+        return str(self.error)
+
+    @property
+    def is_readable(self) -> bool:
+        """Whether it is a picture, if not one of lungs."""
+        return isinstance(self.error, NotALungSlice)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SetAside:
+    """What belongs to a series and needs no verdict: a scout, a duplicate, a slice of the neck.
+
+    Attributes:
+        case: the slice; without a number where it was never one of the series.
+        reason: why it is left out, in a sentence or two.
+    """
+
+    case: Case
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SeriesJudged:
+    """The verdict on a whole series, by :data:`covidct.inference.series_verdict.RULE`.
+
+    Attributes:
+        group: the series.
+        prediction: the verdict.
+        slices: how many of its slices were judged.
+        number: of the slice that the verdict rests on, from 1.
+    """
+
+    group: CaseGroup
+    prediction: Prediction
+    slices: int
+    number: int
+
+
+Outcome = Judged | Refused | SetAside
+Admit = Callable[[CTSlice], CTSlice]
+
+
+class _Prepared(NamedTuple):
+    """A slice that was read, its chest found."""
+
+    case: Case
+    ct_slice: CTSlice
+    chest: Chest
+
+
+def judge(
+    classifier: Classifier, groups: Iterable[CaseGroup], admit: Admit = check_lung_slice
+) -> Iterator[tuple[CaseGroup, Iterator[Outcome | SeriesJudged]]]:
+    """Judge files and series.
+
+    Args:
+        classifier: the network.
+        groups: what to judge.
+        admit: passes a slice on, or refuses it by raising NotALungSlice.
+
+    Yields:
+        Each group with its outcomes: those of its slices in order, then what was left out, then the
+        verdict on a series. They are to be taken before those of the next group.
+    """
+    to_read, to_conclude = tee(groups)
+    cases = chain.from_iterable(group.cases for group in to_read)
+    found = judge_slices(classifier, cases, admit)
+    for group in to_conclude:
+        yield group, conclude(group, islice(found, len(group.cases)), classifier)
+
+
+def conclude(
+    group: CaseGroup, found: Iterable[Judged | Refused], classifier: Classifier
+) -> Iterator[Outcome | SeriesJudged]:
+    """What the verdicts on the slices of a group come to, each passed on as soon as it is known.
+
+    Slices that were refused above or below all lungs of a series are set aside.
+    """
+    judged: list[tuple[int | None, Prediction]] = []
+    for outcome in tell_ends(found, lambda one: isinstance(one, Judged), _beyond_lungs):
+        if isinstance(outcome, Judged):
+            judged.append((outcome.case.number, outcome.prediction))
+        yield outcome
+    yield from (SetAside(case, reason) for case, reason in group.left_out)
+    if group.is_series and judged:
+        predictions = [prediction for _, prediction in judged]
+        prediction, position = series_prediction(predictions, classifier.card.calibration)
+        yield SeriesJudged(group, prediction, len(judged), judged[position][0])
+
+
+def judge_slices(
+    classifier: Classifier,
+    cases: Iterable[Case],
+    admit: Admit = check_lung_slice,
+    waiting: Waiting | None = None,
+) -> Iterator[Judged | Refused]:
+    """Judge slices in their order; not more than a few are held at a time.
+
+    Args:
+        classifier: the network.
+        cases: read in threads, several at once.
+        admit: passes a slice on, or refuses it by raising NotALungSlice.
+        waiting: told how many slices of others are ahead, while there are any; called in the
+            thread that iterates.
+    """
+    ahead = _Ahead(waiting)
+
+    def prepare(case: Case) -> _Prepared | Refused:
+        try:
+            ct_slice = admit(case.read())
+        except UnreadableSlice as error:
+            return Refused(case, error)
+        return _Prepared(case, ct_slice, classifier.find_chest(ct_slice))
+
+    def judge(batch: Sequence[_Prepared | Refused]) -> list[Judged | Refused]:
+        chests = [one.chest for one in batch if isinstance(one, _Prepared)]
+        looks = iter(classifier.look_at_chests(chests, ahead.note))
+        return [
+            _judged(classifier, one, next(looks)) if isinstance(one, _Prepared) else one
+            for one in batch
+        ]
+
+    prepared = _in_threads(prepare, cases, os.cpu_count() or 1, _AHEAD * BATCH, ahead)
+    for judged in _in_threads(judge, _batches(prepared), AT_A_TIME, AT_A_TIME + 1, ahead):
+        yield from judged
+
+
+def _judged(classifier: Classifier, one: _Prepared, evidence: Evidence) -> Judged:
+    return Judged(
+        one.case,
+        evidence.prediction,
+        lung_share(classifier, evidence),
+        one.ct_slice.notes,
+        one.ct_slice.source,
+        one.ct_slice.shape,
+        (one.ct_slice, evidence),
+    )
+
+
+def _beyond_lungs(outcome: Judged | Refused) -> Outcome:
+    if isinstance(outcome, Refused) and outcome.is_readable:
+        return SetAside(outcome.case, f"{BEYOND_LUNGS} {outcome.reason}")
+    return outcome
+
+
+def _batches(items: Iterator[Item]) -> Iterator[list[Item]]:
+    while batch := list(islice(items, BATCH)):
+        yield batch
+
+
+class _Ahead:
+    """Passes on, from threads that wait to the one that may tell, how many slices are ahead."""
+
+    def __init__(self, waiting: Waiting | None) -> None:
+        self._waiting, self._last = waiting, 0
+
+    def note(self, slices: int) -> None:
+        """Keep it, in the thread that waits."""
+        self._last = slices
+
+    def result(self, future: Future[Result]) -> Result:
+        """Wait for a result, and tell how many are ahead meanwhile."""
+        while not wait([future], _SAY_EVERY).done:
+            if self._waiting and self._last:
+                self._waiting(self._last)
+                self._last = 0
+        return future.result()
+
+
+def _in_threads(
+    work: Callable[[Item], Result],
+    items: Iterable[Item],
+    threads: int,
+    most: int,
+    ahead: _Ahead,
+) -> Iterator[Result]:
+    """Like ``map``, in threads, so many items before they are asked for."""
+    started: deque[Future[Result]] = deque()
+    pool = ThreadPoolExecutor(threads)
+    try:
+        for item in items:
+            started.append(pool.submit(work, item))
+            if len(started) == most:
+                yield ahead.result(started.popleft())
+        while started:
+            yield ahead.result(started.popleft())
+    finally:
+        pool.shutdown(cancel_futures=True)
