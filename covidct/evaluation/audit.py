@@ -83,7 +83,7 @@ def audit(
     Args:
         classifier: the model.
         data: a data set folder.
-        split: "train", "val", "test" or "all".
+        split: as :meth:`covidct.data.index.Index.subset` names it.
         out: folder for the file, made if needed.
         progress: wraps the iteration, to show how far it is.
 

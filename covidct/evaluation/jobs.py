@@ -48,7 +48,7 @@ class Request:
     Attributes:
         model: a model folder.
         data: a data set folder.
-        split: "train", "val", "test" or "all".
+        split: as :meth:`covidct.data.index.Index.subset` names it.
     """
 
     model: Path
@@ -62,7 +62,7 @@ def start(model: Path, data: Path, split: str) -> Path:
     Args:
         model: a model folder.
         data: a data set folder.
-        split: "train", "val", "test" or "all".
+        split: as :meth:`covidct.data.index.Index.subset` names it.
 
     Returns:
         The folder that will hold the results.

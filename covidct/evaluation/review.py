@@ -10,6 +10,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from covidct.data.index import CLASS_FOLDERS, images_folder
@@ -118,8 +119,11 @@ class Review:
         return roc_points([s.is_covid for s in self.slices], [s.probability for s in self.slices])
 
     def at_operating_point(self) -> tuple[float, float]:
-        """(1 - specificity, sensitivity) of the verdicts as they were given."""
-        return 1 - self.figures["specificity"], self.figures["sensitivity"]
+        """(1 - specificity, sensitivity) of the verdicts at the operating point."""
+        called = {covid: [] for covid in (False, True)}
+        for one in self.slices:
+            called[one.is_covid].append(one.is_positive)
+        return fmean(called[False]), fmean(called[True])
 
 
 def is_judged(run: Path) -> bool:

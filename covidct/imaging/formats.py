@@ -35,7 +35,7 @@ _OTHERS = {
     "an SVG drawing": re.compile(rb"\s*(?:<\?xml.{0,900})?(?:<!--.{0,900})?<svg", re.DOTALL),
     "a web page": re.compile(rb"\s*<(?:!doctype\s+html|html)", re.IGNORECASE),
 }
-READABLE = "PNG, JPEG, TIFF, BMP or single-frame DICOM"
+READABLE = "PNG, JPEG, TIFF, BMP or DICOM"
 
 
 def sniff(data: bytes) -> str:

@@ -161,7 +161,8 @@ class Classifier:
         """Open a model after checking its hash.
 
         Args:
-            name: a shipped model, or the path of a model folder; None is the shipped default.
+            name: of a shipped or promoted model or a run, or the path of a model folder; None is
+                the model in use: the one promoted last, else the shipped default.
 
         Raises:
             ModelError: there is none, or it cannot be read.
@@ -230,12 +231,14 @@ class Classifier:
         return logits, activations
 
 
-_default: Classifier | None = None
-_default_lock = threading.Lock()
+_loaded: Classifier | None = None  # by classify_image
+_loading = threading.Lock()
 
 
 def classify_image(path: str | PathLike, *, despite_gate: bool = False) -> str:
-    """ "Positive" or "Negative" for one image file, by the shipped model, loaded at the first call.
+    """ "Positive" or "Negative" for one image file, by the model in use.
+
+    The model is loaded at the first call, and again after another one was promoted.
 
     Args:
         path: the file.
@@ -244,12 +247,15 @@ def classify_image(path: str | PathLike, *, despite_gate: bool = False) -> str:
     Raises:
         UnreadableSlice: the file is not a CT slice that can be read.
         NotALungSlice: it can be read, but does not show lungs in axial section.
-        ModelError: the shipped model is missing or damaged.
+        ModelError: the model in use is missing or damaged.
     """
-    global _default
+    global _loaded
     ct_slice = read_slice(path)
     if not despite_gate:
         check_lung_slice(ct_slice)
-    with _default_lock:
-        _default = _default or Classifier.load()
-    return _default.classify(ct_slice).label
+    folder = store.find_model()
+    with _loading:
+        if _loaded is None or _loaded.card != store.read_card(folder):
+            _loaded = Classifier.open(folder)
+        classifier = _loaded
+    return classifier.classify(ct_slice).label

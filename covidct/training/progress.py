@@ -92,12 +92,26 @@ def last_word(folder: Path) -> RunStatus:
     asked_to_stop = (folder / STOP_FILE).exists()  # before the status: it outlasts the last word
     try:
         values = json.loads((folder / STATUS_FILE).read_text(encoding="utf-8"))
-        status = RunStatus(**{field.name: values[field.name] for field in fields(RunStatus)})
+        status = _status_of(values)
     except OSError:
         return RunStatus("failed", message="This run was never started.")
     except MALFORMED:
         return RunStatus("failed", message="The status of this run cannot be read.")
     return replace(status, state="stopping") if status.is_live and asked_to_stop else status
+
+
+def _status_of(values: dict[str, Any]) -> RunStatus:
+    """Anything of the wrong kind raises what malformed JSON does."""
+    told = {field.name: values[field.name] for field in fields(RunStatus)}
+    for name in ("epoch", "epochs", "batch", "batches"):
+        told[name] = int(told[name])
+    for name, kind in (("seconds_left", float), ("memory_mb", float), ("pid", int)):
+        told[name] = None if told[name] is None else kind(told[name])
+    if told["state"] not in STATES or not isinstance(told["message"], str):
+        raise ValueError("no status")
+    if datetime.fromisoformat(told["updated"]).tzinfo is None:
+        raise ValueError("a time of no time zone")
+    return RunStatus(**told)
 
 
 def was_killed(status: RunStatus) -> bool:
@@ -249,7 +263,8 @@ def _process_is_there(status: RunStatus) -> bool:
     if status.pid is None:  # it is just being started
         age = datetime.now(UTC) - datetime.fromisoformat(status.updated)
         return abs(age.total_seconds()) < _QUEUED_FOR  # the clock may have been set back
-    return process_identity(status.pid) == status.process_started
+    identity = process_identity(status.pid)
+    return identity is not None and identity == status.process_started
 
 
 def _what_was_kept(folder: Path) -> str:

@@ -1,5 +1,6 @@
 """The folder of a training run: what it was asked for, and what it has come to."""
 
+import contextlib
 import csv
 import json
 import re
@@ -74,7 +75,7 @@ def read_run_folder(run: Path) -> RunRequest:
     data, exclude = Path(settings.pop("data")), settings.pop("exclude")
     try:
         return RunRequest(data, TrainConfig.from_flat_dict(settings), tuple(exclude))
-    except TypeError as error:
+    except MALFORMED as error:
         raise ConfigError(f"The settings of the run in {run} cannot be read.") from error
 
 
@@ -101,14 +102,19 @@ def append_metrics(run: Path, row: Mapping[str, float]) -> None:
 def read_metrics(run: Path) -> list[dict[str, float]]:
     """The rows of ``metrics.csv``, one an epoch; empty before the first epoch has ended.
 
-    A last row that is only half written is left out.
+    Rows that are half written or damaged are left out.
     """
     path = run / METRICS_FILE
     if not path.exists():
         return []
-    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
-    whole = [line for line in lines if line.endswith("\n")]
-    return [{name: float(value) for name, value in row.items()} for row in csv.DictReader(whole)]
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True)
+    table = csv.DictReader(line for line in lines if line.endswith("\n"))
+    rows = []
+    for row in table:
+        with contextlib.suppress(*MALFORMED):
+            figures = {name: float(value) for name, value in row.items()}
+            rows.append({**figures, MONITORED: figures[MONITORED]})
+    return rows
 
 
 def epoch_folder(run: Path, epochs: int) -> Path:

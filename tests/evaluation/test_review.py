@@ -76,6 +76,7 @@ def test_another_operating_point_moves_slices_between_the_cells(run):
     assert review.at(0.4) is review
     strict = review.at(0.92)
     assert names(strict.cell(covid=False, positive=True)) == ["d.png"]
+    assert strict.at_operating_point() == pytest.approx((1 / 3, 0))
     assert names(strict.mistakes()) == ["c.png", "b.png", "d.png", "a.png"]
     assert len(strict.slices) == len(review.slices)
 

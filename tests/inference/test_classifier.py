@@ -1,4 +1,6 @@
+import shutil
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -7,7 +9,9 @@ import pytest
 from covidct import NotALungSlice, Prediction, UnreadableSlice, classify_image, read_slice
 from covidct.errors import ModelError
 from covidct.imaging.phantom import phantom_slice
+from covidct.inference.calibration import Calibration
 from covidct.inference.classifier import Classifier
+from covidct.inference.store import promote, read_card
 
 
 @pytest.fixture(scope="module")
@@ -62,6 +66,20 @@ def test_classify_image_says_positive_or_negative(tmp_path):
     cv2.imwrite(str(path), phantom_slice(1, 4, 200).ct_slice.pixels)
     assert classify_image(path) in ("Positive", "Negative")
     assert classify_image(str(path)) == classify_image(path)
+
+
+def test_classify_image_goes_by_the_model_in_use_from_its_promotion_on(
+    own_home, model_folder, tmp_path
+):
+    path = tmp_path / "a.png"
+    cv2.imwrite(str(path), phantom_slice(1, 3, 200).ct_slice.pixels)
+    for name, point, label in (("low", 0.0, "Positive"), ("high", 1.0, "Negative")):
+        folder = shutil.copytree(model_folder, tmp_path / name)
+        card = read_card(folder)
+        calibration = Calibration(1.0, point, (0.0, 0.0))
+        replace(card, name=name, calibration=calibration).write(folder)
+        promote(folder)
+        assert classify_image(path) == label
 
 
 def test_classify_image_refuses_what_is_no_slice(tmp_path):

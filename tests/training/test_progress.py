@@ -24,6 +24,8 @@ from covidct.training.progress import (
 )
 from covidct.training.run_folder import epoch_folder, start_run_folder
 
+PIPED = {"stdout": subprocess.PIPE, "check": True}
+
 
 @pytest.fixture
 def folder(tmp_path):
@@ -41,6 +43,14 @@ def test_a_status_survives_being_written(folder, own_status):
     read = read_status(folder)
     assert replace(read, updated="") == own_status
     assert read.is_live
+
+
+@pytest.mark.parametrize("started", [None, "7@another boot"])
+def test_a_process_of_which_no_start_is_known_is_not_taken_for_live(folder, own_status, started):
+    ended = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], **PIPED)
+    for pid in (int(ended.stdout), os.getpid()):
+        write_status(folder, replace(own_status, pid=pid, process_started=started))
+        assert read_status(folder).state == "failed"
 
 
 def test_a_run_whose_process_is_gone_reads_as_failed(folder):

@@ -316,3 +316,29 @@ def test_a_view_without_runs_says_so(page):
     for view in ("Runs", "Compare", "Model in use"):
         show(page, view)
         assert "cv-hint" in html(page)
+
+
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        ("status.json", '{"state": ["running"]}'),
+        ("status.json", "{status}"),
+        ("metrics.csv", "epoch,auc\n0,0.5\n1"),
+        ("metrics.csv", "epoch,val_auc\n0,high\n"),
+        ("config.json", "[]"),
+        ("config.json", '{"data": "x", "epochs": "many"}'),
+    ],
+)
+@pytest.mark.parametrize("damage", [{}, {"state": []}, {"epochs": None}, {"updated": "2026-01-01"}])
+def test_a_damaged_run_blocks_no_view(page, two_runs, file, text, damage):
+    status = json.loads((two_runs[1] / "status.json").read_text())
+    (two_runs[0] / "status.json").write_text(json.dumps(status | {"state": "running"} | damage))
+    (two_runs[0] / file).write_text(text)
+    for view in ("New run", "Runs", "Compare", "Model in use"):
+        assert "This cannot be shown" not in html(show(page, view)), view
+    show(page, "Runs")
+    for run in ("first", "second"):
+        page.session_state["run"] = run
+        page.run()
+        assert not page.exception
+        assert "This cannot be shown" not in html(page), run

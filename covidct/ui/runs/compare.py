@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import streamlit as st
 
+from covidct.errors import ConfigError
 from covidct.training import jobs
 from covidct.training.progress import read_status
 from covidct.training.run_folder import MONITORED, kept_epoch, read_metrics, read_settings
@@ -52,7 +54,7 @@ def show() -> None:
 def _table(
     runs: dict[str, Path], rows: dict[str, list[dict[str, float]]], kept: dict[str, int]
 ) -> None:
-    settings = {name: read_settings(run) for name, run in runs.items()}
+    settings = {name: _settings(run) for name, run in runs.items()}
     lines = [("State", {n: words.STATES[read_status(r).state] for n, r in runs.items()})]
     lines.append(("Epochs run", {name: str(len(held)) for name, held in rows.items()}))
     aucs = {name: _auc(held, kept[name]) for name, held in rows.items()}
@@ -73,6 +75,14 @@ def _table(
         f'<div class="cv-scroll"><table class="cv-table"><thead><tr><td></td>{head}</tr></thead>'
         f"<tbody>{body}</tbody></table></div>"
     )
+
+
+def _settings(run: Path) -> dict[str, Any]:
+    """What a run was asked for; nothing is known of one whose settings are damaged."""
+    try:
+        return read_settings(run)
+    except ConfigError:
+        return {}
 
 
 def _auc(rows: list[dict[str, float]], kept: int) -> str:

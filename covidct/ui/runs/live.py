@@ -27,14 +27,14 @@ _REFUSED = "run action refused"
 
 
 def show(run: Path) -> None:
-    """Draw the run; while it is live a fragment redraws itself, and the page once it is not."""
+    """Draw the run; while it is live a fragment redraws itself, and the page when that changes."""
     live = read_status(run).is_live
     st.fragment(_draw, run_every=_EVERY if live else None)(run, live)
 
 
 def _draw(run: Path, live: bool) -> None:
     status = read_status(run)
-    if live and not status.is_live:
+    if live != status.is_live:  # it has ended, or was resumed in this very fragment
         st.rerun()
     rows = read_metrics(run)
     # Places that stay where they are, so that what goes leaves no gap to be redrawn

@@ -6,11 +6,13 @@ from pathlib import Path
 
 import streamlit as st
 
+from covidct.errors import CovidCTError
 from covidct.evaluation.review import is_judged
 from covidct.training import jobs
 from covidct.training.progress import read_status
 from covidct.ui import access
 from covidct.ui.runs import judge, live, manage, words
+from covidct.ui.widgets import callout
 
 
 def show(chosen_run: str) -> None:
@@ -50,4 +52,7 @@ def _one(run: Path, chosen_run: str) -> None:
         manage.show(run, is_live, chosen_run)
     if not is_live and is_judged(run):
         with judgement:
-            judge.show(run)
+            try:
+                judge.show(run)
+            except CovidCTError as error:
+                callout("The validation of this run cannot be shown.", str(error), tone="stop")
