@@ -9,14 +9,16 @@ from pathlib import Path
 
 import streamlit as st
 
-from covidct.ui import access, frame, uploads, use_notice
+from covidct.ui import access
+from covidct.ui.diagnose import uploads
+from covidct.ui.shared import frame, use_notice
 
 ICON = Path(__file__).parent / "covidct" / "ui" / "assets" / "icon.png"
 
 
 def page(name: str) -> Callable[[], None]:
     """A page whose module is imported when somebody opens it."""
-    return lambda: import_module(f"covidct.ui.{name}").page()
+    return lambda: import_module(f"covidct.ui.{name}.page").page()
 
 
 st.set_page_config(page_title="covidct", page_icon=str(ICON), layout="wide")

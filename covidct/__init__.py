@@ -26,7 +26,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # where TensorFlow is import
 
 _LAZY = {
     "CTSlice": "covidct.imaging",
-    "gate": "covidct.imaging.gate",
+    "gate": "covidct.imaging.anatomy.gate",
     "read_slice": "covidct.imaging",
     "Classifier": "covidct.inference.classifier",
     "Prediction": "covidct.inference.classifier",

@@ -237,7 +237,7 @@ def tiny_model(tmp_path_factory) -> Path:
     import keras
 
     from covidct.inference.calibration import Calibration
-    from covidct.inference.store import ModelCard
+    from covidct.inference.card import ModelCard
     from covidct.models.folding import fold_batch_norm
     from covidct.models.litert import float_graph
     from covidct.models.network import build_network, head_of

@@ -1,8 +1,12 @@
 import ast
 import json
+import re
 import shutil
 import subprocess
 import sys
+from graphlib import TopologicalSorter
+
+import pytest
 
 import covidct
 from covidct.training.run_folder import start_run_folder
@@ -14,27 +18,30 @@ for arguments in json.loads(sys.argv[1]):
     assert main(arguments) == 0, arguments
 print({"tensorflow", "keras"} & sys.modules.keys())
 """
-FLOORS = {
-    "errors": 0,
-    "files": 0,
-    "home": 0,
-    "runtime": 0,
-    "spreadsheets": 0,
-    "zip_archive": 0,
-    "imaging": 1,
-    "data": 2,
-    "models": 2,
-    "inference": 3,
-    "training": 3,
-    "evaluation": 4,
-    "reports": 4,
-    "commands": 5,
-    "ui": 5,
-    "__main__": 5,
-}
+FLOORS = (
+    {"errors", "files", "home", "runtime", "spreadsheets", "stats", "zip_files"},
+    {"imaging", "jobs"},
+    {"data", "models"},
+    {"inference", "training"},
+    {"evaluation", "reports"},
+    {"ui"},
+    {"benchmark"},
+    {"commands"},
+    {"__main__"},
+)
+FLOOR_OF = {part: number for number, floor in enumerate(FLOORS) for part in floor}
+
+
+@pytest.fixture(scope="module")
+def modules(root):
+    """The files of all modules by their dotted names, packages left out."""
+    files = (root / "covidct").rglob("*.py")
+    named = {".".join(file.relative_to(root).with_suffix("").parts): file for file in files}
+    return {name: file for name, file in named.items() if not name.endswith("__init__")}
 
 
 def _imports(path):
+    """What a module imports, or starts by its name as a process of its own."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -42,6 +49,8 @@ def _imports(path):
             assert node.level == 0, f"relative import in {path}"
             yield node.module
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield from re.findall(r"^(?:.*-m )?(covidct(?:\.\w+)+)$", node.value, re.MULTILINE)
 
 
 def _modules(root):
@@ -51,18 +60,31 @@ def _modules(root):
             yield path, parts[0]
 
 
-def test_modules_import_only_from_their_own_floor_or_below(root):
-    for path, part in _modules(root):
+def test_modules_import_only_from_their_own_floor_or_below(modules):
+    for name, path in modules.items():
+        part = name.split(".")[1]
         for imported in _imports(path):
             if imported.startswith("covidct."):
                 target = imported.split(".")[1]
-                if target in FLOORS:
-                    assert FLOORS[target] <= FLOORS[part], f"{path} imports {imported}"
+                if target in FLOOR_OF:
+                    assert FLOOR_OF[target] <= FLOOR_OF[part], f"{path} imports {imported}"
 
 
-def test_only_the_user_interface_imports_streamlit(root):
+def test_every_module_has_a_floor(modules):
+    assert {name.split(".")[1] for name in modules} == FLOOR_OF.keys()
+
+
+def test_no_modules_import_each_other_not_even_by_way_of_others(modules):
+    graph = {
+        name: {imported for imported in _imports(path) if imported in modules} - {name}
+        for name, path in modules.items()
+    }
+    TopologicalSorter(graph).prepare()  # CycleError names the circle
+
+
+def test_only_the_user_interface_and_who_drives_it_import_streamlit(root):
     for path, part in _modules(root):
-        if part != "ui":
+        if part not in ("ui", "benchmark"):
             assert not any(name.split(".")[0] == "streamlit" for name in _imports(path)), path
 
 

@@ -15,7 +15,7 @@ from pydicom import dcmread
 from pydicom.uid import JPEGLosslessSV1
 from pypdf import PdfReader
 
-from covidct.evaluation.review import read_evaluation
+from covidct.evaluation.results import read_evaluation
 from covidct.imaging.phantom import phantom_slice
 from covidct.reports.words import OUTSIDE_LUNGS
 

@@ -4,7 +4,7 @@ import re
 import pytest
 
 from covidct.evaluation.card_text import as_markdown
-from covidct.inference.store import read_card
+from covidct.inference.card import read_card
 
 
 @pytest.fixture(scope="module")

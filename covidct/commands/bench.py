@@ -26,9 +26,10 @@ def _bench(options: argparse.Namespace) -> int:
     from rich.console import Console
     from rich.table import Table
 
-    from covidct.evaluation.bench.picture import draw_growth
-    from covidct.evaluation.bench.run import PARTS, rows, run
-    from covidct.evaluation.bench.settings import Settings, default_data
+    from covidct.benchmark.picture import draw_growth
+    from covidct.benchmark.run import PARTS, run
+    from covidct.benchmark.settings import Settings, default_data
+    from covidct.evaluation.costs import rows
 
     parts = options.only.split(",") if options.only else PARTS
     unknown = sorted(set(parts) - set(PARTS))

@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from covidct.commands import DONE, FAILED, NOTICE
+from covidct.commands.shared import add_gate_option, add_model_option
 
 if TYPE_CHECKING:
-    from covidct.imaging.series import Place
+    from covidct.imaging.dicom.series import Place
     from covidct.inference.judge import Judged, Outcome, SeriesJudged
 
 
-def add_command(commands: argparse._SubParsersAction) -> argparse.ArgumentParser:
+def add_command(commands: argparse._SubParsersAction) -> None:
     """Add it to the command line."""
     parser = commands.add_parser("classify", help="a verdict for each slice")
     parser.add_argument(
@@ -23,21 +24,12 @@ def add_command(commands: argparse._SubParsersAction) -> argparse.ArgumentParser
     )
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
     add_gate_option(parser)
+    add_model_option(parser)
     parser.set_defaults(run=_classify)
-    return parser
-
-
-def add_gate_option(parser: argparse.ArgumentParser) -> None:
-    """Let a command take pictures that are no lung slices."""
-    parser.add_argument(
-        "--despite-gate",
-        action="store_true",
-        help="classify what is no lung slice as well, with a note",
-    )
 
 
 def _classify(options: argparse.Namespace) -> int:
-    from covidct.imaging.gate import check_lung_slice, past_gate
+    from covidct.imaging.anatomy.gate import check_lung_slice, past_gate
     from covidct.inference.cases import groups_at
     from covidct.inference.classifier import Classifier
     from covidct.inference.judge import judge

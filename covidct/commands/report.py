@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from covidct.commands import DONE, FAILED, NOTICE
-from covidct.commands.classify import add_gate_option
+from covidct.commands.shared import add_gate_option, add_model_option
 from covidct.errors import UnreadableSlice
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _OVERLAY_NAME = "case-{case}-slice-{number}.dcm"
 
 
-def add_command(commands: argparse._SubParsersAction) -> argparse.ArgumentParser:
+def add_command(commands: argparse._SubParsersAction) -> None:
     """Add it to the command line."""
     parser = commands.add_parser("report", help="results to take away: CSV, PDF, DICOM overlays")
     parser.add_argument(
@@ -39,8 +39,8 @@ def add_command(commands: argparse._SubParsersAction) -> argparse.ArgumentParser
         help="put patient and study of DICOM slices into their overlays",
     )
     add_gate_option(parser)
+    add_model_option(parser)
     parser.set_defaults(run=_report, usage_error=parser.error)
-    return parser
 
 
 def _report(options: argparse.Namespace) -> int:
@@ -68,7 +68,7 @@ class _Run:
     """One run of the command: what it was asked for, and what has come of it so far."""
 
     def __init__(self, options: argparse.Namespace) -> None:
-        from covidct.imaging.gate import check_lung_slice, past_gate
+        from covidct.imaging.anatomy.gate import check_lung_slice, past_gate
         from covidct.inference.classifier import Classifier
         from covidct.reports.pdf import PDFReport
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from covidct.data.republish import as_greys, as_jpeg
-from covidct.imaging.preprocess import GROUND
+from covidct.data.reencode import as_greys, as_jpeg
+from covidct.imaging.anatomy.thorax_crop import GROUND
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ def augment(pixels: np.ndarray, how: Augmentation, rng: np.random.Generator) -> 
     """A randomly changed copy.
 
     Args:
-        pixels: uint8 (h, w, 3), as :attr:`covidct.imaging.preprocess.Chest.pixels`.
+        pixels: uint8 (h, w, 3), as :attr:`covidct.imaging.anatomy.thorax_crop.Chest.pixels`.
         how: the bounds.
         rng: the source of chance.
 

@@ -22,10 +22,10 @@ from covidct.data.index import (
     read_index,
     read_patients,
 )
-from covidct.data.likeness import connected, fingerprint, near_pairs
+from covidct.data.near_duplicates import connected, fingerprint, near_pairs
 from covidct.data.splits import split_for_training
 from covidct.errors import DatasetError, UnreadableSlice
-from covidct.imaging.gate import gate
+from covidct.imaging.anatomy.gate import gate
 from covidct.imaging.readers import read_slice
 from covidct.imaging.sources import load
 

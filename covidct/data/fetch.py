@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
-from covidct.data.archive import list_class_folders, unpack_folder
 from covidct.data.download import CHECKING, Download, Patience, download
 from covidct.data.index import CLASS_FOLDERS, SPLITS
+from covidct.data.zip_dataset import list_class_folders, unpack_folder
 from covidct.errors import DatasetError, FetchError
 from covidct.files import replace_text, sha256_of
 from covidct.home import data_dir

@@ -10,7 +10,7 @@ from PIL import Image
 from covidct.data.forest import forest_auc
 from covidct.data.index import Item
 from covidct.imaging.ct_slice import CTSlice
-from covidct.imaging.pixels import DECODING_ERRORS
+from covidct.imaging.formats.pixels import DECODING_ERRORS
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 from sklearn.ensemble import RandomForestClassifier
 
-from covidct.data.bootstrap import Measured, measured_auc
 from covidct.data.index import Item
 from covidct.data.splits import folds_by_patient
+from covidct.stats.bootstrap import Measured, measured_auc
 
 _FOLDS, _TREES = 5, 100
 

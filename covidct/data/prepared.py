@@ -7,7 +7,7 @@ import numpy as np
 
 from covidct.data.index import Item, Skipped
 from covidct.errors import DatasetError, UnreadableSlice
-from covidct.imaging.preprocess import find_chest
+from covidct.imaging.anatomy.thorax_crop import find_chest
 from covidct.imaging.readers import read_slice
 
 
@@ -16,7 +16,7 @@ class PreparedSlices:
     """Slices read once and cut to the thorax.
 
     Attributes:
-        pixels: uint8 (N, h, w, 3), as :attr:`covidct.imaging.preprocess.Chest.pixels`.
+        pixels: uint8 (N, h, w, 3), as :attr:`covidct.imaging.anatomy.thorax_crop.Chest.pixels`.
         items: the N items, in the order of ``pixels``.
         skipped: files that could not be read, each with its reason.
     """

@@ -11,7 +11,7 @@ from covidct.data.augment import Augmentation, augment
 from covidct.data.index import read_index
 from covidct.data.prepared import PreparedSlices, prepare
 from covidct.data.splits import split_for_training
-from covidct.imaging.preprocess import network_pixels
+from covidct.imaging.anatomy.thorax_crop import network_pixels
 from covidct.models.backbones import unit_preprocess_input
 
 

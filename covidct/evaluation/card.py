@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import Any
 
 from covidct.errors import ModelError
-from covidct.evaluation.audit import AUDIT_FILE
-from covidct.evaluation.review import FAITHFULNESS_FILE, METRICS_FILE
-from covidct.evaluation.search import OUT_OF_FOLD_FILE, TABLE_FILE
+from covidct.evaluation.audit.run import AUDIT_FILE
+from covidct.evaluation.recipes.search import OUT_OF_FOLD_FILE, TABLE_FILE
+from covidct.evaluation.results import FAITHFULNESS_FILE, METRICS_FILE
 from covidct.files import MALFORMED, NAMES, replace_text
-from covidct.inference.store import ModelCard, read_card
+from covidct.inference.card import ModelCard, read_card
 
 CLAIM_FILE, EARLIER_FILE = "claim.json", "earlier_model.json"
 _FROM_SEARCH = ("slices", "recipe")

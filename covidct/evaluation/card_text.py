@@ -8,9 +8,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from covidct.evaluation.bench.run import rows as bench_rows
-from covidct.evaluation.search import EVALUATION_FOLDER, OUT_OF_FOLD
-from covidct.inference.store import ModelCard
+from covidct.evaluation.costs import rows as bench_rows
+from covidct.evaluation.recipes.search import EVALUATION_FOLDER, OUT_OF_FOLD
+from covidct.inference.card import ModelCard
 
 README_FILE, BENCH_FILE = "README.md", "bench.json"
 _AUDIT, _HEAT_MAPS = "audit of ", "heat maps of "

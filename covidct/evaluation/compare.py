@@ -3,14 +3,14 @@
 import json
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from covidct.data.bootstrap import fewest_patients, interval, patient_weights
 from covidct.data.index import Item, Skipped
+from covidct.evaluation.comparison import ComparedSlice, Comparison
 from covidct.evaluation.evaluate import (
     ClassifiedSlice,
     classify_items,
@@ -20,65 +20,13 @@ from covidct.evaluation.evaluate import (
 from covidct.evaluation.metrics import Verdicts, roc_auc, summarise
 from covidct.evaluation.sample import FEWEST_PATIENTS
 from covidct.files import MALFORMED, replace_text
+from covidct.inference.card import read_card
 from covidct.inference.classifier import Classifier
-from covidct.inference.store import current_model, read_card
+from covidct.inference.promotion import current_model
+from covidct.stats.bootstrap import fewest_patients, interval, patient_weights
 
 COMPARISON_FOLDER = "comparison"
 _NOISE = 0.05
-
-
-@dataclass(frozen=True, slots=True)
-class ComparedSlice:
-    """One validation slice as both models see it.
-
-    Attributes:
-        path: the file.
-        class_name: "COVID" or "NonCOVID".
-        patient: as in the data set.
-        candidate_probability: of COVID-19, by the candidate.
-        candidate_label: "Positive" or "Negative".
-        incumbent_probability: of COVID-19, by the model in use.
-        incumbent_label: "Positive" or "Negative".
-    """
-
-    path: str
-    class_name: str
-    patient: str
-    candidate_probability: float
-    candidate_label: str
-    incumbent_probability: float
-    incumbent_label: str
-
-
-@dataclass(frozen=True, slots=True)
-class Comparison:
-    """Two models on the validation slices of a run.
-
-    Attributes:
-        candidate: the figures of the run's model, as :func:`covidct.evaluation.metrics.summarise`
-            gives them, with "model_id" and "operating_point".
-        incumbent: those of the other model.
-        auc_difference: candidate minus incumbent.
-        auc_difference_ci95: its 95 % interval, low and high.
-        chance_of_noise: how often chance alone would give so large a difference either way, 0 to 1.
-        verdict: one sentence for a person.
-        slices: every slice that could be read.
-        skipped: how many could not.
-    """
-
-    candidate: dict[str, Any]
-    incumbent: dict[str, Any]
-    auc_difference: float
-    auc_difference_ci95: tuple[float, float]
-    chance_of_noise: float
-    verdict: str
-    slices: tuple[ComparedSlice, ...]
-    skipped: int
-
-    @property
-    def is_worse(self) -> bool:
-        """Whether the candidate's AUC is the lower one."""
-        return self.auc_difference < 0
 
 
 def compare(

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from covidct.data.bootstrap import Measured, interval
 from covidct.evaluation.sample import Sample
+from covidct.stats.bootstrap import Measured, interval
 
 _GRID = np.linspace(0, 1, 101)
 

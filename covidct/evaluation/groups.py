@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from covidct.data.bootstrap import Measured
 from covidct.evaluation.curves import auc
 from covidct.evaluation.operating_point import rates_at
-from covidct.evaluation.review import Reviewed
+from covidct.evaluation.results import Reviewed
 from covidct.evaluation.sample import Rate, Sample
+from covidct.stats.bootstrap import Measured
 
 _PARTS = ("Smallest third", "Middle third", "Largest third")
 

@@ -9,26 +9,28 @@ import os
 import shutil
 import signal
 import zipfile
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
 
-from covidct.errors import ConfigError, DatasetError
-from covidct.evaluation.review import (
+from covidct.errors import ConfigError
+from covidct.evaluation.request import REQUEST_FILE, Request, is_shipped
+from covidct.evaluation.results import (
     AUDIT_FILE,
     FAITHFULNESS_FILE,
     METRICS_FILE,
     PREDICTIONS_FILE,
 )
-from covidct.files import MALFORMED, nothing_left, replace_text
-from covidct.home import data_dir, evaluations_dir
+from covidct.files import nothing_left, replace_text
+from covidct.home import evaluations_dir
 from covidct.inference.promotion import SHIPPED_DIR
-from covidct.training.process import collect_children, launch, take_lock
-from covidct.training.progress import (
+from covidct.jobs.lock import take_lock
+from covidct.jobs.process import collect_children, launch
+from covidct.jobs.status import (
     KILLED,
     LOG_FILE,
-    RunStatus,
+    JobStatus,
     last_word,
     request_stop,
     was_killed,
@@ -38,22 +40,7 @@ from covidct.training.progress import (
 INTERRUPTED = "interrupted"
 RESULT_FILES = (METRICS_FILE, PREDICTIONS_FILE, AUDIT_FILE, FAITHFULNESS_FILE)
 
-_REQUEST_FILE, _LOCK_FILE = "request.json", ".evaluation.lock"
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """What an evaluation was asked for.
-
-    Attributes:
-        model: a model folder.
-        data: a data set folder.
-        split: as :meth:`covidct.data.index.Index.subset` names it.
-    """
-
-    model: Path
-    data: Path
-    split: str
+_LOCK_FILE = ".evaluation.lock"
 
 
 def start(model: Path, data: Path, split: str) -> Path:
@@ -83,8 +70,8 @@ def start(model: Path, data: Path, split: str) -> Path:
         with nothing_left(folder):
             folder.mkdir()
             values = {name: str(value) for name, value in asdict(request).items()}
-            replace_text(folder / _REQUEST_FILE, json.dumps(values, ensure_ascii=False) + "\n")
-            write_status(folder, RunStatus("queued"))
+            replace_text(folder / REQUEST_FILE, json.dumps(values, ensure_ascii=False) + "\n")
+            write_status(folder, JobStatus("queued"))
             launch(["-m", "covidct.evaluation.work", str(folder)], folder / LOG_FILE, lock)
     finally:
         os.close(lock)
@@ -106,31 +93,15 @@ def cancel(folder: Path) -> None:
             os.killpg(status.pid, signal.SIGTERM)
 
 
-def read_status(folder: Path) -> RunStatus:
+def read_status(folder: Path) -> JobStatus:
     """How far an evaluation has come; "interrupted" where its process is gone without a word.
 
     Shipped results, which no process on this computer made, are "finished".
     """
-    if _is_shipped(folder):
-        return RunStatus("finished")
+    if is_shipped(folder):
+        return JobStatus("finished")
     status = last_word(folder)
     return replace(status, state=INTERRUPTED, message=KILLED) if was_killed(status) else status
-
-
-def read_request(folder: Path) -> Request:
-    """What an evaluation was asked for; of a shipped one, where its data would be here.
-
-    Raises:
-        DatasetError: that cannot be read.
-    """
-    try:
-        if _is_shipped(folder):
-            figures = json.loads((folder / METRICS_FILE).read_text(encoding="utf-8"))
-            return Request(folder.parent, data_dir() / figures["data"], str(figures["split"]))
-        values = json.loads((folder / _REQUEST_FILE).read_text(encoding="utf-8"))
-        return Request(Path(values["model"]), Path(values["data"]), str(values["split"]))
-    except (OSError, *MALFORMED) as error:
-        raise DatasetError("What this evaluation was asked for cannot be read.") from error
 
 
 def has_results(folder: Path) -> bool:
@@ -146,7 +117,7 @@ def live_evaluation() -> Path | None:
 def list_evaluations() -> tuple[Path, ...]:
     """The folders of all evaluations made here, newest first."""
     collect_children()
-    found = (file.parent for file in evaluations_dir().glob(f"[!.]*/{_REQUEST_FILE}"))
+    found = (file.parent for file in evaluations_dir().glob(f"[!.]*/{REQUEST_FILE}"))
     return tuple(sorted(found, reverse=True))
 
 
@@ -162,7 +133,7 @@ def delete(folder: Path) -> None:
     Raises:
         ConfigError: it is live, or there is none in the folder.
     """
-    if not (folder / _REQUEST_FILE).is_file():
+    if not (folder / REQUEST_FILE).is_file():
         raise ConfigError(f"There is no evaluation in {folder}.")
     if read_status(folder).is_live:
         raise ConfigError("This evaluation is in progress. Cancel it first.")
@@ -182,7 +153,3 @@ def zip_results(folder: Path, out: BinaryIO) -> None:
 def _free_folder(name: str) -> Path:
     names = (name, *(f"{name} ({number})" for number in range(2, 100)))
     return next(f for one in names if not (f := evaluations_dir() / one).exists())
-
-
-def _is_shipped(folder: Path) -> bool:
-    return folder.parent.parent == SHIPPED_DIR

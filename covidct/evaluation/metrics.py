@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from scipy.stats import beta
 
-from covidct.data.bootstrap import Measured, interval, patient_weights, weighted_aucs
+from covidct.stats.bootstrap import Measured, interval, patient_weights, weighted_aucs
 
 CALIBRATION_BINS = 10
 
@@ -31,7 +31,7 @@ class Verdicts:
 def summarise(verdicts: Verdicts, seed: int = 0) -> dict:
     """Figures with 95 % intervals.
 
-    Intervals draw whole patients, as :mod:`covidct.data.bootstrap` says.
+    Intervals draw whole patients, as :mod:`covidct.stats.bootstrap` says.
 
     Returns:
         n, patients, accuracy, sensitivity, specificity, roc_auc, each rate's interval under

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from covidct.data.bootstrap import fewest_patients, interval, patient_weights
 from covidct.evaluation.metrics import share_among_patients
-from covidct.evaluation.review import Reviewed
+from covidct.evaluation.results import Reviewed
+from covidct.stats.bootstrap import fewest_patients, interval, patient_weights
 
 FEWEST_PATIENTS = 5  # below, a rate is a count and has no interval
 

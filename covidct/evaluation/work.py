@@ -9,14 +9,14 @@ from functools import partial
 from pathlib import Path
 
 from covidct.errors import CovidCTError
-from covidct.evaluation.jobs import Request, read_request
-from covidct.training.progress import STOP_FILE, ProgressWriter, why_it_failed
+from covidct.evaluation.request import Request, read_request
+from covidct.jobs.status import STOP_FILE, StatusWriter, why_it_failed
 
 
 def main(folder: Path) -> int:
     """Do the work and leave in ``status.json`` how it ended; the exit status is 0 or 1."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    writer = ProgressWriter(folder)
+    writer = StatusWriter(folder)
     try:
         _work(folder, read_request(folder), writer)
     except BaseException as error:
@@ -29,10 +29,10 @@ def main(folder: Path) -> int:
     return _end(writer, "finished")
 
 
-def _work(folder: Path, request: Request, writer: ProgressWriter) -> None:
+def _work(folder: Path, request: Request, writer: StatusWriter) -> None:
     writer.say(message="Loading the network")
     writer.hold_reserve()
-    from covidct.evaluation.audit import audit
+    from covidct.evaluation.audit.run import audit
     from covidct.evaluation.evaluate import evaluate
     from covidct.inference.classifier import Classifier
 
@@ -43,7 +43,7 @@ def _work(folder: Path, request: Request, writer: ProgressWriter) -> None:
         work(classifier, request.data, request.split, folder, watch)
 
 
-def _end(writer: ProgressWriter, state: str, message: str = "") -> int:
+def _end(writer: StatusWriter, state: str, message: str = "") -> int:
     """Say the last word; the exit status."""
     writer.end(state=state, message=message)
     return int(state != "finished")

@@ -6,7 +6,7 @@ from functools import cached_property
 import cv2
 import numpy as np
 
-from covidct.imaging.lungs import Figure, find_figure
+from covidct.imaging.anatomy.lungs import Figure, find_figure
 
 
 @dataclass(frozen=True, eq=False)

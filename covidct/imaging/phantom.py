@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from covidct.imaging.anatomy import (
+from covidct.imaging.chest_drawing import (
     AIR,
     BLOOD,
     SIDE,
@@ -20,7 +20,7 @@ from covidct.imaging.anatomy import (
     paint,
 )
 from covidct.imaging.ct_slice import CTSlice
-from covidct.imaging.window import lung_window
+from covidct.imaging.dicom.window import lung_window
 
 NOTE = "Synthetic slice drawn by the program; it shows no patient."
 

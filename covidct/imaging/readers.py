@@ -17,10 +17,9 @@ from PIL.TiffImagePlugin import BITSPERSAMPLE, PHOTOMETRIC_INTERPRETATION, TiffI
 
 from covidct.errors import UnreadableSlice, UnsupportedEncoding
 from covidct.imaging.ct_slice import CTSlice
-from covidct.imaging.demands import check_demands
-from covidct.imaging.dicom import read_dicom, read_dicom_hounsfield
-from covidct.imaging.formats import sniff
-from covidct.imaging.pixels import (
+from covidct.imaging.dicom.frames import read_dicom, read_dicom_hounsfield
+from covidct.imaging.formats.decoder_limits import check_demands
+from covidct.imaging.formats.pixels import (
     DECODING_ERRORS,
     MAX_BYTES,
     MAX_CT_PIXELS,
@@ -28,6 +27,7 @@ from covidct.imaging.pixels import (
     check_values,
     ramp,
 )
+from covidct.imaging.formats.sniff import sniff
 from covidct.imaging.sources import load
 
 # Opened directly: Image.open measures by a limit of its own, which is global. An MPO file (two

@@ -10,8 +10,8 @@ from io import BytesIO
 from pathlib import Path
 
 from covidct.errors import UnreadableSlice
-from covidct.imaging.pixels import MAX_BYTES
-from covidct.zip_archive import is_junk, opened_zip
+from covidct.imaging.formats.pixels import MAX_BYTES
+from covidct.zip_files import is_junk, opened_zip
 
 _ZIP_STARTS = (b"PK\x03\x04", b"PK\x05\x06")
 _ZIP_DAMAGE = (zipfile.BadZipFile, EOFError, OSError, ValueError, zlib.error)

@@ -11,8 +11,8 @@ import numpy as np
 
 from covidct.errors import ArchiveError, UnreadableSlice
 from covidct.imaging.ct_slice import CTSlice
+from covidct.imaging.dicom.series import LeftOut, Place, Series, gather
 from covidct.imaging.readers import read_hounsfield, read_slice
-from covidct.imaging.series import LeftOut, Place, Series, gather
 from covidct.imaging.sources import File, files_at, uploaded
 
 

@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from covidct.errors import ModelError
+from covidct.imaging.anatomy.gate import check_lung_slice
+from covidct.imaging.anatomy.thorax_crop import Chest, find_chest, network_pixels
 from covidct.imaging.ct_slice import CTSlice
-from covidct.imaging.gate import check_lung_slice
-from covidct.imaging.preprocess import Chest, find_chest, network_pixels
 from covidct.imaging.readers import read_slice
 from covidct.inference import store
 from covidct.inference.calibration import POSITIVE
+from covidct.inference.card import ModelCard, read_card
 from covidct.models.backbones import get_backbone
 from covidct.models.head import LinearHead
 from covidct.models.pooling import TrunkMaps
@@ -50,7 +51,7 @@ class Prediction:
     model_id: str
 
     @classmethod
-    def of(cls, card: store.ModelCard, logit: float) -> Prediction:
+    def of(cls, card: ModelCard, logit: float) -> Prediction:
         """What a model's card makes of its logit."""
         calibration = card.calibration
         probability = float(calibration.probability(logit))
@@ -109,7 +110,7 @@ class Classifier:
     """
 
     def __init__(
-        self, trunks: TrunkMaps, head: LinearHead, card: store.ModelCard, folder: Path | None = None
+        self, trunks: TrunkMaps, head: LinearHead, card: ModelCard, folder: Path | None = None
     ) -> None:
         self.card, self.trunks, self.head = card, trunks, head
         self._folder = folder
@@ -146,7 +147,7 @@ class Classifier:
         return Classifier.of_network(self.model, replace(self.card, in_integers=False))
 
     @classmethod
-    def of_network(cls, network: keras.Model, card: store.ModelCard) -> Classifier:
+    def of_network(cls, network: keras.Model, card: ModelCard) -> Classifier:
         """A Keras network from :func:`covidct.models.network.build_network`, run in floats."""
         from covidct.models.litert import float_graph
         from covidct.models.network import head_of
@@ -255,7 +256,7 @@ def classify_image(path: str | PathLike, *, despite_gate: bool = False) -> str:
         check_lung_slice(ct_slice)
     folder = store.find_model()
     with _loading:
-        if _loaded is None or _loaded.card != store.read_card(folder):
+        if _loaded is None or _loaded.card != read_card(folder):
             _loaded = Classifier.open(folder)
         classifier = _loaded
     return classifier.classify(ct_slice).label

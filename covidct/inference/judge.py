@@ -12,10 +12,10 @@ from itertools import chain, islice, tee
 from typing import NamedTuple, TypeVar
 
 from covidct.errors import NotALungSlice, UnreadableSlice
+from covidct.imaging.anatomy.gate import check_lung_slice
+from covidct.imaging.anatomy.lung_extent import BEYOND_LUNGS, tell_ends
+from covidct.imaging.anatomy.thorax_crop import Chest
 from covidct.imaging.ct_slice import CTSlice
-from covidct.imaging.extent import BEYOND_LUNGS, tell_ends
-from covidct.imaging.gate import check_lung_slice
-from covidct.imaging.preprocess import Chest
 from covidct.inference.cases import Case, CaseGroup
 from covidct.inference.classifier import AT_A_TIME, Classifier, Evidence, Prediction
 from covidct.inference.heatmap import lung_share

@@ -19,8 +19,8 @@ from pathlib import Path
 from covidct.errors import ModelError, ModelIntegrityError
 from covidct.files import MALFORMED, flush_to_disk, replace_text, sha256_of
 from covidct.home import models_dir, runs_dir
+from covidct.inference.card import CARD_FILE, KERAS_FILE, MODEL_FILE, read_card
 
-MODEL_FILE, KERAS_FILE, CARD_FILE = "model.tflite", "model.keras", "card.json"
 SHIPPED_DIR = Path(__file__).parents[2] / "weights"
 DEFAULT_MODEL = "covidct-astra"
 
@@ -97,8 +97,6 @@ def promote(folder: Path) -> str:
         ModelIntegrityError: the model file is not the one its card describes.
         ModelError: there is no model, or it is in use already.
     """
-    from covidct.inference.store import read_card
-
     with _locked(), _room_for_a_copy() as copy:
         card = read_card(folder)
         _copy_model(folder, copy)
@@ -214,7 +212,7 @@ def _is_intact(folder: Path) -> bool:
 
 
 def _model_id(folder: Path) -> str:
-    """As :attr:`covidct.inference.store.ModelCard.model_id`."""
+    """As :attr:`covidct.inference.card.ModelCard.model_id`."""
     try:
         card = json.loads((folder / CARD_FILE).read_text(encoding="utf-8"))
         return f"{card['name']}@{card['sha256'][:_SHORT_HASH]}"

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from covidct.errors import ConfigError, ModelIntegrityError
-from covidct.imaging.preprocess import chest_grid
+from covidct.imaging.anatomy.thorax_crop import chest_grid
 from covidct.runtime.graph import WrongHash, read_verified
 
 if TYPE_CHECKING:

@@ -2,12 +2,12 @@
 
 Backbone -> feature maps -> averages over the thorax and over its hazy places -> standardised
 features -> dropout -> one logit. Each map is weighted by the two covers that the input carries
-(thorax and :mod:`covidct.imaging.haze`, relative to their mean) before global average pooling, so
-only places inside them count, and how much of the picture they fill does not. With this head the
-gradient of the logit is the same at every place of a weighted map, so Grad-CAM equals the class
-activation map (Selvaraju et al. 2017, arXiv:1610.02391, section 3) and needs no backward pass. That
-holds for each map at its own resolution, so the class activation map is had there. The covers are
-taken as given: what the picture has to do with them is no part of the map.
+(thorax and :mod:`covidct.imaging.anatomy.haze`, relative to their mean) before global average
+pooling, so only places inside them count, and how much of the picture they fill does not. With this
+head the gradient of the logit is the same at every place of a weighted map, so Grad-CAM equals the
+class activation map (Selvaraju et al. 2017, arXiv:1610.02391, section 3) and needs no backward
+pass. That holds for each map at its own resolution, so the class activation map is had there. The
+covers are taken as given: what the picture has to do with them is no part of the map.
 
 Where a backbone's table entry says so, each feature map is pooled twice: its mean, and its mean
 absolute deviation, which tells how uneven the map is, as texture recognition has long done
@@ -58,8 +58,8 @@ def build_network(
         mirrored: average over the slice and its mirror image in the trunks that gain by it.
 
     Returns:
-        Model (N, h, w, 3) float32, from :func:`covidct.imaging.preprocess.network_pixels`, ->
-        (N, 1) float32 logits.
+        Model (N, h, w, 3) float32, from
+        :func:`covidct.imaging.anatomy.thorax_crop.network_pixels`, -> (N, 1) float32 logits.
 
     Raises:
         ConfigError: no such backbone, or its weights cannot be had.

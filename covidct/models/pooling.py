@@ -101,7 +101,7 @@ class TrunkMaps:
 
         Args:
             images: network pixels of each slice, float32 (h, w, 3), from
-                :func:`covidct.imaging.preprocess.network_pixels`.
+                :func:`covidct.imaging.anatomy.thorax_crop.network_pixels`.
 
         Returns:
             float32 (N, C), in the order of :attr:`origins`.

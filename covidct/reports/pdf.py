@@ -9,9 +9,9 @@ import numpy as np
 from reportlab.lib.pagesizes import A4
 from reportlab.pdfgen.canvas import Canvas
 
+from covidct.inference.card import ModelCard
 from covidct.inference.heatmap import METHODS, HeatMap, overlay, paint
 from covidct.inference.judge import Judged, Outcome, Refused, SeriesJudged, SetAside
-from covidct.inference.store import ModelCard
 from covidct.reports.drawing import (
     BODY,
     BOLD,

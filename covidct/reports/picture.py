@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from covidct.imaging.png import encode_png
+from covidct.imaging.formats.png import encode_png
 from covidct.reports.words import derivation
 
 if TYPE_CHECKING:
-    from covidct.inference.store import ModelCard
+    from covidct.inference.card import ModelCard
 
 
 def overlay_png(picture: np.ndarray, card: ModelCard) -> bytes:

@@ -14,11 +14,11 @@ from pydicom.errors import BytesLengthException
 from pydicom.uid import ExplicitVRLittleEndian, SecondaryCaptureImageStorage, generate_uid
 
 from covidct.errors import UnreadableSlice
-from covidct.imaging.pixels import DECODING_ERRORS
+from covidct.imaging.formats.pixels import DECODING_ERRORS
 from covidct.reports.words import derivation
 
 if TYPE_CHECKING:
-    from covidct.inference.store import ModelCard
+    from covidct.inference.card import ModelCard
 
 _UTF8 = "ISO_IR 192"
 _MUST_BE_THERE = (  # type 2: empty where unknown

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from covidct.spreadsheets import harmless
 
 if TYPE_CHECKING:
+    from covidct.inference.card import ModelCard
     from covidct.inference.judge import Outcome, SeriesJudged
-    from covidct.inference.store import ModelCard
 
 COLUMNS = (
     "case",

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from covidct.inference.card import ModelCard
     from covidct.inference.classifier import Prediction
-    from covidct.inference.store import ModelCard
 
 RESEARCH_USE = "Research use only."
 NO_DECISION = (

@@ -4,9 +4,9 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from covidct.data.augment import Augmentation
-from covidct.data.republish import REPUBLISHED
+from covidct.data.reencode import REPUBLISHED
 from covidct.errors import ConfigError
-from covidct.imaging.preprocess import chest_grid
+from covidct.imaging.anatomy.thorax_crop import chest_grid
 from covidct.models.backbones import get_backbone, get_preprocess_input
 
 RANGES = {

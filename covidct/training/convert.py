@@ -6,14 +6,8 @@ from pathlib import Path
 
 from covidct.errors import ModelError
 from covidct.files import replace_text
-from covidct.inference.store import (
-    CARD_FILE,
-    KERAS_FILE,
-    MODEL_FILE,
-    ModelCard,
-    open_keras_model,
-    read_card,
-)
+from covidct.inference.card import CARD_FILE, KERAS_FILE, MODEL_FILE, ModelCard, read_card
+from covidct.inference.store import open_keras_model
 from covidct.models.folding import fold_batch_norm
 from covidct.models.litert import float_graph
 from covidct.models.network import build_network, copy_weights, head_of, is_mirrored

@@ -18,9 +18,9 @@ from covidct.data.prepared import PreparedSlices, prepare
 from covidct.data.splits import split_for_training
 from covidct.errors import DatasetError
 from covidct.files import NAMES, replace_bytes, replace_text
-from covidct.imaging.preprocess import network_pixels
+from covidct.imaging.anatomy.thorax_crop import network_pixels
 from covidct.inference.calibration import fit_calibration
-from covidct.inference.store import ModelCard
+from covidct.inference.card import ModelCard
 from covidct.models.backbones import get_backbone, get_preprocess_input
 from covidct.models.head import LinearHead
 from covidct.models.pooling import TrunkMaps

@@ -15,15 +15,10 @@ from typing import TYPE_CHECKING, BinaryIO
 from covidct.errors import ConfigError
 from covidct.files import nothing_left
 from covidct.home import runs_dir
-from covidct.training.process import collect_children, launch, take_lock
-from covidct.training.progress import (
-    LOG_FILE,
-    RunStatus,
-    read_status,
-    request_stop,
-    withdraw_stop,
-    write_status,
-)
+from covidct.jobs.lock import take_lock
+from covidct.jobs.process import collect_children, launch
+from covidct.jobs.status import LOG_FILE, JobStatus, request_stop, withdraw_stop, write_status
+from covidct.training.progress import read_status
 from covidct.training.run_folder import (
     BACKUP_FOLDER,
     BEST_WEIGHTS,
@@ -189,7 +184,7 @@ def enter(folder: Path) -> None:
 def _launch(folder: Path, lock: int) -> None:
     """Start the run's process and hand it the lock."""
     withdraw_stop(folder)
-    queued = RunStatus("queued", epoch=finished_epochs(folder), epochs=planned_epochs(folder))
+    queued = JobStatus("queued", epoch=finished_epochs(folder), epochs=planned_epochs(folder))
     write_status(folder, queued)
     launch(
         ["-m", "covidct", "train", "--run", str(folder), "--resume"],

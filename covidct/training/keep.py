@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from covidct.data.prepared import PreparedSlices
-from covidct.files import deflate, flush_to_disk, replace_bytes
-from covidct.imaging.preprocess import network_pixels
+from covidct.files import deflate, flush_to_disk, replace_bytes, sha256_of
+from covidct.imaging.anatomy.thorax_crop import network_pixels
 from covidct.inference.calibration import Calibration
+from covidct.inference.card import CARD_FILE, KERAS_FILE, MODEL_FILE, ModelCard
 from covidct.inference.classifier import Classifier
-from covidct.inference.store import CARD_FILE, KERAS_FILE, MODEL_FILE, ModelCard, sha256_of
 from covidct.models.backbones import get_backbone
 from covidct.models.head import LinearHead
 from covidct.models.pooling import TrunkMaps

@@ -5,7 +5,7 @@ classifier on them does not (LP-FT: Kumar et al. 2022, arXiv:2202.10054). With f
 logistic regression is also steadier than gradient descent from a random start.
 
 Each slice is shown several times, changed at random: as the network sees it, and as a file that
-passed through other hands (:mod:`covidct.data.republish`). Once it is shown with its lungs taken
+passed through other hands (:mod:`covidct.data.reencode`). Once it is shown with its lungs taken
 away. Of that picture the head is to say that it cannot know: it counts half for each class, so that
 what can be seen of the class outside the lungs is not used (counterfactual examples, as in Kaushik
 et al. 2020, arXiv:1909.12434). The other pictures count a little for the class that they do not
@@ -16,7 +16,6 @@ Each part of a network's trunks has a head of its own, and their logits are summ
 the larger part drowns what the others know.
 """
 
-import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -30,9 +29,9 @@ from threadpoolctl import threadpool_limits
 
 from covidct.data.augment import Augmentation, augment
 from covidct.data.prepared import PreparedSlices, read_anew
-from covidct.data.republish import REPUBLISHED
-from covidct.imaging.blanking import without_lungs
-from covidct.imaging.preprocess import network_pixels
+from covidct.data.reencode import REPUBLISHED
+from covidct.imaging.anatomy.occlusion import without_lungs
+from covidct.imaging.anatomy.thorax_crop import network_pixels
 from covidct.models.backbones import Part, Trunk
 from covidct.models.head import Head
 from covidct.models.pooling import Origin, TrunkMaps
@@ -48,7 +47,7 @@ class PooledViews:
 
     Attributes:
         views: float32 (V, N, C), pooled features; the first view is the slices as they are, the
-            last ones are those of :data:`covidct.data.republish.REPUBLISHED`.
+            last ones are those of :data:`covidct.data.reencode.REPUBLISHED`.
         without_lungs: float32 (N, C), of the slices with their lungs taken away.
         labels: (N,), 1 for COVID-19.
     """
@@ -253,7 +252,9 @@ def logistic_regression(
         value = float(weights @ losses / total + penalty / 2 * (kernel @ kernel))
         return value, np.append(gradient, slopes.sum())
 
-    with threadpool_limits(os.cpu_count(), user_api="blas"):
+    # Threads of BLAS, which wait for each other in the solver's many small steps, would cost ten
+    # times what they save in the products
+    with threadpool_limits(1, user_api="blas"):
         found = minimize(
             loss,
             np.zeros(features.shape[1] + 1),

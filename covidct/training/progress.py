@@ -1,79 +1,29 @@
-"""What a run says of itself while it runs: status.json, written by the run, read by anyone."""
+"""The status of a training run: what was kept where it ended, and how it ended."""
 
 import contextlib
-import json
-import os
 import signal
 import threading
-import time
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict, dataclass, fields, replace
-from datetime import UTC, datetime
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
-from typing import Any
 
-from covidct.errors import CovidCTError, TrainingStopped
-from covidct.files import MALFORMED, replace_text
-from covidct.training.process import memory_mb, process_identity
+from covidct.errors import TrainingStopped
+from covidct.jobs.status import (
+    KILLED,
+    JobStatus,
+    StatusWriter,
+    last_word,
+    request_stop,
+    was_killed,
+    why_it_failed,
+)
 from covidct.training.run_folder import finished_epochs, is_trained, planned_epochs, read_settings
 
-STATUS_FILE, STOP_FILE, LOG_FILE = "status.json", "stop", "log.txt"
-STATES = ("queued", "starting", "running", "stopping", "stopped", "finished", "failed")
-LIVE_STATES = frozenset({"queued", "starting", "running", "stopping"})
-
-_RESERVE_FILE, _RESERVE_BYTES = ".reserve", 64 * 1024  # of disk, for the last word
-_RESERVE_MEMORY = 32 * 2**20  # bytes, likewise
-_WRITE_EVERY = 0.5  # seconds
-_QUEUED_FOR = 30  # seconds after which a run without a process was never started
-
-KILLED = (
-    "It ended without a word: it was killed, the memory ran out, or the computer was switched off."
-)
-_DISK_FULL = "The disk is full. Make room, for instance by deleting old runs."
-_MEMORY_OUT = (
-    "The memory ran out. Close other programs; smaller images, and in training smaller batches, "
-    "need less of it."
-)
+_RESERVE_MEMORY = 32 * 2**20  # bytes, for the last word
 
 
-@dataclass(frozen=True, slots=True)
-class RunStatus:
-    """How far a run has come.
-
-    Attributes:
-        state: one of :data:`STATES`.
-        epoch: whole epochs that are done and kept.
-        epochs: how many were asked for.
-        batch: batches done in this epoch; slices looked at before the first and in an evaluation.
-        batches: how many there are of them; 0 while that is unknown.
-        seconds_left: until the last epoch ends; None while that is unknown.
-        memory_mb: what the process holds in RAM.
-        pid: of the run's process, the last one where it was resumed.
-        process_started: tells the process from a later one with the same pid.
-        message: a sentence for a person, empty where there is nothing to say.
-        updated: ISO 8601, UTC.
-    """
-
-    state: str
-    epoch: int = 0
-    epochs: int = 0
-    batch: int = 0
-    batches: int = 0
-    seconds_left: float | None = None
-    memory_mb: float | None = None
-    pid: int | None = None
-    process_started: str | None = None
-    message: str = ""
-    updated: str = ""
-
-    @property
-    def is_live(self) -> bool:
-        """Whether its process is at work."""
-        return self.state in LIVE_STATES
-
-
-def read_status(folder: Path) -> RunStatus:
+def read_status(folder: Path) -> JobStatus:
     """The status of a run; one whose process is gone without saying so reads as "failed"."""
     status = last_word(folder)
     if was_killed(status):
@@ -87,115 +37,15 @@ def read_status(folder: Path) -> RunStatus:
     return status
 
 
-def last_word(folder: Path) -> RunStatus:
-    """What the process last said of itself, whether it is still there or not."""
-    asked_to_stop = (folder / STOP_FILE).exists()  # before the status: it outlasts the last word
-    try:
-        values = json.loads((folder / STATUS_FILE).read_text(encoding="utf-8"))
-        status = _status_of(values)
-    except OSError:
-        return RunStatus("failed", message="This run was never started.")
-    except MALFORMED:
-        return RunStatus("failed", message="The status of this run cannot be read.")
-    return replace(status, state="stopping") if status.is_live and asked_to_stop else status
-
-
-def _status_of(values: dict[str, Any]) -> RunStatus:
-    """Anything of the wrong kind raises what malformed JSON does."""
-    told = {field.name: values[field.name] for field in fields(RunStatus)}
-    for name in ("epoch", "epochs", "batch", "batches"):
-        told[name] = int(told[name])
-    for name, kind in (("seconds_left", float), ("memory_mb", float), ("pid", int)):
-        told[name] = None if told[name] is None else kind(told[name])
-    if told["state"] not in STATES or not isinstance(told["message"], str):
-        raise ValueError("no status")
-    if datetime.fromisoformat(told["updated"]).tzinfo is None:
-        raise ValueError("a time of no time zone")
-    return RunStatus(**told)
-
-
-def was_killed(status: RunStatus) -> bool:
-    """Whether its last word is that it is at work, and its process is gone."""
-    return status.is_live and not _process_is_there(status)
-
-
-def write_status(folder: Path, status: RunStatus) -> None:
-    """Replace ``status.json`` at once, stamped with the time."""
-    stamped = replace(status, updated=datetime.now(UTC).isoformat(timespec="milliseconds"))
-    replace_text(folder / STATUS_FILE, json.dumps(asdict(stamped), indent=2) + "\n")
-
-
-def request_stop(folder: Path) -> None:
-    """Ask a run to end after its current batch."""
-    (folder / STOP_FILE).touch()
-
-
-def withdraw_stop(folder: Path) -> None:
-    """Forget an earlier request, before a run is started or resumed."""
-    (folder / STOP_FILE).unlink(missing_ok=True)
-
-
-class ProgressWriter:
-    """Writes the progress of the run in a folder, at most twice a second unless it must be seen."""
+class ProgressWriter(StatusWriter):
+    """Writes the progress of the training run in a folder."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self._written = 0.0
-        self._status = RunStatus(
-            "starting",
-            epoch=finished_epochs(folder),
-            epochs=planned_epochs(folder),
-            pid=os.getpid(),
-            process_started=process_identity(os.getpid()),
-        )
+        super().__init__(folder, finished_epochs(folder), planned_epochs(folder))
 
-    def say(self, *, at_once: bool = True, **changes: Any) -> None:  # noqa: ANN401
-        """Change attributes of the status; with ``at_once=False`` some changes are not written."""
-        self._status = replace(self._status, **changes)
-        if at_once or time.monotonic() - self._written >= _WRITE_EVERY:
-            self._written = time.monotonic()
-            write_status(self.folder, replace(self._status, memory_mb=round(memory_mb(), 1)))
-
-    def hold_reserve(self) -> None:
-        """Hold back room on the disk for the last word."""
-        (self.folder / _RESERVE_FILE).write_bytes(bytes(_RESERVE_BYTES))
-
-    def end(self, **changes: Any) -> None:  # noqa: ANN401
-        """Say the last word, into the room held back for it where the disk is full."""
-        (self.folder / _RESERVE_FILE).unlink(missing_ok=True)
-        self.say(**changes)
-        withdraw_stop(self.folder)
-
-    def count(
-        self, items: Iterable, message: str, progress: Callable[[Iterable], Iterable] = iter
-    ) -> Iterator:
-        """Hand the items on and say how many are done, by `progress` as well."""
-        items = list(items)
-        self.say(batch=0, batches=len(items), message=message)
-        for done, item in enumerate(progress(items), 1):
-            yield item
-            self.say(batch=done, at_once=False)
-
-    def watch(
-        self, items: Iterable, message: str, progress: Callable[[Iterable], Iterable] = iter
-    ) -> Iterator:
-        """Likewise, and heed a request to stop.
-
-        Raises:
-            TrainingStopped: a stop was requested.
-        """
-        for item in self.count(items, message, progress):
-            self.heed_stop()
-            yield item
-
-    def heed_stop(self) -> None:
-        """End the training here if that was asked for.
-
-        Raises:
-            TrainingStopped: a stop was requested.
-        """
-        if (self.folder / STOP_FILE).exists():
-            raise TrainingStopped(f"Stopped. {_what_was_kept(self.folder)}")
+    def stopped(self) -> str:
+        """What to say of a stop that was asked for, and what was kept."""
+        return f"Stopped. {_what_was_kept(self.folder)}"
 
 
 @contextlib.contextmanager
@@ -259,14 +109,6 @@ def _stop_on_sigterm(folder: Path) -> Iterator[None]:
         signal.signal(signal.SIGTERM, previous)
 
 
-def _process_is_there(status: RunStatus) -> bool:
-    if status.pid is None:  # it is just being started
-        age = datetime.now(UTC) - datetime.fromisoformat(status.updated)
-        return abs(age.total_seconds()) < _QUEUED_FOR  # the clock may have been set back
-    identity = process_identity(status.pid)
-    return identity is not None and identity == status.process_started
-
-
 def _what_was_kept(folder: Path) -> str:
     done, planned = finished_epochs(folder), planned_epochs(folder)
     if not done:
@@ -275,25 +117,3 @@ def _what_was_kept(folder: Path) -> str:
         f"{done} of {planned} epochs are kept, and resuming goes on from there. "
         "The model in use is untouched."
     )
-
-
-def why_it_failed(error: BaseException) -> str:
-    """As a sentence for a clinician."""
-    chain, link = [], error
-    while link is not None and link not in chain:
-        chain.append(link)
-        link = link.__cause__ or link.__context__
-    if any("No space left on device" in str(link) for link in chain):
-        return _DISK_FULL
-    if any(_is_out_of_memory(link) for link in chain):
-        return _MEMORY_OUT
-    if isinstance(error, CovidCTError):
-        return str(error)
-    if isinstance(error, OSError):
-        return f"A file could not be read or written: {error.strerror or error}."
-    return f"It failed by an error in the program ({type(error).__name__}); see the log."
-
-
-def _is_out_of_memory(error: BaseException) -> bool:
-    """Python's own error, or TensorFlow's, known by name since TensorFlow is not imported here."""
-    return isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError"

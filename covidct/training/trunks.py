@@ -12,7 +12,7 @@ import numpy as np
 from covidct.data.index import read_index
 from covidct.data.prepared import prepare
 from covidct.files import replace_text, sha256_of
-from covidct.imaging.preprocess import network_pixels
+from covidct.imaging.anatomy.thorax_crop import network_pixels
 from covidct.models.backbones import (
     PRETRAINED_DIR,
     get_backbone,

@@ -18,7 +18,7 @@ import streamlit as st
 from streamlit.errors import StreamlitSecretNotFoundError
 
 from covidct.errors import AccessDenied
-from covidct.ui import texts
+from covidct.ui import strings
 from covidct.ui.widgets import callout
 
 _CLAIM = "roles"
@@ -27,15 +27,15 @@ _CLAIM = "roles"
 def require_login() -> None:
     """Where there is a provider, end the page here for who has not signed in."""
     if _secrets() is None:
-        callout(texts.CLOSED, texts.BAD_SECRETS, tone="stop")
+        callout(strings.CLOSED, strings.BAD_SECRETS, tone="stop")
         st.stop()
     if not _asks_for_login():
         if _is_set_up_by_halves():
-            callout(texts.CLOSED, texts.HALF_SET_UP, tone="stop")
+            callout(strings.CLOSED, strings.HALF_SET_UP, tone="stop")
             st.stop()
         return
     if not _is_logged_in():
-        st.title(texts.SIGN_IN, anchor=False)
+        st.title(strings.SIGN_IN, anchor=False)
         st.button("Sign in", type="primary", on_click=st.login)
         st.stop()
     st.button("Sign out", type="tertiary", icon=":material/logout:", on_click=st.logout)
@@ -57,7 +57,7 @@ def require_role() -> None:
         AccessDenied: this visitor may not.
     """
     if not may_change():
-        raise AccessDenied(texts.NO_ROLE)
+        raise AccessDenied(strings.NO_ROLE)
 
 
 def _asks_for_login() -> bool:

@@ -9,8 +9,8 @@ import streamlit as st
 from streamlit.runtime import get_instance
 from streamlit.runtime.scriptrunner import add_script_run_ctx, get_script_run_ctx
 
-from covidct.imaging.png import encode_png
-from covidct.ui.texts import literal, percent
+from covidct.imaging.formats.png import encode_png
+from covidct.ui.strings import literal, percent
 
 _TONES = {"stop": "alert", "caution": "alert", "note": "note"}
 _EVERY = 8  # slices between two drawings of a progress bar

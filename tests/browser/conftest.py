@@ -13,7 +13,7 @@ from PIL import Image
 from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
 from covidct.imaging.phantom import phantom_slice
-from covidct.ui.texts import ACCEPT
+from covidct.ui.strings import ACCEPT
 
 COVID_CT = REPOSITORY.parent / "shared" / "data" / "COVID-CT" / "Images-processed"
 CHROMIUM_OPTIONS = [

@@ -13,7 +13,7 @@ from pydicom import dcmread
 from pydicom.uid import generate_uid
 
 from covidct.imaging.phantom import phantom_slice
-from covidct.ui.texts import ACCEPT, LOOK_ANYWAY
+from covidct.ui.strings import ACCEPT, LOOK_ANYWAY
 
 pytestmark = pytest.mark.browser
 

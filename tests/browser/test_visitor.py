@@ -1,6 +1,6 @@
 import re
 
-from covidct.ui.visitor import open_tab
+from covidct.benchmark.visitor import open_tab
 
 
 def test_who_visits_without_a_browser_sees_page_and_verdict(server, slices):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from covidct.data.augment import Augmentation, augment
-from covidct.imaging.preprocess import GROUND, find_chest
+from covidct.imaging.anatomy.thorax_crop import GROUND, find_chest
 
 NONE = Augmentation(**{f.name: type(f.default)(0) for f in fields(Augmentation)})
 

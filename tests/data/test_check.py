@@ -10,7 +10,7 @@ import pytest
 from covidct.data.check import check_dataset, relative_name
 from covidct.data.check_text import as_json, as_text
 from covidct.data.index import read_index
-from covidct.data.likeness import fingerprint, near_pairs
+from covidct.data.near_duplicates import fingerprint, near_pairs
 from covidct.data.splits import split_for_training
 from covidct.errors import DatasetError
 from covidct.imaging import CTSlice, read_slice
@@ -274,7 +274,7 @@ def test_a_fingerprint_sees_through_window_margin_size_and_compression(pictures)
 
 
 def test_what_the_page_needs_first_does_without_tensorflow(root):
-    names = "covidct.home, covidct.data.fetch, covidct.data.archive, covidct.data.check"
+    names = "covidct.home, covidct.data.fetch, covidct.data.zip_dataset, covidct.data.check"
     code = f"import sys, {names}; print({{'tensorflow', 'keras', 'streamlit'}} & set(sys.modules))"
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True

@@ -6,7 +6,7 @@ from contextlib import ExitStack
 import app_server
 import pytest
 
-from covidct.ui.visitor import Visitor, open_tab
+from covidct.benchmark.visitor import Visitor, open_tab
 
 
 @pytest.fixture(scope="session")

@@ -22,12 +22,14 @@ import requests
 from websockets.exceptions import ConnectionClosed
 
 from covidct.evaluation import jobs as evaluations
+from covidct.files import sha256_of
 from covidct.imaging.phantom import phantom_slice
 from covidct.inference.promotion import current_model, history, promote
-from covidct.inference.store import open_model, sha256_of
+from covidct.inference.store import open_model
+from covidct.jobs.process import process_identity
+from covidct.jobs.status import LOG_FILE, last_word, why_it_failed
 from covidct.training import jobs
-from covidct.training.process import process_identity
-from covidct.training.progress import LOG_FILE, last_word, read_status, why_it_failed
+from covidct.training.progress import read_status
 from covidct.training.run_folder import read_metrics
 
 pytestmark = pytest.mark.endurance

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from keras import layers
 
-from covidct.evaluation.review import Reviewed
+from covidct.evaluation.results import Reviewed
 from covidct.imaging.phantom import phantom_slice
 from covidct.inference.calibration import Calibration
+from covidct.inference.card import ModelCard
 from covidct.inference.classifier import Classifier
-from covidct.inference.store import ModelCard
 from covidct.models.litert import float_graph
 from covidct.models.network import LOGIT_LAYER, POOLING_LAYER, STANDARDISE_LAYER, head_of
 from covidct.training.keep import write_model_files

@@ -5,12 +5,12 @@ from dataclasses import replace
 import pytest
 
 from covidct.errors import ModelError
-from covidct.evaluation.audit import AUDIT_FILE
+from covidct.evaluation.audit.run import AUDIT_FILE
 from covidct.evaluation.card import assemble, compare_with_earlier
 from covidct.evaluation.card_text import as_markdown
-from covidct.evaluation.review import FAITHFULNESS_FILE, METRICS_FILE
-from covidct.evaluation.search import OUT_OF_FOLD_FILE, TABLE_FILE
-from covidct.inference.store import read_card
+from covidct.evaluation.recipes.search import OUT_OF_FOLD_FILE, TABLE_FILE
+from covidct.evaluation.results import FAITHFULNESS_FILE, METRICS_FILE
+from covidct.inference.card import read_card
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from sklearn.metrics import roc_auc_score
 from covidct.evaluation.compare import compare, difference_in_auc
 from covidct.evaluation.evaluate import evaluate_validation
 from covidct.evaluation.metrics import Verdicts
-from covidct.inference.store import read_card
+from covidct.inference.card import read_card
 
 
 def verdicts(probabilities, labels, patients):

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score, precision_recall_curve, roc_curve
 
-from covidct.data.bootstrap import measured_auc
 from covidct.evaluation.curves import auc, precision_recall, roc
 from covidct.evaluation.sample import sample_of
+from covidct.stats.bootstrap import measured_auc
 
 
 @pytest.fixture(params=[False, True], ids=["all different", "with ties"])

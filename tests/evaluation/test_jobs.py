@@ -12,8 +12,9 @@ import pytest
 
 from covidct.errors import ConfigError, DatasetError
 from covidct.evaluation import jobs
-from covidct.evaluation.review import read_evaluation
-from covidct.training.process import process_identity
+from covidct.evaluation.request import read_request
+from covidct.evaluation.results import read_evaluation
+from covidct.jobs.process import process_identity
 
 
 @pytest.fixture(autouse=True)
@@ -57,7 +58,7 @@ def test_an_evaluation_lives_on_its_own_and_leaves_figures_predictions_and_audit
     assert {one.source for one in review.slices} == {"PNG"}
     assert all(one.decision and one.shape == (160, 160) for one in review.slices)
     assert json.loads((folder / "audit.json").read_text())["n"] == 24
-    request = jobs.read_request(folder)
+    request = read_request(folder)
     assert (request.model, request.data, request.split) == (tiny_model, phantom_dataset, "all")
 
     out = io.BytesIO()
@@ -115,9 +116,9 @@ def test_shipped_results_are_finished_and_know_their_model(monkeypatch, tmp_path
     (folder / "metrics.json").write_text('{"data": "COVID-CT", "split": "val"}')
     assert jobs.shipped_evaluations() == (folder,)
     assert jobs.read_status(folder).state == "finished"
-    request = jobs.read_request(folder)
+    request = read_request(folder)
     assert (request.model, request.split) == (folder.parent, "val")
     assert request.data == own_home / "data" / "COVID-CT"
     (folder / "metrics.json").write_text("{}")
     with pytest.raises(DatasetError):
-        jobs.read_request(folder)
+        read_request(folder)

@@ -17,7 +17,7 @@ import pytest
 from PIL import Image
 from pydicom import uid
 
-from covidct.imaging.pixels import MAX_PIXELS
+from covidct.imaging.formats.pixels import MAX_PIXELS
 
 READ = """
 import resource, sys

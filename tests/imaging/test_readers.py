@@ -8,7 +8,7 @@ import pytest
 from PIL import ExifTags, Image
 
 from covidct.errors import UnreadableSlice, UnsupportedEncoding
-from covidct.imaging import pixels as limits
+from covidct.imaging.formats import pixels as limits
 from covidct.imaging.readers import read_slice
 
 DATA = Path(__file__).parents[2].parent / "shared" / "data"

@@ -2,8 +2,8 @@ import keras
 import pytest
 
 from covidct.inference.calibration import Calibration
+from covidct.inference.card import ModelCard
 from covidct.inference.classifier import Classifier
-from covidct.inference.store import ModelCard
 from covidct.models.folding import fold_batch_norm
 from covidct.models.litert import float_graph
 from covidct.models.network import build_network, head_of

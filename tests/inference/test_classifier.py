@@ -10,8 +10,9 @@ from covidct import NotALungSlice, Prediction, UnreadableSlice, classify_image, 
 from covidct.errors import ModelError
 from covidct.imaging.phantom import phantom_slice
 from covidct.inference.calibration import Calibration
+from covidct.inference.card import read_card
 from covidct.inference.classifier import Classifier
-from covidct.inference.store import promote, read_card
+from covidct.inference.promotion import promote
 
 
 @pytest.fixture(scope="module")

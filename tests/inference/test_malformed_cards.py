@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from covidct.errors import ModelError
+from covidct.inference.card import CARD_FILE, read_card
 from covidct.inference.promotion import current_model, history
-from covidct.inference.store import CARD_FILE, read_card
 
 CARD = {
     "name": "tiny",

@@ -6,17 +6,18 @@ import pytest
 from forked import start_python
 
 from covidct.errors import ModelError, ModelIntegrityError
+from covidct.inference.card import read_card
 from covidct.inference.classifier import Classifier
-from covidct.inference.promotion import history, list_models
-from covidct.inference.store import (
+from covidct.inference.promotion import (
     DEFAULT_MODEL,
     SHIPPED_DIR,
     current_model,
-    find_model,
+    history,
+    list_models,
     promote,
-    read_card,
     rollback,
 )
+from covidct.inference.store import find_model
 
 PROMOTE_AND_DIE = """
 import os, signal, sys
@@ -27,10 +28,11 @@ def hook(event, arguments):
     if event.startswith(("open", "os.", "shutil.")) and home in str(arguments):
         if next(moments, None) is None:
             os.kill(os.getpid(), signal.SIGKILL)
-from covidct.inference import store
-store.read_card(Path(run))  # all modules are imported before the counting begins
+from covidct.inference.card import read_card
+from covidct.inference.promotion import promote
+read_card(Path(run))  # all modules are imported before the counting begins
 sys.addaudithook(hook)
-store.promote(Path(run))
+promote(Path(run))
 """
 
 

@@ -8,13 +8,9 @@ import numpy as np
 import pytest
 
 from covidct.errors import ModelError, ModelIntegrityError
-from covidct.inference.store import (
-    SHIPPED_DIR,
-    find_model,
-    open_keras_model,
-    open_model,
-    read_card,
-)
+from covidct.inference.card import read_card
+from covidct.inference.promotion import SHIPPED_DIR
+from covidct.inference.store import find_model, open_keras_model, open_model
 from covidct.models.backbones import PRETRAINED_DIR
 from covidct.models.head import LinearHead
 

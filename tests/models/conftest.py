@@ -5,7 +5,7 @@ import keras
 import numpy as np
 import pytest
 
-from covidct.imaging.preprocess import find_chest, network_pixels
+from covidct.imaging.anatomy.thorax_crop import find_chest, network_pixels
 from covidct.models.backbones import get_backbone, get_preprocess_input
 from covidct.models.head import Head
 from covidct.models.litert import float_graph

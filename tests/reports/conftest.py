@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 
 from covidct.errors import UnreadableSlice
+from covidct.imaging.dicom.series import Place
 from covidct.imaging.phantom import phantom_slice
-from covidct.imaging.series import Place
 from covidct.inference.calibration import Calibration
+from covidct.inference.card import ModelCard
 from covidct.inference.cases import Case, CaseGroup
 from covidct.inference.classifier import Prediction
 from covidct.inference.heatmap import HeatMap
 from covidct.inference.judge import Judged, Refused, conclude
-from covidct.inference.store import ModelCard
 from covidct.reports.slice_page import SlicePage
 
 FIGURES = {"n": 118, "patients": 56, "expected_calibration_error": 0.0848}

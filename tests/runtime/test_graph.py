@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from covidct.inference.store import MODEL_FILE
+from covidct.inference.card import MODEL_FILE
 from covidct.runtime.graph import Graph, GraphError, WrongHash, read_verified
 
 ASK_ONCE = """

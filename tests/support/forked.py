@@ -16,7 +16,7 @@ from types import ModuleType
 _FORKS = multiprocessing.get_context("forkserver")
 _FORKS.set_forkserver_preload(
     [
-        "covidct.evaluation.audit",
+        "covidct.evaluation.audit.run",
         "covidct.evaluation.compare",
         "covidct.evaluation.evaluate",
         "covidct.inference.heatmap",

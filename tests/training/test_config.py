@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from covidct.data.republish import REPUBLISHED
+from covidct.data.reencode import REPUBLISHED
 from covidct.errors import ConfigError
 from covidct.training.config import TrainConfig
 

@@ -8,8 +8,8 @@ import pytest
 from covidct.errors import ModelError, ModelIntegrityError
 from covidct.files import sha256_of
 from covidct.inference.calibration import Calibration
+from covidct.inference.card import ModelCard, read_card
 from covidct.inference.classifier import Classifier
-from covidct.inference.store import ModelCard, read_card
 from covidct.models.folding import fold_batch_norm
 from covidct.models.network import build_network, copy_weights
 from covidct.training.convert import convert_earlier

@@ -10,8 +10,8 @@ from covidct.data.index import read_index
 from covidct.data.splits import split_for_training
 from covidct.errors import ConfigError
 from covidct.imaging.readers import read_slice
+from covidct.inference.card import read_card
 from covidct.inference.classifier import Classifier
-from covidct.inference.store import read_card
 from covidct.training.config import TrainConfig
 from covidct.training.fit import fit, resume
 from covidct.training.run_folder import (

@@ -10,18 +10,19 @@ from sklearn.metrics import roc_auc_score
 
 from covidct.data.index import read_index
 from covidct.data.prepared import prepare
-from covidct.data.republish import REPUBLISHED
+from covidct.data.reencode import REPUBLISHED
 from covidct.data.splits import split_for_training
 from covidct.errors import TrainingStopped
-from covidct.imaging.preprocess import network_pixels
+from covidct.imaging.anatomy.thorax_crop import network_pixels
+from covidct.inference.card import read_card
 from covidct.inference.classifier import Classifier
-from covidct.inference.store import read_card
+from covidct.jobs.status import request_stop
 from covidct.reports.words import conversion
 from covidct.training import fit as fitting
 from covidct.training import head_epochs
 from covidct.training.config import TrainConfig
 from covidct.training.fit import fit, resume
-from covidct.training.progress import read_status, request_stop
+from covidct.training.progress import read_status
 from covidct.training.run_folder import finished_epochs, kept_epoch, read_metrics, start_run_folder
 
 CONFIG = TrainConfig(
@@ -135,11 +136,11 @@ def test_the_default_backbones_features_need_no_tensorflow(root):
     code = """
 import sys
 import numpy as np
-from covidct.imaging.preprocess import find_chest
+from covidct.imaging.anatomy.thorax_crop import find_chest
 from covidct.imaging.phantom import phantom_slice
 from covidct.models.backbones import get_backbone, unit_preprocess_input
 from covidct.models.pooling import TrunkMaps
-from covidct.imaging.preprocess import network_pixels
+from covidct.imaging.anatomy.thorax_crop import network_pixels
 from covidct.runtime.graph import Graph
 from covidct.training.config import TrainConfig
 from covidct.training.trunks import pretrained_graph

@@ -16,10 +16,10 @@ from forked import start_covidct
 from covidct.errors import ConfigError, DatasetError
 from covidct.inference.classifier import Classifier
 from covidct.inference.store import open_model
+from covidct.jobs.process import process_identity
 from covidct.training import jobs
 from covidct.training.callbacks import RefuseDivergence
 from covidct.training.fit import fit, resume
-from covidct.training.process import process_identity
 from covidct.training.progress import read_status
 from covidct.training.run_folder import finished_epochs, read_metrics, start_run_folder
 

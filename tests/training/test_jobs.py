@@ -8,10 +8,10 @@ from dataclasses import replace
 import pytest
 
 from covidct.errors import ConfigError
+from covidct.inference.card import read_card
 from covidct.inference.classifier import Classifier
-from covidct.inference.store import read_card
+from covidct.jobs.process import process_identity
 from covidct.training import jobs
-from covidct.training.process import process_identity
 from covidct.training.progress import read_status
 from covidct.training.run_folder import read_metrics, start_run_folder
 

@@ -8,8 +8,8 @@ from sklearn.metrics import roc_auc_score
 from covidct.data.augment import Augmentation
 from covidct.data.index import read_index
 from covidct.data.prepared import prepare
-from covidct.data.republish import REPUBLISHED
-from covidct.imaging.blanking import without_lungs
+from covidct.data.reencode import REPUBLISHED
+from covidct.imaging.anatomy.occlusion import without_lungs
 from covidct.models.backbones import get_backbone, unit_preprocess_input
 from covidct.models.litert import float_graph
 from covidct.models.network import build_network

@@ -12,16 +12,10 @@ import patience
 import pytest
 
 from covidct.errors import ConfigError, DatasetError, TrainingStopped
+from covidct.jobs.process import process_identity
+from covidct.jobs.status import JobStatus, request_stop, write_status
 from covidct.training.config import TrainConfig
-from covidct.training.process import process_identity
-from covidct.training.progress import (
-    ProgressWriter,
-    RunStatus,
-    read_status,
-    recorded_run,
-    request_stop,
-    write_status,
-)
+from covidct.training.progress import ProgressWriter, read_status, recorded_run
 from covidct.training.run_folder import epoch_folder, start_run_folder
 
 PIPED = {"stdout": subprocess.PIPE, "check": True}
@@ -35,7 +29,7 @@ def folder(tmp_path):
 
 @pytest.fixture
 def own_status():
-    return RunStatus("running", pid=os.getpid(), process_started=process_identity(os.getpid()))
+    return JobStatus("running", pid=os.getpid(), process_started=process_identity(os.getpid()))
 
 
 def test_a_status_survives_being_written(folder, own_status):
@@ -56,7 +50,7 @@ def test_a_process_of_which_no_start_is_known_is_not_taken_for_live(folder, own_
 def test_a_run_whose_process_is_gone_reads_as_failed(folder):
     process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
     identity = process_identity(process.pid)
-    write_status(folder, RunStatus("running", pid=process.pid, process_started=identity))
+    write_status(folder, JobStatus("running", pid=process.pid, process_started=identity))
     assert read_status(folder).state == "running"
     process.kill()
     process.communicate()
@@ -69,7 +63,7 @@ def test_a_run_whose_process_is_gone_reads_as_failed(folder):
 
 
 def test_a_run_that_never_started_reads_as_failed_although_the_clock_was_set_back(folder):
-    write_status(folder, RunStatus("queued"))
+    write_status(folder, JobStatus("queued"))
     assert read_status(folder).is_live
     said = json.loads((folder / "status.json").read_text())
     for year in ("2001", "2999"):

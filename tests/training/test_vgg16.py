@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 from keras.src.utils import file_utils
 
-from covidct.evaluation.bench.vgg16 import imagenet_weights
+from covidct.benchmark.vgg16 import imagenet_weights
+from covidct.inference.card import KERAS_FILE, MODEL_FILE, read_card
 from covidct.inference.classifier import Classifier
-from covidct.inference.store import KERAS_FILE, MODEL_FILE, read_card
 from covidct.training.config import TrainConfig
 from covidct.training.fit import fit
 from covidct.training.run_folder import read_metrics

@@ -14,10 +14,11 @@ READER = {"is_logged_in": True, "sub": "ben", "roles": ["reader"]}
 
 
 def training_page() -> None:
-    from covidct.ui import access, training
+    from covidct.ui import access
+    from covidct.ui.training.page import page
 
     access.require_login()
-    training.page()
+    page.page()
 
 
 def html(app: AppTest) -> str:

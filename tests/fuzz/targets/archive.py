@@ -5,7 +5,7 @@ from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
 
-from covidct.data.archive import list_class_folders, unpack_dataset
+from covidct.data.zip_dataset import list_class_folders, unpack_dataset
 from covidct.errors import CovidCTError
 from covidct.imaging.sources import uploaded
 

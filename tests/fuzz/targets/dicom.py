@@ -4,7 +4,7 @@ from contextlib import suppress
 
 from covidct.errors import CovidCTError
 from covidct.imaging import read_hounsfield, read_slice
-from covidct.imaging.series import gather
+from covidct.imaging.dicom.series import gather
 from covidct.imaging.sources import File
 
 FEW = 3  # slices of a series that are looked at

@@ -1,0 +1,33 @@
+"""The command that puts the model of a run to use."""
+
+from __future__ import annotations
+
+import argparse
+
+from covidct.commands import DONE, FAILED
+from covidct.commands.shared import run_folder
+
+
+def add_command(commands: argparse._SubParsersAction) -> None:
+    """Add it to the command line."""
+    parser = commands.add_parser("promote", help="put a run's model to use")
+    parser.add_argument("name", metavar="RUN")
+    parser.add_argument(
+        "--despite-worse", action="store_true", help="even if it does worse than the model in use"
+    )
+    parser.set_defaults(run=_promote)
+
+
+def _promote(options: argparse.Namespace) -> int:
+    from covidct.evaluation.compare import compare
+    from covidct.inference.promotion import promote
+
+    folder = run_folder(options.name)
+    if not options.despite_worse:
+        comparison = compare(folder)
+        print(comparison.verdict)
+        if comparison.is_worse:
+            print("It was not promoted. To do so all the same, add --despite-worse.")
+            return FAILED
+    print(f"The model in use is {promote(folder)} now. To go back: python -m covidct rollback")
+    return DONE

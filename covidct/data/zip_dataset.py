@@ -1,0 +1,179 @@
+"""A ZIP from elsewhere -> a data set folder, whole or not at all, whatever the ZIP tries.
+
+No member's path is used beyond its class and its file name.
+"""
+
+import re
+import shutil
+import tempfile
+import zipfile
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import BinaryIO
+
+from covidct.data.index import CLASS_FOLDERS
+from covidct.errors import DatasetError
+from covidct.zip_files import Member, opened_zip
+
+_CHUNK = 1024**2
+_NOT_SLICES = {".txt", ".csv", ".md", ".json", ".xml", ".html", ".xlsx", ".xls", ".pdf", ".docx"}
+_COMPANION = re.compile(
+    r"patients\.csv|Data-split/(?P<name>COVID|NonCOVID)/(train|val|test)CT_(?P=name)\.txt"
+)
+_OTHER_CLASS = re.compile(r"non|no[ _-]|not|neg|normal|health|control|other|without", re.I)
+_COVID_CLASS = re.compile(r"co?vid|sars|cov[ _-]?2|cov19|ncp|pos", re.I)
+
+
+@dataclass(frozen=True, slots=True)
+class ClassFolder:
+    """A folder of an archive that directly holds slices.
+
+    Attributes:
+        name: its path in the archive, with forward slashes.
+        slices: the number of files in it that may be slices.
+    """
+
+    name: str
+    slices: int
+
+
+def _may_be_slice(member: Member) -> bool:
+    return member.path.suffix.lower() not in _NOT_SLICES
+
+
+def list_class_folders(archive: BinaryIO) -> tuple[ClassFolder, ...]:
+    """The folders of a ZIP that hold slices, in order of names; nothing is unpacked.
+
+    Raises:
+        DatasetError: the file is no ZIP, is damaged, or holds what is refused: absolute paths,
+            "..", links, archives, encrypted files, more than the limits above.
+    """
+    with opened_zip(archive) as (_, members):
+        counted = Counter(member.folder for member in members if _may_be_slice(member))
+    return tuple(ClassFolder(name, counted[name]) for name in sorted(counted) if name != ".")
+
+
+def guess_classes(names: Sequence[str]) -> tuple[str, str] | None:
+    """Which folder holds COVID-19 and which the others, told by the last part of their paths.
+
+    Returns:
+        (COVID folder, other folder), or None where the names do not say so beyond doubt.
+    """
+    last = {name: PurePosixPath(name).name for name in names}
+    covid = [n for n in names if _COVID_CLASS.search(last[n]) and not _OTHER_CLASS.search(last[n])]
+    if len(last) != 2 or len(covid) != 1:
+        return None
+    (other,) = last.keys() - covid
+    return covid[0], other
+
+
+def unpack_dataset(archive: BinaryIO, to: Path, classes: tuple[str, str] | None = None) -> Path:
+    """Unpack a ZIP of two class folders as a data set folder.
+
+    The folders become ``CT_COVID`` and ``CT_NonCOVID``. A ``patients.csv`` and official lists
+    under ``Data-split`` come along where the ZIP holds one of each; all else is left behind.
+
+    Args:
+        archive: the ZIP, seekable.
+        to: the folder to make; it appears complete or not at all.
+        classes: the folders (COVID, other) as :func:`list_class_folders` names them, or None to
+            have them guessed.
+
+    Returns:
+        ``to``.
+
+    Raises:
+        DatasetError: as :func:`list_class_folders`; or the classes are not to be told, the folder
+            exists, or the disk is full.
+    """
+    with opened_zip(archive) as (zipped, members):
+        folders = list(dict.fromkeys(m.folder for m in members if _may_be_slice(m)))
+        covid, other = _chosen(classes, [name for name in folders if name != "."])
+        wanted = {covid: CLASS_FOLDERS["COVID"], other: CLASS_FOLDERS["NonCOVID"]}
+        targets = {
+            PurePosixPath(wanted[member.folder], member.path.name): member
+            for member in members
+            if member.folder in wanted and _may_be_slice(member)
+        }
+        _write_folder(zipped, targets | _companions(members), to)
+    return to
+
+
+def unpack_folder(archive: BinaryIO, name: str, to: Path) -> Path:
+    """Unpack the slices of one folder of a ZIP, named by the last part of its path, as ``to``.
+
+    Raises:
+        DatasetError: as :func:`unpack_dataset`, or there is not exactly one such folder.
+    """
+    with opened_zip(archive) as (zipped, members):
+        inside = [m for m in members if m.path.parent.name == name and _may_be_slice(m)]
+        if len({member.folder for member in inside}) != 1:
+            raise DatasetError(f"The ZIP does not hold one folder {name} with slices in it.")
+        _write_folder(zipped, {PurePosixPath(m.path.name): m for m in inside}, to)
+    return to
+
+
+def _chosen(classes: tuple[str, str] | None, folders: list[str]) -> tuple[str, str]:
+    """The two class folders, checked."""
+    if classes is None:
+        classes = guess_classes(folders)
+    if classes is None:
+        raise DatasetError(
+            f"The ZIP should hold two folders with slices directly in them, one for each class, "
+            f"such as CT_COVID and CT_NonCOVID. Found: {_listed(folders)}. Name the folders so, "
+            "or choose which is which."
+        )
+    missing = [name for name in classes if name not in folders]
+    if missing or classes[0] == classes[1]:
+        raise DatasetError(
+            f"Two different folders of the ZIP are needed as classes. Found: {_listed(folders)}."
+        )
+    return classes
+
+
+def _listed(names: list[str], most: int = 6) -> str:
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return (", ".join(sorted(names)[:most]) or "none") + more
+
+
+def _companions(members: Sequence[Member]) -> dict[PurePosixPath, Member]:
+    """Patients and official lists, where there is no doubt which."""
+    found: dict[PurePosixPath, list[Member]] = {}
+    for member in members:
+        for start in range(len(member.path.parts)):
+            tail = PurePosixPath(*member.path.parts[start:])
+            if _COMPANION.fullmatch(str(tail)):
+                found.setdefault(tail, []).append(member)
+    return {tail: those[0] for tail, those in found.items() if len(those) == 1}
+
+
+def _write_folder(
+    zipped: zipfile.ZipFile, targets: Mapping[PurePosixPath, Member], to: Path
+) -> None:
+    """Write the members under their target paths into a new folder that appears when complete."""
+    if to.exists():
+        raise DatasetError(f"There is a folder {to.name} already; nothing was written over it.")
+    try:
+        to.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".unpacking-", dir=to.parent) as workplace:
+            folder = Path(workplace) / "data"
+            folder.mkdir()
+            for target, member in targets.items():
+                path = folder / target
+                path.parent.mkdir(parents=True, exist_ok=True)
+                _write_file(zipped, member, path)
+            folder.rename(to)
+    except OSError as error:
+        raise DatasetError(
+            f"The ZIP could not be unpacked: {error.strerror or error}. Nothing was kept of it."
+        ) from error
+
+
+def _write_file(zipped: zipfile.ZipFile, member: Member, path: Path) -> None:
+    """Write one file; ``zipfile`` stops at the declared size and compares the checksum."""
+    with zipped.open(member.info) as source, path.open("xb") as out:
+        shutil.copyfileobj(source, out, _CHUNK)
+        if out.tell() != member.info.file_size:
+            raise zipfile.BadZipFile("a file is shorter than declared")

@@ -1,0 +1,250 @@
+"""The audit of a model: what the class can be told from without anatomy, and what the network does
+when anatomy is taken away or when what must not matter changes."""
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from covidct.data.file_attributes import FileAttributes, file_attributes
+from covidct.data.index import Item, Skipped, read_index
+from covidct.errors import DatasetError, UnreadableSlice
+from covidct.evaluation.audit.robustness import (
+    CHANGES,
+    IN_FLOATS,
+    Change,
+    probabilities_after,
+    turned_over,
+)
+from covidct.evaluation.audit.shortcuts import (
+    BORDER_SHAPE_SIZE,
+    NETWORK,
+    forests,
+    network_features,
+    picture_features,
+)
+from covidct.evaluation.metrics import judged
+from covidct.evaluation.results import AUDIT_FILE
+from covidct.imaging.anatomy.occlusion import only_lungs, without_lungs
+from covidct.imaging.ct_slice import CTSlice
+from covidct.imaging.readers import read_slice
+from covidct.imaging.sources import load
+from covidct.inference.calibration import Calibration
+from covidct.inference.classifier import Classifier, Evidence
+from covidct.stats.bootstrap import measured_auc
+
+EVERYTHING, ALL_BUT_LUNGS, ONLY_LUNGS = "everything", "all but the lungs", "only the lungs"
+
+_BATCH = 16
+_MOST_CHANGED = 1000  # each of them is classified a dozen times
+_CHANCE = 0.60  # the greatest AUC that is taken for telling next to nothing
+_FOREST_TARGETS = {(BORDER_SHAPE_SIZE, NETWORK): _CHANCE}
+_ANATOMY_TARGETS = {EVERYTHING: None, ALL_BUT_LUNGS: _CHANCE, ONLY_LUNGS: None}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Seen:
+    """What is kept of a slice.
+
+    Attributes:
+        item: where it is and what it is labelled.
+        attributes: of its file.
+        picture: features of the slice.
+        network: features of what the network saw of it.
+        scores: higher speaks for COVID-19, by what was shown; empty where no lungs were found.
+        probability: of COVID-19, calibrated.
+        changed: the probability by the name of the change, None where the changed file is refused;
+            empty where no change was tried.
+    """
+
+    item: Item
+    attributes: FileAttributes
+    picture: dict[str, np.ndarray]
+    network: dict[str, np.ndarray]
+    scores: dict[str, float]
+    probability: float
+    changed: dict[str, float | None]
+
+
+def audit(
+    classifier: Classifier,
+    data: str | PathLike,
+    split: str,
+    out: str | PathLike,
+    progress: Callable[[Iterable[Item]], Iterable[Item]] = iter,
+) -> dict[str, Any]:
+    """Audit a model on a split and write ``audit.json``.
+
+    Args:
+        classifier: the model.
+        data: a data set folder.
+        split: as :meth:`covidct.data.index.Index.subset` names it.
+        out: folder for the file, made if needed.
+        progress: wraps the iteration, to show how far it is.
+
+    Returns:
+        What ``audit.json`` holds: model_id, split, n, patients, skipped, without_lungs; "forests",
+        AUC of random forests; "anatomy", AUC of the network on slices where lungs were found;
+        "flips", labels that changed, of at most 1,000 slices from all over the split, as
+        :func:`covidct.evaluation.audit.robustness.turned_over` tells.
+        Figures that cannot be measured on so few patients are None. Each row says its target, a
+        greatest value or None, and whether the figure meets it.
+
+    Raises:
+        DatasetError: no such data set or split, or a class without a readable slice.
+    """
+    items, skipped = read_index(data).subset(split), []
+    changed = _spread(items, _MOST_CHANGED)
+    asked = dict.fromkeys(CHANGES, classifier)
+    if classifier.card.in_integers:
+        asked[IN_FLOATS] = classifier.in_floats()
+    files, seen = _readable(progress(items), skipped), []
+    while batch := list(islice(files, _BATCH)):
+        seen += _look(classifier, batch, changed, asked)
+    if {one.item.label for one in seen} != {0, 1}:
+        raise DatasetError("An audit needs readable slices of both classes.")
+    figures = {
+        "model_id": classifier.card.model_id,
+        "split": split,
+        "n": len(seen),
+        "patients": len({one.item.patient for one in seen}),
+        "skipped": [{"file": s.path.name, "reason": s.reason} for s in skipped],
+        "without_lungs": sum(not one.scores for one in seen),
+        "forests": _forest_rows(seen),
+        "anatomy": _anatomy_rows([one for one in seen if one.scores]),
+        "flips": _flip_rows(asked, classifier.card.calibration, [s for s in seen if s.changed]),
+    }
+    out = Path(out)
+    out.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(figures, indent=2, ensure_ascii=False, allow_nan=False)
+    (out / AUDIT_FILE).write_text(text + "\n", encoding="utf-8")
+    return figures
+
+
+def _spread(items: Sequence[Item], most: int) -> frozenset[Item]:
+    """At most so many of the items, from all over their order."""
+    places = np.linspace(0, len(items) - 1, min(most, len(items))).astype(int)
+    return frozenset(items[i] for i in places)
+
+
+def _readable(
+    items: Iterable[Item], skipped: list[Skipped]
+) -> Iterator[tuple[Item, bytes, CTSlice]]:
+    """The files that are slices; the others are added to the list."""
+    for item in items:
+        try:
+            data = load(item.path)
+            ct_slice = read_slice(data)
+        except UnreadableSlice as error:
+            skipped.append(Skipped(item.path, str(error)))
+        else:
+            yield item, data, ct_slice
+
+
+def _look(
+    classifier: Classifier,
+    batch: Sequence[tuple[Item, bytes, CTSlice]],
+    to_change: frozenset[Item],
+    asked: Mapping[Change, Classifier],
+) -> list[_Seen]:
+    """What is kept of a batch; of some slices also the probability when they are changed and the
+    classifier of that change is asked."""
+    looks = classifier.look_at_many([ct_slice for _, _, ct_slice in batch])
+    scores = _scores(classifier, looks)
+    all_changed: list[dict[str, float | None]] = [{} for _ in batch]
+    tried = [i for i, (item, _, _) in enumerate(batch) if item in to_change]
+    slices = [batch[i][2] for i in tried]
+    for change, other in asked.items():
+        for i, after in zip(tried, probabilities_after(other, slices, change), strict=True):
+            all_changed[i][change.name] = after
+    return [
+        _Seen(
+            item,
+            file_attributes(data, ct_slice),
+            picture_features(ct_slice.pixels),
+            network_features(look.chest.pixels),
+            score,
+            look.prediction.probability,
+            changed,
+        )
+        for (item, data, ct_slice), look, score, changed in zip(
+            batch, looks, scores, all_changed, strict=True
+        )
+    ]
+
+
+def _scores(classifier: Classifier, looks: Sequence[Evidence]) -> list[dict[str, float]]:
+    """The network's score of what is shown of each slice, nothing where there are no lungs."""
+    scores: list[dict[str, float]] = [{} for _ in looks]
+    found = [i for i, look in enumerate(looks) if look.chest.lungs.any()]
+    if not found:
+        return scores
+    chests = [looks[i].chest for i in found]
+    blanked = (
+        classifier.forward(
+            classifier.network_input([replace(c, pixels=blank(c.pixels)) for c in chests])
+        )[0]
+        for blank in (without_lungs, only_lungs)
+    )
+    for i, without, only in zip(found, *blanked, strict=True):
+        scores[i] = {
+            EVERYTHING: looks[i].prediction.probability,
+            ALL_BUT_LUNGS: float(without),
+            ONLY_LUNGS: float(only),
+        }
+    return scores
+
+
+def _forest_rows(seen: Sequence[_Seen]) -> list[dict[str, Any]]:
+    aucs = forests(
+        [one.item for one in seen],
+        [one.attributes for one in seen],
+        [one.picture for one in seen],
+        [one.network for one in seen],
+    )
+    return [
+        {
+            "features": features,
+            "on": on,
+            **judged("roc_auc", auc, _FOREST_TARGETS.get((features, on))),
+        }
+        for (features, on), auc in aucs.items()
+    ]
+
+
+def _anatomy_rows(seen: Sequence[_Seen]) -> list[dict[str, Any]]:
+    labels, patients = _labels(seen), _patients(seen)
+    aucs = dict.fromkeys(_ANATOMY_TARGETS)
+    if len(set(labels)) == 2:
+        for shown in aucs:
+            scores = np.array([one.scores[shown] for one in seen])
+            aucs[shown] = measured_auc(labels, scores, patients)
+    return [
+        {"shown": shown, "n": len(seen), **judged("roc_auc", auc, _ANATOMY_TARGETS[shown])}
+        for shown, auc in aucs.items()
+    ]
+
+
+def _flip_rows(
+    changes: Iterable[Change], calibration: Calibration, seen: Sequence[_Seen]
+) -> list[dict[str, Any]]:
+    before, patients = [one.probability for one in seen], _patients(seen)
+    return [
+        turned_over(
+            change, calibration, before, [one.changed[change.name] for one in seen], patients
+        )
+        for change in changes
+    ]
+
+
+def _labels(seen: Sequence[_Seen]) -> np.ndarray:
+    return np.array([one.item.label for one in seen])
+
+
+def _patients(seen: Sequence[_Seen]) -> np.ndarray:
+    return np.array([one.item.patient for one in seen])

@@ -1,0 +1,80 @@
+"""What a model's card tells of cross-validation: recipes compared, verdicts that turn over."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from covidct.files import MALFORMED
+from covidct.inference.card import CARD_FILE
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """One way of training, on folds that share no patient.
+
+    Attributes:
+        name: what was done.
+        roc_auc: mean over the folds, or of all out-of-fold probabilities.
+        roc_auc_folds: of each fold.
+        accuracy: likewise.
+        helped: whether it was kept, in a word.
+        note: a remark.
+        calibration_error: out of fold, after calibration; None where it was not measured.
+    """
+
+    name: str
+    roc_auc: float
+    roc_auc_folds: tuple[float, ...]
+    accuracy: float
+    helped: str
+    note: str
+    calibration_error: float | None
+
+
+def cross_validation(model: Path) -> tuple[Recipe, ...]:
+    """The recipes on the card of a model folder; none where it holds no such table."""
+    try:
+        return tuple(map(_recipe, _about(model)["cross_validation"]))
+    except (OSError, *MALFORMED):
+        return ()
+
+
+def turned_over_out_of_fold(model: Path) -> tuple[dict[str, Any], ...]:
+    """Rows as :func:`covidct.evaluation.audit.robustness.turned_over` gives them, on slices of
+    patients that the judging head had not seen; none where the model's card holds none."""
+    try:
+        return tuple(map(_turned_over, _about(model)["out_of_fold"]["flips"]))
+    except (OSError, *MALFORMED):
+        return ()
+
+
+def _about(model: Path) -> dict[str, Any]:
+    return json.loads((model / CARD_FILE).read_text(encoding="utf-8"))["about"]
+
+
+def _recipe(row: dict) -> Recipe:
+    error = row.get("expected_calibration_error")
+    return Recipe(
+        str(row["recipe"]),
+        float(row["roc_auc"]),
+        tuple(map(float, row["roc_auc_folds"])),
+        float(row["accuracy"]),
+        str(row["helped"]),
+        str(row["note"]),
+        None if error is None else float(error),
+    )
+
+
+def _turned_over(row: dict) -> dict[str, Any]:
+    counts = {
+        name: int(row[name]) for name in ("flipped", "to_positive", "both_decided", "n", "excluded")
+    }
+    low, high = row["share_ci95"]
+    return counts | {
+        "change": str(row["change"]),
+        "share": float(row["share"]),
+        "share_ci95": [float(low), float(high)],
+        "target": float(row["target"]),
+        "met": bool(row["met"]),
+    }

@@ -1,0 +1,249 @@
+"""The elements of a DICOM object that a picture needs, read raw and without trust.
+
+Only the elements in `TAGS` are ever converted, so that no patient data can reach a message or note.
+"""
+
+import logging
+import math
+import re
+import warnings
+import zlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from io import SEEK_CUR, BytesIO
+from typing import Literal
+
+import numpy as np
+from pydicom import uid
+from pydicom.dataelem import DataElement, RawDataElement
+from pydicom.filereader import data_element_generator, read_sequence
+from pydicom.sequence import Sequence
+
+from covidct.errors import UnreadableSlice
+from covidct.imaging.formats.pixels import DECODING_ERRORS, MAX_BYTES
+from covidct.zip_files import MAX_RATIO
+
+TAGS = {
+    0x00080008: "ImageType",
+    0x00080018: "SOPInstanceUID",
+    0x00080060: "Modality",
+    0x00089007: "ImageType",  # FrameType, its namesake for one frame
+    0x0020000E: "SeriesInstanceUID",
+    0x00200011: "SeriesNumber",
+    0x00200013: "InstanceNumber",
+    0x00200032: "ImagePositionPatient",
+    0x00200037: "ImageOrientationPatient",
+    0x00280002: "SamplesPerPixel",
+    0x00280004: "PhotometricInterpretation",
+    0x00280008: "NumberOfFrames",
+    0x00280010: "Rows",
+    0x00280011: "Columns",
+    0x00280030: "PixelSpacing",
+    0x00280100: "BitsAllocated",
+    0x00280101: "BitsStored",
+    0x00280103: "PixelRepresentation",
+    0x00280120: "PixelPaddingValue",
+    0x00280121: "PixelPaddingRangeLimit",
+    0x00281050: "WindowCenter",
+    0x00281051: "WindowWidth",
+    0x00281052: "RescaleIntercept",
+    0x00281053: "RescaleSlope",
+    0x00281054: "RescaleType",
+    0x00281056: "VOILUTFunction",
+    0x00283000: "ModalityLUTSequence",
+    0x00283002: "LUTDescriptor",
+    0x00283004: "ModalityLUTType",
+    0x00283006: "LUTData",
+    0x00283010: "VOILUTSequence",
+    0x52009229: "SharedFunctionalGroupsSequence",
+    0x52009230: "PerFrameFunctionalGroupsSequence",
+    0x7FE00001: "ExtendedOffsetTable",
+    0x7FE00002: "ExtendedOffsetTableLengths",
+    0x7FE00010: "PixelData",
+    # the functional groups that say of a frame what is else said of a file
+    0x00189329: "CTImageFrameTypeSequence",
+    0x00209113: "PlanePositionSequence",
+    0x00209116: "PlaneOrientationSequence",
+    0x00289110: "PixelMeasuresSequence",
+    0x00289132: "FrameVOILUTSequence",
+    0x00289145: "PixelValueTransformationSequence",
+}
+_TRANSFER_SYNTAX, _UNDEFINED = 0x00020010, 0xFFFFFFFF
+_LONGEST_VALUE = 1024**2  # of all but PixelData; the longest look-up table takes an eighth of it
+_MOST_ITEMS = 100_000  # of sequences and of fragments: twenty for each frame that is allowed
+_ITEM_TAGS = (b"\xfe\xff\x00\xe0", b"\xff\xfe\xe0\x00")  # as stored, in either byte order
+
+# pydicom's warnings and log records may quote header values, patient data among them. Set once,
+# since warnings.catch_warnings is not safe where several threads read.
+logging.getLogger("pydicom").setLevel(logging.CRITICAL)
+warnings.filterwarnings("ignore", category=UserWarning, module=r"pydicom\.")
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """The raw elements of one object or sequence item, by keyword, and how to read them."""
+
+    raw: dict[str, bytes]
+    syntax: uid.UID
+    pixel_vr: str = "OW"
+    encapsulated: bool = False
+    items: dict[str, tuple["Header", ...]] = field(default_factory=dict)
+
+    @property
+    def frames(self) -> int:
+        """Number of frames; 1 where nothing sensible is said."""
+        return max(1, int(self.number("NumberOfFrames") or 1))
+
+    def of_frame(self, index: int) -> "Header":
+        """The header of one frame: what its functional groups say, else what the file says.
+
+        Enhanced objects hold position, orientation, rescale and window of each frame in nested
+        sequences (PS3.3 section C.7.6.16); their elements are here as in a single-frame object.
+        """
+        shared = self.items.get("SharedFunctionalGroupsSequence", ())[:1]
+        own = self.items.get("PerFrameFunctionalGroupsSequence", ())[index : index + 1]
+        groups = [macro for group in shared + own for macro in group.items.values()]
+        raw, items = dict(self.raw), dict(self.items)
+        for item in (macro[0] for macro in groups if macro):
+            raw |= item.raw
+            items |= item.items
+        return replace(self, raw=raw, items=items)
+
+    def without_pixels(self) -> "Header":
+        """The same header without the element that takes the memory."""
+        return replace(self, raw={k: v for k, v in self.raw.items() if k != "PixelData"})
+
+    @property
+    def byte_order(self) -> Literal["big", "little"]:
+        """`big` or `little`, as `int.from_bytes` wants it."""
+        return "big" if self.syntax == uid.ExplicitVRBigEndian else "little"
+
+    @property
+    def is_signed(self) -> bool:
+        """Whether stored values may be below zero."""
+        return self.integer("PixelRepresentation") == 1
+
+    @property
+    def rescale_type(self) -> str:
+        """The quantity that modality values are of, where it is named."""
+        tables = self.items.get("ModalityLUTSequence")
+        return tables[0].text("ModalityLUTType") if tables else self.text("RescaleType")
+
+    def integer(self, keyword: str, default: int = 0, signed: bool = False) -> int:
+        """A US or SS value."""
+        value = self.raw.get(keyword, b"")[:2]
+        return int.from_bytes(value, self.byte_order, signed=signed) if value else default
+
+    def integers(self, keyword: str, signed: bool = False, size: int = 2) -> list[int]:
+        """All values of a US, SS or OW element, or of one with so many bytes a value."""
+        kind = f"{'>' if self.byte_order == 'big' else '<'}{'i' if signed else 'u'}{size}"
+        value = self.raw.get(keyword, b"")
+        return np.frombuffer(value[: len(value) // size * size], kind).tolist()
+
+    def numbers(self, keyword: str) -> tuple[float, ...]:
+        """All values of a DS or IS element, or none at all if one of them is malformed."""
+        try:
+            values = tuple(float(part) for part in self.text(keyword).split("\\"))
+        except ValueError:
+            return ()
+        return values if all(map(math.isfinite, values)) else ()
+
+    def number(self, keyword: str) -> float | None:
+        """The first value of a DS or IS element."""
+        return next(iter(self.numbers(keyword)), None)
+
+    def text(self, keyword: str) -> str:
+        """A CS, LO or other text, without its padding."""
+        return self.raw.get(keyword, b"").decode("latin-1").strip(" \0")
+
+
+def is_dicom(data: bytes) -> bool:
+    """Whether the bytes are DICOM: by the prefix of PS3.10 section 7.1 or, for a bare data set, by
+    two plausible elements in a row at its start."""
+    if data[128:132] == b"DICM" or data[:8] == b"\x02\0\0\0UL\x04\0":
+        return True
+    first = re.match(rb"\x08\0[\0-\x80]\0(?:[A-Z]{2}(..)|(..)\0\0)", data, re.DOTALL)
+    if first is None:
+        return False
+    length = int.from_bytes(first[1] or first[2], "little")
+    following = data[8 + length : 12 + length]
+    return following[:2] == b"\x08\0" and following[2:4] != b"\0\0" and following[3:4] == b"\0"
+
+
+def read_header(data: bytes) -> Header:
+    """Read the elements in `TAGS`, with or without preamble and meta information.
+
+    Raises:
+        UnreadableSlice: damaged, incomplete, unpacking to more than `MAX_BYTES`, or with longer
+            values or more items than slices have.
+    """
+    stream = BytesIO(data)
+    stream.seek(132 if data[128:132] == b"DICM" else 0)
+    try:
+        meta = data_element_generator(stream, False, True, stop_when=lambda tag, *_: tag.group != 2)
+        syntaxes = [e.value for e in meta if e.tag == _TRANSFER_SYNTAX and e.value]
+        name = syntaxes[0].decode("ascii") if syntaxes else uid.ExplicitVRLittleEndian
+        syntax = uid.UID(name.strip(" \0"))
+        if syntax == uid.DeflatedExplicitVRLittleEndian:
+            stream = BytesIO(_inflate(data[stream.tell() :]))
+        if max(map(stream.getvalue().count, _ITEM_TAGS)) > _MOST_ITEMS:
+            raise UnreadableSlice(
+                f"The DICOM file has more than {_MOST_ITEMS:,} sequence items, which slices never "
+                "have. Export the series as single images."
+            )
+        # The data set itself shows whether it has explicit VRs; the meta information may be absent.
+        first = stream.read(6)
+        stream.seek(-len(first), SEEK_CUR)
+        elements = data_element_generator(
+            stream,
+            is_implicit_VR=not re.match(rb"[A-Z]{2}", first[4:]),
+            is_little_endian=syntax != uid.ExplicitVRBigEndian,
+            specific_tags=list(TAGS),
+        )
+        return _header(elements, syntax)
+    except DECODING_ERRORS as error:
+        raise UnreadableSlice(
+            "The DICOM file is damaged or incomplete; copy or export it again."
+        ) from error
+
+
+def _header(elements: Iterable[RawDataElement | DataElement], syntax: uid.UID) -> Header:
+    """The elements that are in `TAGS`, nested ones as well."""
+    found = {TAGS[element.tag]: element for element in elements if element.tag in TAGS}
+    pixels = found.get("PixelData")
+    values = {k: bytes(e.value or b"") for k, e in found.items() if not k.endswith("Sequence")}
+    if any(len(value) > _LONGEST_VALUE for k, value in values.items() if k != "PixelData"):
+        raise UnreadableSlice(
+            "The DICOM file has a header value of more than a megabyte, which slices never have. "
+            "Export it again."
+        )
+    return Header(
+        values,
+        syntax,
+        getattr(pixels, "VR", None) or "OW",
+        getattr(pixels, "length", None) == _UNDEFINED,
+        {k: tuple(_items(e, syntax)) for k, e in found.items() if k.endswith("Sequence")},
+    )
+
+
+def _items(element: RawDataElement | DataElement, syntax: uid.UID) -> Iterator[Header]:
+    """The items of a sequence, which pydicom has taken apart if its length was undefined."""
+    sequence = element.value or ()
+    if not isinstance(sequence, Sequence):
+        implicit = element.is_implicit_VR or element.VR == "UN"
+        stream, length, encoding = BytesIO(sequence), len(sequence), "iso8859"
+        sequence = read_sequence(stream, implicit, element.is_little_endian, length, encoding)
+    for item in sequence:
+        yield _header(item.values(), syntax)
+
+
+def _inflate(body: bytes) -> bytes:
+    """Undo the raw deflate of PS3.5 section A.5, up to `MAX_BYTES` and to `MAX_RATIO` times."""
+    inflater = zlib.decompressobj(-zlib.MAX_WBITS)
+    inflated = inflater.decompress(body, min(MAX_BYTES, MAX_RATIO * len(body)))
+    if inflater.unconsumed_tail:
+        raise UnreadableSlice(
+            f"The DICOM file unpacks to more than {MAX_BYTES // 1024**2} MB or {MAX_RATIO} times "
+            "its size, which slices never do. Export it uncompressed."
+        )
+    return inflated

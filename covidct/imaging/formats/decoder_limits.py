@@ -1,0 +1,68 @@
+"""What a picture's header may ask of its decoder; more is refused before a pixel is decoded.
+
+The size of the picture alone bounds neither memory nor time: a TIFF tile may be far larger than
+the picture it belongs to, and each scan of a progressive JPEG passes over all of it.
+"""
+
+from PIL.BmpImagePlugin import BmpImageFile
+from PIL.ImageFile import ImageFile
+from PIL.JpegImagePlugin import JpegImageFile
+from PIL.TiffImagePlugin import TILELENGTH, TILEWIDTH, TiffImageFile
+
+from covidct.errors import UnreadableSlice, UnsupportedEncoding
+from covidct.imaging.formats.pixels import MAX_CT_PIXELS
+
+MAX_SCANS = 64  # cameras and browsers write about ten
+MAX_RUN_LENGTH_PIXELS = 2048**2  # which Pillow unpacks byte by byte
+
+_SCAN = b"\xff\xda"
+_TIFF_COMPRESSIONS = {
+    "raw",
+    "packbits",
+    "tiff_lzw",
+    "tiff_deflate",
+    "tiff_adobe_deflate",
+    "jpeg",
+    "tiff_ccitt",
+    "group3",
+    "group4",
+}
+
+
+def check_demands(image: ImageFile, data: bytes) -> None:
+    """Refuse a picture whose decoder would need memory or time out of all proportion.
+
+    Args:
+        image: opened, not yet loaded.
+        data: the bytes of its file.
+
+    Raises:
+        UnreadableSlice: it asks for too much.
+        UnsupportedEncoding: a TIFF in a compression that is not read.
+    """
+    match image:
+        case TiffImageFile():
+            _check_tiff(image)
+        case JpegImageFile() if data.count(_SCAN) > MAX_SCANS:
+            raise UnreadableSlice(
+                f"The JPEG file is drawn in more than {MAX_SCANS} passes, which no slice needs; "
+                "export it again."
+            )
+        case BmpImageFile() if image.tile and image.tile[0].codec_name == "bmp_rle":
+            if image.width * image.height > MAX_RUN_LENGTH_PIXELS:
+                raise UnreadableSlice(
+                    "The BMP file is packed in run lengths and larger than 4 megapixels; "
+                    "export it uncompressed or as PNG."
+                )
+
+
+def _check_tiff(image: TiffImageFile) -> None:
+    if image.info.get("compression") not in _TIFF_COMPRESSIONS:
+        raise UnsupportedEncoding(
+            "The TIFF file is packed in a way that is not read; export it uncompressed or as PNG."
+        )
+    width, height = (image.tag_v2.get(tag, 1) for tag in (TILEWIDTH, TILELENGTH))
+    if width * height > MAX_CT_PIXELS:
+        raise UnreadableSlice(
+            f"The tiles of the TIFF file are too large: {width} × {height} pixels. Export it again."
+        )

@@ -1,0 +1,263 @@
+"""The Diagnose page: slices in, verdicts with their heat maps out."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from covidct.errors import UnreadableSlice
+from covidct.reports.words import is_mostly_outside
+from covidct.ui import strings
+from covidct.ui.diagnose import first_look, series_view
+from covidct.ui.diagnose.uploads import sort_uploads
+from covidct.ui.shared import close_up, downloads, network, slice_view
+from covidct.ui.shared.slice_view import View
+from covidct.ui.widgets import callout
+
+if TYPE_CHECKING:
+    from covidct.inference.cases import Case, CaseGroup
+    from covidct.inference.classifier import Classifier
+    from covidct.inference.judge import Judged, Outcome, Refused, SeriesJudged
+
+
+def page() -> None:
+    """From the uploader at the top to the model's card at the bottom."""
+    close_up.keep_controls()
+    st.title(strings.TITLE, anchor=False)
+    st.html(f'<p class="cv-lead">{strings.LEAD}</p>')
+    uploads = st.file_uploader(strings.UPLOADER, accept_multiple_files=True, key="uploads")
+    st.html(f'<p class="cv-hint">{strings.FORMATS}</p>')
+    status = st.container()
+    if uploads:
+        groups = _dropped(uploads)
+    else:
+        st.session_state.pop("dropped", None)
+        groups = first_look.offer()
+
+    with status:
+        classifier = network.require_classifier()
+    found = _judge_all([case for group in groups for case in group.cases], classifier)
+    if found:
+        _show(groups, found, classifier)
+    elif uploads:
+        callout(strings.NO_SLICE, strings.NO_SLICE_HINT, tone="stop")
+        series_view.show_left_out([left for group in groups for left in group.left_out])
+    network.show_about(classifier.card)
+
+
+def _dropped(uploads: Sequence) -> list[CaseGroup]:
+    """The files and series in the uploads, sorted once."""
+    ids = tuple(upload.file_id for upload in uploads)
+    if st.session_state.get("dropped", ((), None))[0] != ids:
+        with st.spinner("Sorting the files…"):
+            found = sort_uploads((upload.name, upload.getvalue()) for upload in uploads)
+        st.session_state["dropped"] = ids, found
+        st.session_state.pop("series_slice", None)
+    return st.session_state["dropped"][1]
+
+
+def _show(
+    groups: Sequence[CaseGroup], found: Sequence[Judged | Refused], classifier: Classifier
+) -> None:
+    """Series and table, and below them the slice that is chosen there."""
+    from covidct.inference.judge import conclude
+
+    left, concluded = iter(found), []
+    for group in groups:
+        of_group = [next(left) for _ in group.cases]
+        concluded.append(list(conclude(group, of_group, classifier)))
+    chosen = found[_choose(groups, concluded, classifier)]
+    outcomes = [outcome for of_group in concluded for outcome in of_group]
+    notes = [note for group in groups if group.is_series for note in group.notes]
+    _details(chosen, classifier, outcomes, notes)
+
+
+def _choose(
+    groups: Sequence[CaseGroup],
+    concluded: Sequence[Sequence[Outcome | SeriesJudged]],
+    classifier: Classifier,
+) -> int:
+    """Draw series or table; the position of the slice to show among all slices."""
+    chosen = 0
+    with_slices = [group for group in groups if group.cases]
+    of_slices = [
+        outcome
+        for group, outcomes in zip(groups, concluded, strict=True)
+        for outcome in outcomes[: len(group.cases)]
+    ]
+    if len(with_slices) == 1 and with_slices[0].is_series:
+        (outcomes,) = (found for group, found in zip(groups, concluded, strict=True) if group.cases)
+        chosen = series_view.show(with_slices[0], outcomes, classifier.card.calibration)
+        with st.expander("All slices"):
+            _table(of_slices)
+    elif len(of_slices) > 1:
+        chosen = _summary(of_slices)
+        for group in groups:
+            for note in group.notes if group.is_series else ():
+                whose = f"{len(group.cases)} slices from {group.cases[0].name} on"
+                callout(f"{whose}: {note}", tone="note")
+    series_view.show_left_out([left for group in groups for left in group.left_out])
+    return chosen
+
+
+def _judge_all(cases: Sequence[Case], classifier: Classifier) -> list[Judged | Refused]:
+    """The outcome of each case, asked of the network once a session and content.
+
+    The first slice is kept for the close-up, which is mostly of it.
+    """
+    from covidct.inference.judge import Judged, Refused, judge_slices
+
+    keys = [_key(case, classifier) for case in cases]
+    shown = _keep_only("shown", keys)
+    _keep_only("despite_gate", keys)
+    outcomes = _keep_only("outcomes", keys)
+    if st.session_state.get("cancelled") not in (None, keys):
+        st.session_state["cancelled"] = None
+    progress, cancel = st.empty(), st.empty()
+    left = {key: case for key, case in zip(keys, cases, strict=True) if key not in outcomes}
+
+    def say(ahead: int = 0) -> None:
+        number = len(cases) - sum(key not in outcomes for key in left)
+        waits = f": waiting, {ahead} before you" if ahead else ""
+        told = f"Reading slice {min(number + 1, len(cases))} of {len(cases)}{waits}"
+        progress.progress(number / len(cases), told)
+
+    if left and not st.session_state.get("cancelled"):
+        if len(left) > 1:
+            cancel.button("Cancel", on_click=st.session_state.update, args=({"cancelled": keys},))
+        say()
+        with closing(judge_slices(classifier, left.values(), waiting=say)) as found:
+            for key, outcome in zip(left, found, strict=True):
+                if isinstance(outcome, Judged):
+                    if not shown:
+                        shown[key] = View(outcome.case, *outcome.seen)
+                    outcome = outcome.summary()
+                outcomes[key] = outcome
+                say()
+    progress.empty()
+    cancel.empty()
+    if left:
+        network.give_freed_memory_back()
+    if any(key not in outcomes for key in keys):
+        st.button(
+            "Go on with the rest", on_click=st.session_state.update, args=({"cancelled": None},)
+        )
+    return [
+        replace(outcomes[key], case=case)
+        if key in outcomes
+        else Refused(case, UnreadableSlice(strings.CANCELLED))
+        for key, case in zip(keys, cases, strict=True)
+    ]
+
+
+def _view(outcome: Judged | Refused, classifier: Classifier) -> View:
+    """The slice on show; one is held at a time."""
+    from covidct.inference.judge import Refused
+
+    key = _key(outcome.case, classifier)
+    shown = _keep_only("shown", [key])
+    if key not in shown:
+        reason = outcome.reason if isinstance(outcome, Refused) else ""
+        shown[key] = slice_view.look(outcome.case, classifier, reason)
+    return replace(shown[key], case=outcome.case)
+
+
+def _key(case: Case, classifier: Classifier) -> tuple[str, str]:
+    return case.content, classifier.card.model_id
+
+
+def _keep_only(store: str, keys: list[tuple[str, str]]) -> dict:
+    """One of the session's stores, without what is no longer on the page."""
+    held = st.session_state.get(store, {})
+    st.session_state[store] = {key: held[key] for key in keys if key in held}
+    return st.session_state[store]
+
+
+def _summary(outcomes: Sequence[Outcome]) -> int:
+    """The table of all files; the position of the one to show."""
+    counts = Counter(map(_decision, outcomes))
+    counted = ", ".join(f"{count} {decision}" for decision, count in counts.items())
+    st.subheader(f"{len(outcomes)} files", anchor=False)
+    st.html(f'<p class="cv-hint">{counted}. Select a row to see its slice below.</p>')
+    selection = _table(
+        outcomes, key="summary", on_select="rerun", selection_mode="single-row-required"
+    )
+    rows = selection["selection"]["rows"]
+    return rows[0] if rows and rows[0] < len(outcomes) else 0
+
+
+def _table(outcomes: Sequence[Outcome], **selection: str) -> dict:
+    """A row for each slice; what is selected, where that is asked for."""
+    from covidct.inference.judge import Judged
+
+    predictions = [one.prediction if isinstance(one, Judged) else None for one in outcomes]
+    return st.dataframe(
+        {
+            "File": [outcome.case.name for outcome in outcomes],
+            "Verdict": [said.label if said else "" for said in predictions],
+            "Probability": [100 * said.probability if said else None for said in predictions],
+            "Decision": list(map(_decision, outcomes)),
+            "Remarks": list(map(_remark, outcomes)),
+        },
+        column_config={
+            "File": st.column_config.TextColumn(width="medium"),
+            "Probability": st.column_config.ProgressColumn(
+                format="%.1f%%", min_value=0, max_value=100, width="small"
+            ),
+            "Remarks": st.column_config.TextColumn(width="large"),
+        },
+        hide_index=True,
+        placeholder="",
+        **selection,
+    )
+
+
+def _decision(outcome: Outcome) -> str:
+    from covidct.inference.judge import Judged, Refused, SetAside
+
+    match outcome:
+        case Judged():
+            return outcome.prediction.decision
+        case Refused():
+            return "Refused" if outcome.is_readable else "Not read"
+        case SetAside():
+            return "Set aside"
+
+
+def _remark(outcome: Outcome) -> str:
+    from covidct.inference.judge import Judged
+
+    if not isinstance(outcome, Judged):
+        return outcome.reason
+    flag = (strings.OUTSIDE_LUNGS,) if is_mostly_outside(outcome.lung_share) else ()
+    return " ".join((*flag, *outcome.notes))
+
+
+def _details(
+    chosen: Judged | Refused,
+    classifier: Classifier,
+    outcomes: Sequence[Outcome | SeriesJudged],
+    notes: list[str],
+) -> None:
+    """One file: its error, or its verdict and pictures."""
+    from covidct.inference.judge import Refused
+
+    key = _key(chosen.case, classifier)
+    despite_gate = st.session_state["despite_gate"]
+    st.html(f'<h2 class="cv-file">{strings.literal(chosen.case.name)}</h2>')
+    if isinstance(chosen, Refused) and not (chosen.is_readable and key in despite_gate):
+        callout("This file was not classified.", chosen.reason, tone="stop")
+        if chosen.is_readable:
+            st.button(
+                strings.LOOK_ANYWAY, key="look", on_click=despite_gate.update, args=({key: True},)
+            )
+        downloads.show(outcomes, classifier.card)
+    else:
+        close_up.show(_view(chosen, classifier), classifier, outcomes, notes)
+        with st.expander("How to read this"):
+            st.markdown(strings.HOW_TO_READ)

@@ -1,0 +1,190 @@
+"""A series on the page: its verdict, its probabilities as a chart, the slices to look at first."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from covidct.reports.words import series_sentence
+from covidct.ui import strings
+from covidct.ui.training import words
+from covidct.ui.widgets import callout
+
+if TYPE_CHECKING:
+    import altair as alt
+
+    from covidct.inference.calibration import Calibration
+    from covidct.inference.cases import Case, CaseGroup
+    from covidct.inference.judge import Judged, Outcome, SeriesJudged
+
+_MOST, _THUMBNAIL = 5, 220
+_COLOURS = {"Positive": "#c8693a", "Negative": "#2a8fa5", "Uncertain": "#b08a2e"}
+_QUIET = "#7f9097"
+_HEIGHT = 220
+
+
+def show(
+    series: CaseGroup, outcomes: Sequence[Outcome | SeriesJudged], calibration: Calibration
+) -> int:
+    """Draw the series; the position in it of the slice to show.
+
+    Args:
+        series: its slices and notes.
+        outcomes: of its slices, in order, and of the whole.
+        calibration: of the model in use.
+    """
+    from covidct.inference.judge import Judged, SeriesJudged
+
+    cases, axis = series.cases, _axis(series.cases)
+    of_slices = outcomes[: len(cases)]
+    judged = [one for one in of_slices if isinstance(one, Judged)]
+    if not judged:
+        callout("No slice of this series was classified.", of_slices[0].reason, tone="stop")
+        return _slider(len(cases), 1, axis)
+    (whole,) = (one for one in outcomes if isinstance(one, SeriesJudged))
+    verdict = whole.prediction
+    title, chart = st.columns([5, 8], gap="large")
+    with title:
+        st.html(
+            f'<div class="cv-verdict cv-{verdict.decision.lower()}">'
+            f'<p class="cv-decision">{verdict.decision}</p>'
+            f"<p>{series_sentence(verdict, whole.number)}</p></div>"
+        )
+        st.html(f'<p class="cv-hint">{_counts(judged, len(cases))}</p>')
+        for note in series.notes:
+            callout(note, tone="note")
+    rest = [(one.case.number, one.reason) for one in of_slices if not isinstance(one, Judged)]
+    chart.altair_chart(_chart(judged, rest, calibration, axis), width="stretch")
+    _suspicious(judged)
+    return _slider(len(cases), whole.number, axis)
+
+
+def show_left_out(left_out: Sequence[tuple[Case, str]]) -> None:
+    """What belongs to series and is no slice of one, and why; nothing where there is none."""
+    if not left_out:
+        return
+    with st.expander(f"{words.count(len(left_out), 'picture')} set aside", type="compact"):
+        st.dataframe(
+            {
+                "File": [case.place.file for case, _ in left_out],
+                "Reason": [reason for _, reason in left_out],
+            },
+            hide_index=True,
+        )
+
+
+def _axis(cases: Sequence[Case]) -> str:
+    """What the numbers of the slices mean; without positions nobody knows where the head is."""
+    known = all(case.place.position_mm is not None for case in cases)
+    return "Slice, from the feet to the head" if known else "Slice"
+
+
+def _slider(count: int, first: int, axis: str) -> int:
+    """The position of the slice that is chosen; at first that with this number."""
+    if not 1 <= st.session_state.get("series_slice", 0) <= count:
+        st.session_state["series_slice"] = first
+    return st.slider(axis, 1, count, key="series_slice") - 1
+
+
+def _counts(judged: Sequence[Judged], slices: int) -> str:
+    decisions = Counter(one.prediction.decision for one in judged)
+    counts = [f"{decisions[decision]} {decision}" for decision in _COLOURS]
+    return f"{slices} slices: {', '.join(counts)}, {slices - len(judged)} not classified."
+
+
+def _suspicious(judged: Sequence[Judged]) -> None:
+    """The slices of the highest probability, each to be opened by a press."""
+    ranked = sorted(judged, key=lambda one: -one.prediction.probability)[:_MOST]
+    st.html('<h3 class="cv-label">Most suspicious slices first</h3>')
+    columns = st.columns(_MOST, gap="small")
+    for column, one in zip(columns, ranked, strict=False):
+        column.image(
+            one.case.read().at_most(_THUMBNAIL).pixels, width="stretch", output_format="PNG"
+        )
+        column.button(
+            f"Slice {one.case.number}, {strings.percent(one.prediction.probability)}",
+            key=f"suspicious {one.case.number}",
+            width="stretch",
+            on_click=st.session_state.update,
+            args=({"series_slice": one.case.number},),
+        )
+
+
+def _chart(
+    judged: Sequence[Judged],
+    missing: Sequence[tuple[int, str]],
+    calibration: Calibration,
+    axis: str,
+) -> alt.LayerChart:
+    """The probability of each slice, the operating point, the abstain band and what is missing."""
+    import altair as alt  # here, since the first page can do without and would wait a second
+    import pandas as pd
+
+    rows = pd.DataFrame(
+        {
+            "slice": [one.case.number for one in judged],
+            "probability": [one.prediction.probability for one in judged],
+            "decision": [one.prediction.decision for one in judged],
+        }
+    )
+    rest = pd.DataFrame(missing, columns=["slice", "reason"])
+    x = alt.X(
+        "slice:Q",
+        title=axis,
+        scale=alt.Scale(domain=[0.5, len(judged) + len(missing) + 0.5], nice=False),
+        axis=alt.Axis(tickMinStep=1, format="d", grid=False),
+    )
+    y = alt.Y(
+        "probability:Q",
+        title="Probability of COVID-19",
+        scale=alt.Scale(domain=[0, 1]),
+        axis=alt.Axis(format="%", values=[0, 0.25, 0.5, 0.75, 1]),
+    )
+    low, high = calibration.abstain_band
+    band = (
+        alt.Chart(pd.DataFrame({"low": [low], "high": [high]}))
+        .mark_rect(color=_QUIET, opacity=0.18)
+        .encode(y="low:Q", y2="high:Q")
+    )
+    point = (
+        alt.Chart(pd.DataFrame({"y": [calibration.operating_point]}))
+        .mark_rule(color=_QUIET, strokeDash=[5, 4])
+        .encode(y="y:Q")
+    )
+    line = alt.Chart(rows).mark_line(color=_QUIET, strokeWidth=1).encode(x=x, y=y)
+    decision = alt.Color(
+        "decision:N",
+        title=None,
+        scale=alt.Scale(domain=list(_COLOURS), range=list(_COLOURS.values())),
+        legend=alt.Legend(orient="top"),
+    )
+    points = (
+        alt.Chart(rows)
+        .mark_circle(size=60, opacity=1)
+        .encode(
+            x=x,
+            y=y,
+            color=decision,
+            tooltip=[
+                alt.Tooltip("slice:Q", title="Slice"),
+                alt.Tooltip("probability:Q", title="Probability", format=".0%"),
+                alt.Tooltip("decision:N", title="Decision"),
+            ],
+        )
+    )
+    not_judged = (
+        alt.Chart(rest)
+        .mark_tick(color=_QUIET, thickness=2)
+        .encode(
+            x=x,
+            y=alt.datum(0),
+            tooltip=[
+                alt.Tooltip("slice:Q", title="Slice"),
+                alt.Tooltip("reason:N", title="Not classified"),
+            ],
+        )
+    )
+    return alt.layer(band, point, line, points, not_judged).properties(height=_HEIGHT)

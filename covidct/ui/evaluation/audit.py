@@ -1,0 +1,72 @@
+"""The audit: what the model goes by apart from anatomy."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from covidct.evaluation.results import AUDIT_FILE
+from covidct.files import MALFORMED
+from covidct.ui.evaluation import audit_tables
+from covidct.ui.evaluation.download import offer_csv
+from covidct.ui.widgets import callout, caption
+
+_PARTS = {
+    audit_tables.forests: (
+        "What tells the classes apart without anatomy",
+        "0.5 is chance. What a simple method can tell from the file, a network can learn too, "
+        "unless it never gets to see it.",
+    ),
+    audit_tables.anatomy: (
+        "What the network does when anatomy is taken away",
+        "Without the lungs a network that judges by them is at a loss, near 0.5. Slices without "
+        "lungs are left out.",
+    ),
+    audit_tables.flips: (
+        "What turns verdicts over that must not matter",
+        "The same slice, stored or sized otherwise, should get the same verdict. Where nearly all "
+        "turn to Positive, the change makes slices look more like COVID-19. Those "
+        "with no “Uncertain” before or after came without any warning.",
+    ),
+}
+
+
+_OUT_OF_FOLD = (
+    "What turns verdicts over in cross-validation",
+    "Some of the changes, asked of heads that had seen no slice of the patient: an audit of slices "
+    "that a model learnt from speaks too well of it. What JPEG, size and contrast do was also "
+    "learnt, of other patients; how shift and gamma alter a file was not.",
+)
+
+
+def show(folder: Path) -> None:
+    """The tables of the audit in the folder of an evaluation."""
+    try:
+        audit = json.loads((folder / AUDIT_FILE).read_text(encoding="utf-8"))
+        drawn = [(table(audit), *texts) for table, texts in _PARTS.items()]
+    except FileNotFoundError:
+        st.html('<p class="cv-hint">There is no audit of this model on these slices.</p>')
+        return
+    except (OSError, *MALFORMED):
+        callout("The audit cannot be read.", tone="caution")
+        return
+    with st.container(key="audit"):
+        for part in drawn:
+            _show_part(*part)
+    offer_csv("audit", lambda: audit_tables.as_csv(audit))
+
+
+def show_out_of_fold(rows: Sequence[Mapping[str, Any]]) -> None:
+    """What of a model's cross-validation is like the flips of an audit."""
+    flips = {"flips": rows}
+    _show_part(audit_tables.flips(flips), *_OUT_OF_FOLD)
+    offer_csv("flips out of fold", lambda: audit_tables.as_csv(flips))
+
+
+def _show_part(table: str, title: str, explanation: str) -> None:
+    st.html(f'<h3 class="cv-label">{title}</h3>{table}')
+    caption(explanation)

@@ -1,0 +1,100 @@
+"""The audit of a model as tables; no Streamlit here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from covidct.evaluation.audit.text import ways
+from covidct.ui.evaluation import tables
+from covidct.ui.strings import literal
+
+_SHOWN = {
+    "everything": "The slice as it is",
+    "all but the lungs": "The slice without its lungs",
+    "only the lungs": "Its lungs alone",
+}
+_NAMES = ("features", "shown", "change", "on")
+_PARTS = {"forests": "roc_auc", "anatomy": "roc_auc", "flips": "share"}
+
+Audit = Mapping[str, Any]
+
+
+def forests(audit: Audit) -> str:
+    """What the class can be told from without anatomy."""
+    rows = (
+        (
+            f"{_sentence(row['features'])} <small>of {_of(row['on'])}</small>",
+            _auc(row),
+            _target(row, ".2f"),
+        )
+        for row in audit["forests"]
+    )
+    return tables.html(("A random forest is given", "ROC AUC", "Target"), rows)
+
+
+def anatomy(audit: Audit) -> str:
+    """What the network makes of a slice when part of it is taken away."""
+    rows = (
+        (literal(_SHOWN.get(row["shown"], row["shown"])), _auc(row), _target(row, ".2f"))
+        for row in audit["anatomy"]
+    )
+    return tables.html(("The network is shown", "ROC AUC", "Target"), rows)
+
+
+def flips(audit: Audit) -> str:
+    """How many verdicts turn over when something changes that must not matter."""
+    rows = (
+        (_sentence(row["change"]), _flipped(row), _target(row, ".0%")) for row in audit["flips"]
+    )
+    return tables.html(("What is changed", "Verdicts that turn over", "Target"), rows)
+
+
+def as_csv(audit: Audit) -> str:
+    """All rows of the parts that there are in one table."""
+    rows = (
+        (
+            part,
+            ", ".join(str(row[name]) for name in _NAMES if name in row),
+            figure,
+            row[figure],
+            *(row.get(f"{figure}_ci95") or (None, None)),
+            row["target"],
+            row["met"],
+        )
+        for part, figure in _PARTS.items()
+        for row in audit.get(part, ())
+    )
+    return tables.as_csv(("part", "row", "figure", "value", "low", "high", "target", "met"), rows)
+
+
+def _of(what: str) -> str:
+    return "what the network sees" if what == "network pixels" else literal(f"the {what}")
+
+
+def _auc(row: Audit) -> str:
+    if row["roc_auc"] is None:
+        return "<small>too few patients</small>"
+    return tables.with_interval(row["roc_auc"], row["roc_auc_ci95"], ".2f")
+
+
+def _flipped(row: Audit) -> str:
+    if row["share"] is None:
+        return "<small>not measured</small>"
+    counted = tables.count_of(row["flipped"], row["n"]) + ways(row)
+    if not row.get("share_ci95"):
+        return f"{row['share']:.1%} <small>{counted}</small>"
+    return (
+        f"{row['share']:.1%} <small>{tables.interval(row['share_ci95'], '.1%')}, {counted}</small>"
+    )
+
+
+def _target(row: Audit, form: str) -> str:
+    """A greatest value and whether it is kept, told by sign and word."""
+    if row["target"] is None:
+        return "<small>none</small>"
+    return tables.met(row["met"], f"at most {row['target']:{form}}")
+
+
+def _sentence(text: str) -> str:
+    return literal(text[:1].upper() + text[1:])

@@ -1,0 +1,165 @@
+"""Charts of an evaluation: ROC, precision and recall, reliability; no Streamlit here."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import altair as alt
+import pandas as pd
+
+if TYPE_CHECKING:
+    from covidct.evaluation.curves import Curve
+    from covidct.evaluation.reliability import Bin
+    from covidct.stats.bootstrap import Measured
+
+_LINE, _MARK, _QUIET = "#2a8fa5", "#c8693a", "#7f9097"  # stand out on light and on dark
+_HEIGHT = 380
+_UNDER = -0.12  # room below the axis for the counts
+
+
+def roc(curve: Curve, point: tuple[float, float]) -> alt.LayerChart:
+    """The ROC curve with its band, the operating point and chance.
+
+    Args:
+        curve: sensitivity by 1 - specificity.
+        point: (1 - specificity, sensitivity) at the operating point.
+    """
+    chance = pd.DataFrame({"x": [0.0, 1.0], "y": [0.0, 1.0]})
+    return _banded(curve, point, chance, ("1 − specificity", "Sensitivity")).properties(
+        title=_title("ROC curve", f"area {_measured(curve.area)}")
+    )
+
+
+def precision_recall(
+    curve: Curve, point: tuple[float, float] | None, prevalence: float
+) -> alt.LayerChart:
+    """The precision-recall curve with its band, the operating point and chance.
+
+    Args:
+        curve: precision by recall.
+        point: (recall, precision) at the operating point; None where nothing is called Positive.
+        prevalence: share of COVID-19, which is the precision of calling at random.
+    """
+    chance = pd.DataFrame({"x": [0.0, 1.0], "y": [prevalence, prevalence]})
+    return _banded(curve, point, chance, ("Sensitivity (recall)", "PPV (precision)")).properties(
+        title=_title("Precision-recall curve", f"average precision {_measured(curve.area)}")
+    )
+
+
+def reliability(bins: Sequence[Bin], error: float) -> alt.LayerChart:
+    """Observed share by predicted probability, with intervals and the number of slices below.
+
+    Args:
+        bins: from the lowest on.
+        error: expected calibration error.
+    """
+    table = reliability_table(bins)
+    x = alt.X(
+        "predicted:Q",
+        title="Probability, as the network estimates it",
+        scale=alt.Scale(domain=[0, 1]),
+        axis=alt.Axis(format="%", tickCount=5, grid=False),
+    )
+    y = alt.Y(
+        "observed:Q",
+        title="Share that is COVID-19",
+        scale=alt.Scale(domain=[_UNDER, 1.0], nice=False),
+        axis=alt.Axis(format="%", values=[0, 0.25, 0.5, 0.75, 1]),
+    )
+    base = alt.Chart(table).encode(
+        x=x,
+        y=y,
+        tooltip=[
+            alt.Tooltip("slices:Q", title="Slices"),
+            alt.Tooltip("predicted:Q", title="Mean probability", format=".0%"),
+            alt.Tooltip("observed:Q", title="Share that is COVID-19", format=".0%"),
+            alt.Tooltip("low:Q", title="95 % interval from", format=".0%"),
+            alt.Tooltip("high:Q", title="to", format=".0%"),
+        ],
+    )
+    perfect = pd.DataFrame({"predicted": [0.0, 1.0], "observed": [0.0, 1.0]})
+    return _framed(
+        alt.Chart(perfect)
+        .mark_line(color=_QUIET, strokeDash=[3, 4], strokeWidth=1)
+        .encode(x=x, y=y),
+        base.transform_filter("isValid(datum.low)")
+        .mark_rule(color=_LINE, strokeWidth=1.5, opacity=0.6)
+        .encode(y="low:Q", y2="high:Q"),
+        base.mark_line(color=_LINE, strokeWidth=2),
+        base.mark_circle(color=_LINE, size=70, opacity=1),
+        base.mark_text(color=_QUIET, fontSize=11).encode(y=alt.datum(_UNDER / 2), text="slices:Q"),
+    ).properties(title=_title("Reliability diagram", f"calibration error {error:.3f}"))
+
+
+def reliability_table(bins: Sequence[Bin]) -> pd.DataFrame:
+    """A row a bin: edges, slices, patients, mean probability, observed share, its interval."""
+    rows = [
+        {
+            "bin_from": b.low,
+            "bin_to": b.high,
+            "slices": b.observed.n,
+            "patients": b.observed.patients,
+            "predicted": b.predicted,
+            "observed": b.observed.value,
+            "low": b.observed.ci95[0] if b.observed.ci95 else math.nan,
+            "high": b.observed.ci95[1] if b.observed.ci95 else math.nan,
+        }
+        for b in bins
+    ]
+    return pd.DataFrame(rows)
+
+
+def curve_table(curve: Curve, x: str, y: str) -> pd.DataFrame:
+    """The corners of a curve and its band, in the columns `x`, `y`, ``low`` and ``high``."""
+    corners = pd.DataFrame({x: curve.x, y: curve.y})
+    band = pd.DataFrame({x: curve.grid, "low": curve.low, "high": curve.high})
+    return pd.concat([corners, band]).reset_index(drop=True)
+
+
+def _banded(
+    curve: Curve, point: tuple[float, float] | None, chance: pd.DataFrame, axes: tuple[str, str]
+) -> alt.LayerChart:
+    across, up = axes
+    x = alt.X("x:Q", title=across, scale=alt.Scale(domain=[0, 1]), axis=_share_axis())
+    y = alt.Y("y:Q", title=up, scale=alt.Scale(domain=[0, 1]), axis=_share_axis())
+    tooltip = [
+        alt.Tooltip("x:Q", title=across, format=".1%"),
+        alt.Tooltip("y:Q", title=up, format=".1%"),
+    ]
+    band = pd.DataFrame({"x": curve.grid, "y": curve.low, "high": curve.high})
+    line = pd.DataFrame({"x": curve.x, "y": curve.y, "step": range(len(curve.x))})
+    mark = pd.DataFrame([point] if point else [], columns=["x", "y"]).astype(float)
+    return _framed(
+        alt.Chart(band).mark_area(color=_LINE, opacity=0.16).encode(x=x, y=y, y2="high:Q"),
+        alt.Chart(chance)
+        .mark_line(color=_QUIET, strokeDash=[3, 4], strokeWidth=1)
+        .encode(x=x, y=y),
+        alt.Chart(line)
+        .mark_line(color=_LINE, strokeWidth=2)
+        .encode(x=x, y=y, order="step:Q", tooltip=tooltip),
+        alt.Chart(mark)
+        .mark_point(color=_MARK, size=160, filled=True, opacity=1, shape="diamond")
+        .encode(x=x, y=y, tooltip=tooltip),
+    )
+
+
+def _title(text: str, figure: str) -> alt.TitleParams:
+    """So that a chart that is saved says what it is."""
+    return alt.Title(text, subtitle=figure, anchor="start", fontSize=14, subtitleColor=_QUIET)
+
+
+def _measured(area: Measured) -> str:
+    if area.ci95 is None:
+        return f"{area.value:.3f}, too few patients for an interval"
+    low, high = area.ci95
+    return f"{area.value:.3f}, 95 % interval {low:.3f} to {high:.3f}"
+
+
+def _share_axis() -> alt.Axis:
+    return alt.Axis(format="%", tickCount=5)
+
+
+def _framed(*layers: alt.Chart) -> alt.LayerChart:
+    return alt.layer(*layers).properties(height=_HEIGHT).configure_view(stroke=None)

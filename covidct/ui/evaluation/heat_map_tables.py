@@ -1,0 +1,85 @@
+"""The measurement of the heat maps as tables; no Streamlit here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from covidct.evaluation.faithfulness.text import limit_of, value_of
+from covidct.ui.evaluation import tables
+from covidct.ui.strings import literal
+
+_FIGURES = {
+    "pointing": ("Pointing", ".0%"),
+    "energy": ("In lesions", ".0%"),
+    "lung_share": ("In lungs", ".0%"),
+    "deletion": ("Deletion", ".2f"),
+    "insertion": ("Insertion", ".2f"),
+}
+
+Measured = Mapping[str, Any]
+
+
+def methods(measured: Measured, where: str) -> str:
+    """Each method on one set of slices."""
+    rows = (
+        (
+            literal(measured["methods"][row["method"]]),
+            str(row["n"]),
+            *(_figure(row[name], form) for name, (_, form) in _FIGURES.items()),
+        )
+        for row in measured["rows"]
+        if row["set"] == where
+    )
+    titles = (title for title, _ in _FIGURES.values())
+    return tables.html(("Method", "Slices", *titles), rows)
+
+
+def shuffled(measured: Measured) -> str:
+    """How alike maps are before and after the network's weights are shuffled."""
+    rows = (
+        (
+            literal(measured["methods"][row["method"]]),
+            literal(row["randomised"]),
+            str(row["n"]),
+            _figure(row["correlation"], ".2f"),
+        )
+        for row in measured["randomisation"]
+    )
+    return tables.html(("Method", "Shuffled", "Slices", "Rank correlation"), rows)
+
+
+def targets(measured: Measured) -> str:
+    """What the default method should reach, and whether it does."""
+    rows = (
+        (
+            literal(target["figure"][:1].upper() + target["figure"][1:]),
+            literal(measured["methods"].get(target["value"], value_of(target))),
+            tables.met(target["met"], limit_of(target).removeprefix(", ")),
+        )
+        for target in measured["targets"]
+    )
+    return tables.html(("The default method", "Reached", "Target"), rows)
+
+
+def methods_csv(measured: Measured) -> str:
+    """All methods on all sets in one table."""
+    return _as_csv(("set", "method", "n", *_FIGURES), measured["rows"])
+
+
+def shuffled_csv(measured: Measured) -> str:
+    """What :func:`shuffled` shows."""
+    return _as_csv(("method", "randomised", "n", "correlation"), measured["randomisation"])
+
+
+def targets_csv(measured: Measured) -> str:
+    """What :func:`targets` shows."""
+    return _as_csv(("figure", "value", "at_least", "at_most", "met"), measured["targets"])
+
+
+def _as_csv(head: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> str:
+    return tables.as_csv(head, ([row.get(name) for name in head] for row in rows))
+
+
+def _figure(value: float | None, form: str) -> str:
+    return "<small>–</small>" if value is None else f"{value:{form}}"

@@ -1,0 +1,74 @@
+"""How the heat maps of a model stood the test."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from covidct.evaluation.faithfulness.text import described
+from covidct.evaluation.results import FAITHFULNESS_FILE
+from covidct.ui.evaluation import heat_map_tables
+from covidct.ui.evaluation.download import offer_csv
+from covidct.ui.strings import literal
+from covidct.ui.widgets import callout, caption
+
+_EXPLAINED = (
+    "Pointing: how often the peak lies in a lesion, with a margin of 3% of the slice. In lesions, "
+    "in lungs: how much of the map lies there. Deletion and insertion: the mean probability while "
+    "the places of the map are covered, which should be small, or uncovered, which should be great "
+    "(measured on the first few slices). A good method is far from Random and Centre, which know "
+    "nothing of the network."
+)
+_SHUFFLED = (
+    "A map of the network must change when the network’s weights are shuffled: 1 is no change, "
+    "0 is none of it left."
+)
+
+
+def show(folder: Path, model: Path, model_id: str) -> None:
+    """The tables of the measurement in the folder of an evaluation, or else beside the model.
+
+    Args:
+        folder: of the evaluation.
+        model: folder of the model.
+        model_id: of the model that was evaluated; a measurement of another is not shown.
+    """
+    files = (folder / FAITHFULNESS_FILE, *sorted(model.glob(f"*/{FAITHFULNESS_FILE}")))
+    file = next((file for file in files if file.is_file()), None)
+    try:
+        measured = {} if file is None else json.loads(file.read_text(encoding="utf-8"))
+        if measured.get("model_id") != model_id:
+            caption(
+                "The heat maps of this model have not been measured: "
+                "“python -m covidct faithfulness” does it."
+            )
+            return
+        _show(measured)
+    except (OSError, ValueError, KeyError, TypeError):
+        callout("The measurement of the heat maps cannot be read.", tone="caution")
+
+
+def _show(measured: Mapping[str, Any]) -> None:
+    titles = measured["methods"]
+    tables = [
+        (described(name, about), heat_map_tables.methods(measured, name))
+        for name, about in measured["sets"].items()
+    ]
+    shuffled, targets = heat_map_tables.shuffled(measured), heat_map_tables.targets(measured)
+    with st.container(key="heat-maps"):
+        st.html(
+            f'<p class="cv-hint">The pages show {literal(titles[measured["default"]])} unless '
+            f"another is chosen; {literal(titles[measured['winner']])} points best.</p>{targets}"
+        )
+        for title, table in tables:
+            st.html(f'<h3 class="cv-label">{literal(title[:1].upper() + title[1:])}</h3>{table}')
+        caption(_EXPLAINED)
+        st.html(f'<h3 class="cv-label">Maps of a network without what it learnt</h3>{shuffled}')
+        caption(_SHUFFLED)
+    offer_csv("heat maps", lambda: heat_map_tables.methods_csv(measured))
+    offer_csv("heat maps after shuffling", lambda: heat_map_tables.shuffled_csv(measured))
+    offer_csv("targets of the heat maps", lambda: heat_map_tables.targets_csv(measured))

@@ -1,0 +1,182 @@
+"""The results of one evaluation, from the headline figures to the worst mistakes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import streamlit as st
+
+from covidct.errors import DatasetError
+from covidct.evaluation.recipes.cross_validation import cross_validation, turned_over_out_of_fold
+from covidct.evaluation.request import read_request
+from covidct.evaluation.results import METRICS_FILE, PREDICTIONS_FILE, Review, read_evaluation
+from covidct.ui.evaluation import (
+    audit,
+    coverage,
+    curves,
+    groups,
+    heat_maps,
+    mistakes,
+    operating,
+    recipes,
+    tables,
+)
+from covidct.ui.strings import literal
+from covidct.ui.training import words
+from covidct.ui.widgets import callout, caption
+
+if TYPE_CHECKING:
+    from covidct.evaluation.curves import Curve
+    from covidct.evaluation.reliability import Bin
+    from covidct.evaluation.request import Request
+    from covidct.evaluation.sample import Sample
+
+_OWN, _SENSITIVE = "The model’s own", "High sensitivity"
+_CAVEATS = {
+    "train": "These are slices to train on. If this model learnt from them, its figures here say "
+    "nothing about new patients.",
+    "val": "If the model was chosen, calibrated or, like the shipped one, trained on this list, "
+    "these figures flatter it.",
+    "first-half": "If the model learnt from this half, as the shipped one did of its second "
+    "source, these figures flatter it.",
+    "out-of-fold": "Each slice was judged by a head that had seen no slice of its patient. "
+    "Settings were compared on the same folds, so expect somewhat less on new data. Heat maps are "
+    "those of the shipped head, which has learnt from all of them.",
+    "all": "If the model learnt from any of these slices, these figures flatter it.",
+}
+
+
+_SPLITS = {
+    "all": "all slices",
+    "first-half": "the first half",
+    "second-half": "the second half",
+    "out-of-fold": "the slices held out in turn",
+}
+
+
+class _Measured(NamedTuple):
+    """What is computed of an evaluation once a server."""
+
+    review: Review
+    sample: Sample
+    roc: Curve
+    precision_recall: Curve
+    bins: tuple[Bin, ...]
+    sensitive: float
+
+
+def show(folder: Path) -> None:
+    """Draw everything; the slider redraws only this part of the page."""
+    try:
+        request = read_request(folder)
+        measured = _measure(folder, _stamp(folder))
+    except (DatasetError, OSError) as error:
+        message = str(error) if isinstance(error, DatasetError) else "The results are missing."
+        callout("These results cannot be shown.", message, tone="stop")
+        return
+    _introduce(measured.review, request)
+    _judgement(measured, folder, request)
+
+
+def _stamp(folder: Path) -> tuple[int, ...]:
+    """Changes when the results are written anew."""
+    return tuple((folder / name).stat().st_mtime_ns for name in (METRICS_FILE, PREDICTIONS_FILE))
+
+
+@st.cache_resource(show_spinner=False, max_entries=4)
+def _measure(folder: Path, stamp: tuple[int, ...]) -> _Measured:
+    from covidct.evaluation.curves import precision_recall, roc  # scikit-learn: a second
+    from covidct.evaluation.operating_point import sensitive_threshold
+    from covidct.evaluation.reliability import reliability
+    from covidct.evaluation.sample import sample_of
+
+    review = read_evaluation(folder)
+    sample = sample_of(review.slices)
+    return _Measured(
+        review,
+        sample,
+        roc(sample),
+        precision_recall(sample),
+        reliability(sample),
+        sensitive_threshold(sample),
+    )
+
+
+def _introduce(review: Review, request: Request) -> None:
+    """What was judged by what, and what to keep in mind."""
+    figures = review.figures
+    split = _SPLITS.get(request.split, f"the {literal(request.split)} list")
+    counted = words.count(len(review.slices), "slice")
+    patients = words.count(figures["patients"], "patient")
+    st.html(
+        f'<p class="cv-hint">{literal(figures["model_id"])} on {split} of '
+        f"{literal(request.data.name)}: {counted} of {patients}</p>"
+    )
+    if caveat := _CAVEATS.get(request.split):
+        callout(caveat, tone="caution")
+    if skipped := figures.get("skipped"):
+        with st.expander(f"{words.count(len(skipped), 'file')} left out"):
+            for file in skipped:
+                caption(f"{file['file']}: {file['reason']}")
+
+
+@st.fragment
+def _judgement(measured: _Measured, folder: Path, request: Request) -> None:
+    from covidct.evaluation.operating_point import rates_at
+
+    review, sample = measured.review, measured.sample
+    prevalence = float(sample.labels.mean())
+    _headline(measured)
+    st.html(
+        '<p class="cv-hint">Point at a chart to save it as a picture; the button below it saves '
+        "its numbers.</p>"
+    )
+    _heading("Operating point")
+    presets = {_OWN: review.operating_point, _SENSITIVE: measured.sensitive}
+    threshold = operating.choose(presets, f"operating point {folder}")
+    rates = rates_at(sample, threshold)
+    curves.show_ranking(measured.roc, measured.precision_recall, rates, prevalence)
+    operating.show(rates, threshold, prevalence)
+    _heading("Can the probability be believed?")
+    left, right = st.columns(2, gap="large")
+    with left:
+        curves.show_reliability(measured.bins, review.figures["expected_calibration_error"])
+    with right:
+        coverage.show(review, sample)
+    _heading("Where it works")
+    groups.show(review.slices, sample, threshold)
+    _heading("What it goes by")
+    audit.show(folder)
+    if turned := turned_over_out_of_fold(request.model):
+        audit.show_out_of_fold(turned)
+    _heading("Can the heat maps be trusted?")
+    heat_maps.show(folder, request.model, review.figures["model_id"])
+    if compared := cross_validation(request.model):
+        _heading("Recipes compared by cross-validation")
+        recipes.show(compared)
+    _heading("Worst mistakes")
+    mistakes.show(review.at(threshold).mistakes(), request, review.figures["model_id"])
+
+
+def _heading(title: str) -> None:
+    st.html(f'<h2 class="cv-heading">{title}</h2>')
+
+
+def _headline(measured: _Measured) -> None:
+    """The figures that depend on no operating point."""
+    error = measured.review.figures["expected_calibration_error"]
+    tiles = (
+        ("ROC AUC", tables.area(measured.roc.area), "1 is perfect, 0.5 is chance"),
+        (
+            "Average precision",
+            tables.area(measured.precision_recall.area),
+            f"chance: {measured.sample.labels.mean():.2f}",
+        ),
+        ("Calibration error", f"{error:.3f}", "mean gap between probability and frequency"),
+    )
+    body = "".join(
+        f"<div><dt>{title}</dt><dd>{figure}</dd><dd>{note}</dd></div>"
+        for title, figure, note in tiles
+    )
+    st.html(f'<dl class="cv-tiles">{body}</dl>')

@@ -1,0 +1,78 @@
+"""A slice that somebody looks at closely; no Streamlit here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from covidct.imaging import CTSlice
+from covidct.imaging.dicom.window import Window
+
+if TYPE_CHECKING:
+    from covidct.inference.cases import Case
+    from covidct.inference.classifier import Classifier, Evidence
+    from covidct.inference.heatmap import HeatMap
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class View:
+    """A slice that is looked at closely, with the heat maps made for it so far.
+
+    Attributes:
+        case: where it comes from.
+        ct_slice: what the network was given.
+        evidence: its verdict and what that rests on.
+        outside_use: why the slice lies outside the intended use, else empty.
+    """
+
+    case: Case
+    ct_slice: CTSlice
+    evidence: Evidence
+    outside_use: str = ""
+    _hounsfield: list[np.ndarray | None] = field(default_factory=list)
+    _maps: dict[str, HeatMap] = field(default_factory=dict)
+
+    @property
+    def hounsfield(self) -> np.ndarray | None:
+        """int16 (H, W), read once, to be viewed in any window; None where there are none."""
+        if not self._hounsfield:
+            self._hounsfield.append(self.case.read_hounsfield())
+        return self._hounsfield[0]
+
+    def seen_in(self, window: Window) -> CTSlice:
+        """The slice as a person sees it, in a window where there are Hounsfield units."""
+        if self.hounsfield is None:
+            return self.ct_slice
+        return replace(self.ct_slice, pixels=window.apply(self.hounsfield))
+
+    def has_map(self, method: str) -> bool:
+        """Whether a heat map is at hand without asking the network."""
+        return method in self._maps
+
+    def heat_map(self, classifier: Classifier, method: str) -> HeatMap:
+        """The heat map of a method, made at most once."""
+        from covidct.inference.heatmap import heat_map
+
+        if method not in self._maps:
+            self._maps[method] = heat_map(classifier, self.evidence, method)
+        return self._maps[method]
+
+
+def look(case: Case, classifier: Classifier, outside_use: str = "") -> View:
+    """Read a case and ask the network, without asking the gate.
+
+    Raises:
+        UnreadableSlice: the file cannot be read.
+    """
+    ct_slice = case.read()
+    return View(case, ct_slice, classifier.look(ct_slice), outside_use)
+
+
+def peak_place(values: np.ndarray) -> str:
+    """Where on the picture, not in the patient, a map (H, W) peaks: "upper left", "centre"…"""
+    row, column = np.unravel_index(values.argmax(), values.shape)
+    vertical = ("upper", "", "lower")[3 * int(row) // values.shape[0]]
+    horizontal = ("left", "", "right")[3 * int(column) // values.shape[1]]
+    return f"{vertical} {horizontal}".strip() or "centre"

@@ -1,0 +1,25 @@
+"""What a visitor has to accept, once a session, before anything can be uploaded on any page."""
+
+import streamlit as st
+
+from covidct.ui import strings
+
+_ACCEPTED = "use notice accepted"
+
+
+def require() -> None:
+    """End the page here, with the notice in its place, until it has been accepted."""
+    if st.session_state.get(_ACCEPTED):
+        return
+    st.title(strings.TITLE, anchor=False)
+    st.html(f'<p class="cv-lead">{strings.LEAD}</p>')
+    with st.container(border=True, key="use_notice"):
+        st.markdown(strings.USE_NOTICE)
+        st.button(
+            strings.ACCEPT,
+            key="accept",
+            type="primary",
+            on_click=st.session_state.update,
+            args=({_ACCEPTED: True},),
+        )
+    st.stop()

@@ -1,0 +1,33 @@
+"""The window in which a person looks at Hounsfield units; the network has its own."""
+
+import streamlit as st
+
+from covidct.imaging.dicom.window import LUNG, VIEWING_WINDOWS, Window
+from covidct.ui import strings
+from covidct.ui.widgets import caption
+
+CONTROLS = {"window_centre": LUNG.centre, "window_width": LUNG.width}
+
+
+def choose() -> Window:
+    """A preset, or any centre and width."""
+    at = _current()
+    names = [name for name, preset in VIEWING_WINDOWS.items() if preset == at]
+    st.session_state["window"] = names[0] if names else None
+    presets, centre, width = st.columns([6, 3, 3], gap="medium", vertical_alignment="bottom")
+    presets.segmented_control(
+        "Viewing window", VIEWING_WINDOWS, key="window", on_change=_take_preset, width="stretch"
+    )
+    centre.number_input("Centre, HU", -1000, 1000, step=10, key="window_centre")
+    width.number_input("Width, HU", 10, 4000, step=50, key="window_width")
+    caption(strings.VIEWING_ONLY)
+    return _current()
+
+
+def _current() -> Window:
+    return Window(st.session_state["window_centre"], st.session_state["window_width"])
+
+
+def _take_preset() -> None:
+    if preset := VIEWING_WINDOWS.get(st.session_state["window"]):
+        st.session_state.update(window_centre=preset.centre, window_width=preset.width)

@@ -1,0 +1,89 @@
+"""Several runs beside each other: overlaid curves and the settings they do not share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from covidct.errors import ConfigError
+from covidct.training import jobs
+from covidct.training.progress import read_status
+from covidct.training.run_folder import MONITORED, kept_epoch, read_metrics, read_settings
+from covidct.ui.strings import literal
+from covidct.ui.training import charts, fields, words
+
+_CHOSEN, _METRIC = "compared runs", "compared metric"
+_AT_MOST = 6
+
+
+def show() -> None:
+    """Choose runs, see where they differ."""
+    runs = {run.name: run for run in jobs.list_runs()}
+    if len(runs) < 2:
+        st.html('<p class="cv-hint">Comes to life with the second run.</p>')
+        return
+    st.session_state.setdefault(_CHOSEN, list(runs)[:2])
+    st.session_state[_CHOSEN] = [name for name in st.session_state[_CHOSEN] if name in runs]
+    names = st.multiselect(
+        "Runs", list(runs), key=_CHOSEN, max_selections=_AT_MOST, persist_state="session"
+    )
+    metric = st.segmented_control(
+        "Metric",
+        list(charts.TITLES),
+        key=_METRIC,
+        default="auc",
+        required=True,
+        format_func=charts.TITLES.get,
+        persist_state="session",
+    )
+    if not names:
+        return
+    chosen = {name: runs[name] for name in names}
+    rows = {name: read_metrics(run) for name, run in chosen.items()}
+    kept = {name: kept_epoch(run) for name, run in chosen.items()}
+    st.altair_chart(
+        charts.overlaid(rows, metric, kept),
+        key="overlaid",
+        alt=f"{charts.TITLES[metric]} on validation slices by epoch, a line a run",
+    )
+    _table(chosen, rows, kept)
+
+
+def _table(
+    runs: dict[str, Path], rows: dict[str, list[dict[str, float]]], kept: dict[str, int]
+) -> None:
+    settings = {name: _settings(run) for name, run in runs.items()}
+    lines = [("State", {n: words.STATES[read_status(r).state] for n, r in runs.items()})]
+    lines.append(("Epochs run", {name: str(len(held)) for name, held in rows.items()}))
+    aucs = {name: _auc(held, kept[name]) for name, held in rows.items()}
+    lines.append(("Validation AUC of the kept epoch", aucs))
+    lines += [
+        (title, {name: words.setting(value) for name, value in values.items()})
+        for title, values in fields.differences(settings)
+    ]
+    head = "".join(f"<th>{literal(name)}</th>" for name in runs)
+    body = "".join(
+        f"<tr><th>{literal(title)}</th>"
+        + "".join(f"<td>{literal(values[name])}</td>" for name in runs)
+        + "</tr>"
+        for title, values in lines
+    )
+    st.html('<h3 class="cv-section">Results, and the settings that differ</h3>')
+    st.html(
+        f'<div class="cv-scroll"><table class="cv-table"><thead><tr><td></td>{head}</tr></thead>'
+        f"<tbody>{body}</tbody></table></div>"
+    )
+
+
+def _settings(run: Path) -> dict[str, Any]:
+    """What a run was asked for; nothing is known of one whose settings are damaged."""
+    try:
+        return read_settings(run)
+    except ConfigError:
+        return {}
+
+
+def _auc(rows: list[dict[str, float]], kept: int) -> str:
+    return f"{rows[kept - 1][MONITORED]:.3f} (epoch {kept})" if kept else "none yet"

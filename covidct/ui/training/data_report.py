@@ -1,0 +1,135 @@
+"""Step 2 of a new run: what is in the data, and what has to be settled before it is learnt."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import streamlit as st
+
+from covidct.errors import CovidCTError
+from covidct.imaging.anatomy.thorax_crop import chest_grid
+from covidct.ui.strings import literal
+from covidct.ui.training import findings, preview, words
+from covidct.ui.training.findings import Finding
+from covidct.ui.widgets import callout, caption, counted, picture
+
+if TYPE_CHECKING:
+    from covidct.data.check import DataReport
+    from covidct.data.index import Item
+
+_CLASSES = {"COVID": "COVID-19", "NonCOVID": "Other"}
+_MARKS = {findings.GOOD: "✓", findings.NOTE: "i", findings.BAD: "!"}
+_SPOKEN = {findings.GOOD: "Good", findings.NOTE: "Worth knowing", findings.BAD: "To be settled"}
+_SAMPLE_SIDE = 160
+_HELD = 8
+
+
+def require(
+    data: Path, validation_share: float, seed: int, official_lists: bool
+) -> DataReport | None:
+    """The report on a data set, made at most once a server; None where it is no data set."""
+    from covidct.data.check import check_dataset  # scikit-learn: a second
+
+    held = _held()
+    key = data, validation_share, seed, official_lists, _stamp(data)
+    if key not in held:
+        place = st.empty()
+        try:
+            report = check_dataset(
+                data,
+                validation_share,
+                seed,
+                lambda items: counted(items, place, "Looking at"),
+                official_lists=official_lists,
+            )
+        except CovidCTError as error:
+            callout("This data set cannot be used.", str(error), tone="stop")
+            return None
+        place.empty()
+        while len(held) >= _HELD:
+            held.pop(next(iter(held)))
+        held[key] = report
+    return held[key]
+
+
+@st.cache_resource(show_spinner=False)
+def _held() -> dict[tuple, DataReport]:
+    return {}
+
+
+def _stamp(data: Path) -> tuple[int, ...]:
+    """Changes when files are added to or taken from a data set."""
+    folders = (data, *sorted(f for f in data.glob("*") if f.is_dir()), *data.glob("*/CT_*"))
+    return tuple(folder.stat().st_mtime_ns for folder in folders)
+
+
+def show(report: DataReport) -> None:
+    """Counts, samples and findings."""
+    left, right = st.columns([5, 6], gap="large")
+    with left:
+        _counts(report)
+        lines = "".join(map(_line, findings.findings(report)))
+        st.html(f'<ul class="cv-findings">{lines}</ul>')
+    with right:
+        for class_name, title in _CLASSES.items():
+            _samples(title, [i for i in report.samples if i.class_name == class_name])
+
+
+def ask_for_exclusions(data: Path, report: DataReport) -> tuple[str, ...] | None:
+    """The slices to leave out; None while the user has not agreed to what must be."""
+    if not findings.blocks_start(report):
+        return ()
+    number = words.count(len(report.exclusions), "slice")
+    agreed = st.checkbox(
+        f"Leave out {number} and go on",
+        key=f"exclude {data}",
+        help="From training where a picture or patient is also in validation; from both where "
+        "the same picture has two labels.",
+        persist_state="session",
+    )
+    caption(f"To be left out: {words.shortened(report.exclusions)}")
+    return report.exclusions if agreed else None
+
+
+def _counts(report: DataReport) -> None:
+    classes, rows = findings.table(report)
+    head = "".join(f"<th>{literal(_CLASSES.get(name, name))}</th>" for name in classes)
+    body = "".join(
+        f"<tr><th>{literal(split.capitalize())}</th>"
+        + "".join(f"<td>{literal(cells[name])}</td>" for name in classes)
+        + "</tr>"
+        for split, cells in rows
+    )
+    st.html(
+        f'<table class="cv-table"><thead><tr><td></td>{head}</tr></thead>'
+        f"<tbody>{body}</tbody></table>"
+    )
+
+
+def _line(finding: Finding) -> str:
+    mark = (
+        f'<span class="cv-mark" role="img" aria-label="{_SPOKEN[finding.tone]}">'
+        f"{_MARKS[finding.tone]}</span>"
+    )
+    title = literal(finding.title)
+    if not finding.details:
+        return f'<li class="cv-{finding.tone}">{mark}<span>{title}</span></li>'
+    details = "".join(f"<li>{literal(line)}</li>" for line in finding.details)
+    return (
+        f'<li class="cv-{finding.tone}">{mark}<details><summary>{title}</summary>'
+        f"<ul>{details}</ul></details></li>"
+    )
+
+
+def _samples(title: str, items: list[Item]) -> None:
+    thumbnails = _thumbnails(tuple(item.path for item in items))
+    if thumbnails:
+        picture(preview.montage([thumbnails], _SAMPLE_SIDE), f"Slices of the class {title}")
+        caption(f"{title}: some of its slices, cropped as the network sees them")
+
+
+@st.cache_data(show_spinner=False, max_entries=16)
+def _thumbnails(paths: tuple[Path, ...]) -> list[np.ndarray]:
+    return preview.crops_of_files(paths, chest_grid(_SAMPLE_SIDE), len(paths))

@@ -1,0 +1,118 @@
+"""Validation slices behind a figure: thumbnails, and one opened with verdict and heat map."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import streamlit as st
+
+from covidct.errors import CovidCTError
+from covidct.evaluation.results import Reviewed, path_of
+from covidct.imaging.anatomy.thorax_crop import chest_grid
+from covidct.imaging.dicom.series import Place
+from covidct.imaging.readers import read_slice
+from covidct.inference.cases import Case
+from covidct.ui.shared import close_up, frame, network, slice_view
+from covidct.ui.strings import literal, percent
+from covidct.ui.training import preview, words
+from covidct.ui.widgets import callout, picture
+
+if TYPE_CHECKING:
+    from covidct.evaluation.comparison import ComparedSlice
+
+_PAGE = 9
+_SIDE = 200
+_CARD = 150
+CLASSES = {"COVID": "COVID-19", "NonCOVID": "Other"}
+
+
+def show(
+    slices: Sequence[Reviewed],
+    data: Path,
+    model: Path,
+    key: str,
+    others: Mapping[tuple[str, str], ComparedSlice],
+) -> None:
+    """Draw thumbnails, the first ones first, and open the one that is asked for.
+
+    Args:
+        slices: in the order to show them.
+        data: the data set they are in.
+        model: folder of the model that judged them.
+        key: sets this gallery apart from others.
+        others: what the model in use says of the slices, by class and file name.
+    """
+    held = f"gallery {key}"
+    shown = st.session_state.get(held, _PAGE)
+    opened = None
+    with st.container(horizontal=True, gap="medium", key=f"{held} row"):
+        for number, reviewed in enumerate(slices[:shown]):
+            with st.container(width=_CARD, gap="xsmall"):
+                _thumbnail(path_of(data, reviewed))
+                st.html(_verdict(reviewed, others.get(reviewed.identity)))
+                if st.button("Open", key=f"open {key} {number}", width="stretch"):
+                    opened = reviewed
+    if len(slices) > shown:
+        st.button(
+            f"Show {words.count(min(_PAGE, len(slices) - shown), 'more', 'more')}",
+            key=f"more {key}",
+            on_click=st.session_state.update,
+            args=({held: shown + _PAGE},),
+        )
+    if opened:
+        open_slice(opened, data, model)
+
+
+def _verdict(reviewed: Reviewed, other: ComparedSlice | None) -> str:
+    theirs = (
+        f"<br>Model in use: {literal(other.incumbent_label)}, "
+        f"{percent(other.incumbent_probability)}"
+        if other
+        else ""
+    )
+    return (
+        f'<p class="cv-card-line">{CLASSES[reviewed.class_name]}, '
+        f"called {literal(reviewed.label)}<br>"
+        f"<strong>{percent(reviewed.probability)}</strong>{theirs}</p>"
+    )
+
+
+@st.dialog("Slice", width="large")
+def open_slice(reviewed: Reviewed, data: Path, model: Path) -> None:
+    """The slice with this model's verdict and heat map, as on the Diagnose page."""
+    frame.carry_theme_into_dialog()
+    st.html(
+        f'<h2 class="cv-file">{literal(reviewed.file)}</h2>'
+        f'<p class="cv-hint">Labelled {CLASSES[reviewed.class_name]} in the data set, patient '
+        f"or group {literal(reviewed.patient)}</p>"
+    )
+    path = path_of(data, reviewed)
+    try:
+        with st.spinner("Opening the model…"):
+            classifier = network.open_classifier(model)
+            view = slice_view.look(
+                Case(Place(reviewed.file), partial(read_slice, path)), classifier
+            )
+    except (CovidCTError, OSError) as error:
+        message = str(error) if isinstance(error, CovidCTError) else "The file cannot be read."
+        callout("This slice cannot be shown.", message, tone="stop")
+        return
+    close_up.show(view, classifier)
+
+
+def _thumbnail(path: Path) -> None:
+    pixels = _pixels(path)
+    if pixels is None:
+        st.html('<p class="cv-missing">not in the data set any more</p>')
+    else:
+        picture(pixels, "Validation slice")
+
+
+@st.cache_data(show_spinner=False, max_entries=512)
+def _pixels(path: Path) -> np.ndarray | None:
+    crops = preview.crops_of_files([path], chest_grid(_SIDE), 1)
+    return crops[0][..., 0] if crops else None

@@ -1,0 +1,151 @@
+"""A run judged: figures, confusion matrix, ROC, the slices behind them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from covidct.errors import DatasetError
+from covidct.evaluation.comparison import by_slice, disagreed
+from covidct.evaluation.results import Review, Reviewed, read_review, roc_points
+from covidct.inference.card import read_card
+from covidct.reports.words import conversion
+from covidct.training.run_folder import read_settings
+from covidct.ui import access
+from covidct.ui.training import charts, gallery, promote, words
+from covidct.ui.widgets import callout, caption
+
+if TYPE_CHECKING:
+    from covidct.evaluation.comparison import Comparison
+
+_MISTAKES, _DISAGREE = "mistakes", "disagree"
+_OURS, _THEIRS = "This run", "Model in use"
+_CELLS = {
+    "found": (True, True, "COVID-19 slices called Positive"),
+    "missed": (True, False, "COVID-19 slices called Negative"),
+    "false alarms": (False, True, "Other slices called Positive"),
+    "cleared": (False, False, "Other slices called Negative"),
+}
+_ROWS = {"COVID-19": ("found", "missed"), "Other": ("false alarms", "cleared")}
+_MATRIX = [2, 3, 3]
+
+
+def show(run: Path) -> None:
+    """Draw the judgement of a run that left a model."""
+    try:
+        review = read_review(run)
+    except DatasetError as error:
+        callout("There is nothing to judge yet.", str(error), tone="note")
+        return
+    st.subheader("Judge it", anchor=False)
+    patients = words.count(review.figures["patients"], "patient")
+    st.html(
+        f'<p class="cv-hint">{words.count(len(review.slices), "validation slice")} of {patients}. '
+        "The operating point and, with fine-tuning, the epoch were chosen on them, so the figures "
+        f"flatter. {conversion(read_card(run).about)}</p>"
+    )
+    in_use = promote.is_in_use(run)
+    comparison = None if in_use else promote.held_comparison(run)
+    beside = st.container()
+    figures, curve = st.columns([5, 6], gap="large")
+    figures.html(promote.figures_table(review.figures, comparison))
+    with curve:
+        _roc(review, comparison)
+    matrix, slices = st.columns([5, 6], gap="large")
+    with matrix:
+        chosen = _confusion(run, review, comparison)
+    with slices:
+        _slices(run, review, comparison, chosen)
+    with beside:
+        if in_use:
+            promote.show_in_use()
+        elif comparison:
+            promote.show(run, comparison)
+        elif access.may_change():
+            promote.compare_now(run)
+        else:
+            callout(
+                "It has not been compared with the model in use.",
+                "That is done when somebody looks who may use it.",
+                tone="note",
+            )
+
+
+def _confusion(run: Path, review: Review, comparison: Comparison | None) -> str:
+    """The four cells as buttons; which slices are open."""
+    key = f"cell {run.name}"
+    chosen = st.session_state.setdefault(key, _MISTAKES)
+
+    def opener(label: str, name: str, slices: int) -> None:
+        right = name in _CELLS and _CELLS[name][0] == _CELLS[name][1]
+        st.button(
+            label,
+            key=f"cell {'right' if right else 'wrong'} {name}",
+            type="primary" if chosen == name else "secondary",
+            width="stretch",
+            disabled=not slices,
+            on_click=st.session_state.update,
+            args=({key: name},),
+        )
+
+    st.html('<h3 class="cv-label">Confusion matrix: press a cell to see its slices</h3>')
+    with st.container(key="confusion", gap="xsmall"):
+        heads = st.columns(_MATRIX, wrap=False, gap="xsmall")
+        heads[1].html('<p class="cv-matrix-head">Called Positive</p>')
+        heads[2].html('<p class="cv-matrix-head">Called Negative</p>')
+        for title, pair in _ROWS.items():
+            side, *places = st.columns(
+                _MATRIX, wrap=False, gap="xsmall", vertical_alignment="center"
+            )
+            side.html(f'<p class="cv-matrix-side">{title}</p>')
+            for place, name in zip(places, pair, strict=True):
+                slices = len(review.cell(*_CELLS[name][:2]))
+                with place:
+                    opener(f"**{slices}** {name}", name, slices)
+    wrong = len(review.mistakes())
+    opener(f"{words.count(wrong, 'mistake')}, worst first", _MISTAKES, wrong)
+    if comparison:
+        differ = len(disagreed(review, comparison))
+        opener(f"{words.count(differ, 'slice')} on which the models differ", _DISAGREE, differ)
+    return chosen
+
+
+def _roc(review: Review, comparison: Comparison | None) -> None:
+    curves, points = {_OURS: review.roc()}, {_OURS: review.at_operating_point()}
+    if comparison:
+        curves[_THEIRS] = roc_points(
+            [one.class_name == "COVID" for one in comparison.slices],
+            [one.incumbent_probability for one in comparison.slices],
+        )
+        figures = comparison.incumbent
+        points[_THEIRS] = 1 - figures["specificity"], figures["sensitivity"]
+    st.altair_chart(
+        charts.roc(curves, points), key="roc", alt="ROC curves with the operating points"
+    )
+    caption("Diamonds: the operating points. Dotted: chance.")
+
+
+def _slices(run: Path, review: Review, comparison: Comparison | None, chosen: str) -> None:
+    title, slices = _chosen(review, comparison, chosen)
+    st.html(f'<h3 class="cv-label">{title}</h3>')
+    if not slices:
+        st.html('<p class="cv-hint">None.</p>')
+        return
+    data = Path(read_settings(run)["data"])
+    gallery.show(
+        slices, data, run, f"{run.name} {chosen}", by_slice(comparison) if comparison else {}
+    )
+
+
+def _chosen(
+    review: Review, comparison: Comparison | None, chosen: str
+) -> tuple[str, Sequence[Reviewed]]:
+    if chosen in _CELLS:
+        covid, positive, title = _CELLS[chosen]
+        return title, review.cell(covid, positive)
+    if chosen == _DISAGREE and comparison:
+        return "Slices on which the two models differ", disagreed(review, comparison)
+    return "Mistakes, the most confident first", review.mistakes()

@@ -1,0 +1,141 @@
+"""A run as it goes: progress, curves, log; redrawn each second while it is live, else not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from covidct.errors import CovidCTError
+from covidct.jobs.status import LOG_FILE, why_it_failed
+from covidct.training import jobs
+from covidct.training.progress import read_status
+from covidct.training.run_folder import kept_epoch, read_metrics
+from covidct.ui import access
+from covidct.ui.strings import literal
+from covidct.ui.training import charts, words
+from covidct.ui.widgets import callout
+
+if TYPE_CHECKING:
+    from covidct.jobs.status import JobStatus
+
+_EVERY = 1.0  # seconds
+_LOG_TAIL = 8_192  # bytes
+_LARGE, _SMALL = ("auc", "loss"), ("accuracy", "sensitivity", "specificity")
+_REFUSED = "run action refused"
+
+
+def show(run: Path) -> None:
+    """Draw the run; while it is live a fragment redraws itself, and the page when that changes."""
+    live = read_status(run).is_live
+    st.fragment(_draw, run_every=_EVERY if live else None)(run, live)
+
+
+def _draw(run: Path, live: bool) -> None:
+    status = read_status(run)
+    if live != status.is_live:  # it has ended, or was resumed in this very fragment
+        st.rerun()
+    rows = read_metrics(run)
+    # Places that stay where they are, so that what goes leaves no gap to be redrawn
+    head, progress, curves, log = (st.container() for _ in range(4))
+    with head:
+        _head(run, status)
+    if status.is_live:
+        with progress:
+            _progress(status)
+    if rows or status.is_live:
+        with curves:
+            _curves(rows, status.epochs, kept_epoch(run))
+    with log.expander("Log", key=f"log {run.name}"), st.container(height=280, autoscroll=True):
+        st.code(log_tail(run / LOG_FILE) or "Nothing yet.", language=None)
+
+
+def _head(run: Path, status: JobStatus) -> None:
+    """State and what can be done about it."""
+    state, action = st.columns([4, 1], vertical_alignment="center")
+    live, said = (" cv-live", "") if status.is_live else ("", words.without_state(status.message))
+    message = f"<span>{literal(said)}</span>" if said else ""
+    state.html(
+        f'<p class="cv-state cv-is-{status.state}{live}">'
+        f"<strong>{words.STATES[status.state]}</strong>{message}</p>"
+    )
+    if not access.may_change():
+        return
+    if status.is_live:
+        action.button(
+            "Stop the run",
+            icon=":material/stop:",
+            width="stretch",
+            disabled=status.state == "stopping",
+            help="Ends after the current batch and keeps the best weights.",
+            on_click=attempt,
+            args=(jobs.stop, run),
+        )
+    elif status.state != "finished":
+        action.button(
+            "Resume",
+            type="primary",
+            icon=":material/resume:",
+            width="stretch",
+            disabled=jobs.live_run() is not None,
+            help="Goes on after the last whole epoch.",
+            on_click=attempt,
+            args=(jobs.resume, run),
+        )
+    show_refusal()
+
+
+def attempt(action: Callable, *arguments: object) -> None:
+    """Do something to a run; what was refused is said by :func:`show_refusal`."""
+    try:
+        access.require_role()
+        action(*arguments)
+    except (CovidCTError, OSError) as error:
+        st.session_state[_REFUSED] = why_it_failed(error)
+
+
+def show_refusal() -> None:
+    """What the last action was refused for, once."""
+    if refused := st.session_state.pop(_REFUSED, None):
+        callout("That was not done.", refused, tone="stop")
+
+
+def _progress(status: JobStatus) -> None:
+    """How far the run and its current epoch have come."""
+    share = status.batch / status.batches if status.batches else 0.0
+    if status.state in ("queued", "starting") or status.epoch >= status.epochs:
+        st.progress(share, words.preparation(status.message, status.batch, status.batches))
+        return
+    done = min(1.0, (status.epoch + share) / max(1, status.epochs))
+    st.progress(done, words.progress(status.epoch, status.epochs, status.seconds_left))
+    memory = f", {status.memory_mb / 1024:.1f} GB of memory" if status.memory_mb else ""
+    doing = words.preparation(status.message, status.batch, status.batches)
+    st.progress(share, f"{doing}{memory}")
+
+
+def _curves(rows: list[dict[str, float]], epochs: int, kept: int) -> None:
+    st.html(
+        '<p class="cv-legend"><i class="cv-line-training"></i>Training'
+        '<i class="cv-line-validation"></i>Validation'
+        '<i class="cv-line-best"></i>Epoch whose weights are kept</p>'
+    )
+    for metrics, height in ((_LARGE, 280), (_SMALL, 210)):
+        for place, metric in zip(st.columns(len(metrics), gap="medium"), metrics, strict=True):
+            place.altair_chart(
+                charts.curve(rows, metric, epochs, kept, height),
+                key=f"curve {metric}",
+                alt=f"{charts.TITLES[metric]} by epoch, training and validation",
+            )
+
+
+def log_tail(path: Path) -> str:
+    """The end of a log, whole lines, whatever bytes are in it."""
+    if not path.exists():
+        return ""
+    with path.open("rb") as file:
+        size = file.seek(0, 2)
+        file.seek(max(0, size - _LOG_TAIL))
+        text = file.read().decode("utf-8", "replace")
+    return text if size <= _LOG_TAIL else text.partition("\n")[2]

@@ -1,0 +1,107 @@
+"""The view that starts a run: data, check, settings, Start."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from covidct.errors import CovidCTError
+from covidct.jobs.status import why_it_failed
+from covidct.training import jobs
+from covidct.training.config import TrainConfig
+from covidct.ui.strings import literal
+from covidct.ui.training import choose_data, data_report, fields, settings
+from covidct.ui.widgets import callout
+
+if TYPE_CHECKING:
+    from covidct.data.check import DataReport
+
+_NAME = "new run name"
+
+
+def show() -> Path | None:
+    """Draw the three steps; the run, once one has been started."""
+    # Places first, so that what comes and goes in one of them moves nothing in the others
+    choice, check, form, start = (st.container() for _ in range(4))
+    with choice:
+        _step(1, "Choose data")
+        data = choose_data.choose()
+    with check:
+        _step(2, "Check it")
+        report, exclude = _check(data)
+    with form:
+        _step(3, "Set the run")
+        samples = [item.path for item in report.samples] if report else []
+        wrong = settings.show(report is not None and report.official_lists, samples)
+    with start:
+        return _start(data, exclude, _hindrance(data, report is not None, exclude, wrong))
+
+
+def _step(number: int, title: str) -> None:
+    st.html(f'<h2 class="cv-step"><span>{number}</span>{title}</h2>')
+
+
+def _check(data: Path | None) -> tuple[DataReport | None, tuple[str, ...] | None]:
+    """The report on the data, and what to leave out once that is settled."""
+    values = settings.current()
+    if data is None:
+        st.html('<p class="cv-hint">Comes by itself once data is chosen.</p>')
+        return None, None
+    if {"validation_share", "seed"} & fields.problems(values).keys():
+        st.html('<p class="cv-hint">Waits for the settings of validation below.</p>')
+        return None, None
+    split = (values[name] for name in ("validation_share", "seed", "official_lists"))
+    report = data_report.require(data, *split)
+    if report is None:
+        return None, None
+    data_report.show(report)
+    return report, data_report.ask_for_exclusions(data, report)
+
+
+def _hindrance(
+    data: Path | None, checked: bool, exclude: tuple[str, ...] | None, wrong: Mapping[str, str]
+) -> str:
+    """Why Start is not to be pressed; empty when it is."""
+    if live := jobs.live_run():
+        return f"“{live.name}” is in progress; one run at a time. Watch or stop it under “Runs”."
+    if data is None:
+        return "Choose data first (step 1)."
+    if not checked:
+        return "The data cannot be used as it is (step 2)."
+    if exclude is None:
+        return "Settle what was found in the data (step 2)."
+    if wrong:
+        return f"To be corrected: {', '.join(fields.FIELDS[name].title for name in wrong)}."
+    return ""
+
+
+def _start(data: Path | None, exclude: tuple[str, ...] | None, hindrance: str) -> Path | None:
+    name, button = st.columns([3, 2], gap="medium", vertical_alignment="bottom")
+    named = name.text_input(
+        "Name of the run",
+        key=_NAME,
+        placeholder="made from date and network",
+        max_chars=60,
+        persist_state="session",
+    )
+    pressed = button.button(
+        "Start",
+        type="primary",
+        icon=":material/play_arrow:",
+        width="stretch",
+        disabled=bool(hindrance),
+    )
+    if hindrance:
+        st.html(f'<p class="cv-hint" role="status">{literal(hindrance)}</p>')
+    if not pressed or hindrance:
+        return None
+    try:
+        with st.spinner("Starting…"):
+            config = TrainConfig.from_flat_dict(settings.current())
+            return jobs.start(data, config, named.strip() or None, exclude)
+    except (CovidCTError, OSError) as error:
+        callout("The run was not started.", why_it_failed(error), tone="stop")
+        return None

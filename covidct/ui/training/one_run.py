@@ -1,0 +1,58 @@
+"""The view of one run: choose it, see it go, judge it, keep or drop it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import streamlit as st
+
+from covidct.errors import CovidCTError
+from covidct.evaluation.results import is_judged
+from covidct.training import jobs
+from covidct.training.progress import read_status
+from covidct.ui import access
+from covidct.ui.training import judge, live, manage, words
+from covidct.ui.widgets import callout
+
+
+def show(chosen_run: str) -> None:
+    """Draw the view.
+
+    Args:
+        chosen_run: key of the session state that names the run on show.
+    """
+    runs = {run.name: run for run in jobs.list_runs()}
+    if not runs:
+        st.html('<p class="cv-hint">No run yet. Start one under “New run”.</p>')
+        live.show_refusal()
+        return
+    if st.session_state.get(chosen_run) not in runs:
+        going = jobs.live_run()
+        st.session_state[chosen_run] = going.name if going else next(iter(runs))
+    name = st.selectbox(
+        "Run",
+        list(runs),
+        key=chosen_run,
+        format_func=lambda name: _option(runs[name]),
+        persist_state="session",
+    )
+    _one(runs[name], chosen_run)
+
+
+def _option(run: Path) -> str:
+    status = read_status(run)
+    return words.run_option(run.name, status.state, status.is_live)
+
+
+def _one(run: Path, chosen_run: str) -> None:
+    is_live = read_status(run).is_live
+    live.show(run)
+    judgement = st.container()
+    if access.may_change():
+        manage.show(run, is_live, chosen_run)
+    if not is_live and is_judged(run):
+        with judgement:
+            try:
+                judge.show(run)
+            except CovidCTError as error:
+                callout("The validation of this run cannot be shown.", str(error), tone="stop")

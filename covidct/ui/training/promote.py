@@ -1,0 +1,167 @@
+"""A run beside the model in use on the same slices, and the step from one to the other."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from covidct.errors import CovidCTError, ModelError
+from covidct.files import MALFORMED
+from covidct.inference import promotion
+from covidct.ui import access
+from covidct.ui.shared import frame
+from covidct.ui.strings import literal
+from covidct.ui.training import words
+from covidct.ui.training.live import attempt, show_refusal
+from covidct.ui.widgets import callout, counted
+
+if TYPE_CHECKING:
+    from covidct.evaluation.comparison import Comparison
+
+_HELD = 16
+_COMPARING = "Comparing with the model in use:"
+
+
+def held_comparison(run: Path) -> Comparison | None:
+    """The comparison with the model in use, if it has been made in this server."""
+    return _held().get(_key(run))
+
+
+def compare_now(run: Path) -> None:
+    """Compare, showing how far it is, and draw the page again; say so where it cannot be done."""
+    place = st.empty()
+    try:
+        with place, st.spinner("Comparing with the model in use…"):
+            from covidct.evaluation.compare import compare
+
+        comparison = compare(run, progress=lambda items: counted(items, place, _COMPARING))
+    except CovidCTError as error:
+        with place.container():
+            callout("It cannot be compared with the model in use.", str(error), tone="caution")
+            _unknown(run)
+        return
+    held = _held()
+    while len(held) >= _HELD:
+        held.pop(next(iter(held)))
+    held[_key(run)] = comparison
+    st.rerun()
+
+
+@st.cache_resource(show_spinner=False)
+def _held() -> dict[tuple, Comparison]:
+    return {}
+
+
+def _key(run: Path) -> tuple:
+    return run, (run / promotion.CARD_FILE).stat().st_mtime_ns, promotion.current_model()
+
+
+def is_in_use(run: Path) -> bool:
+    """Whether the run's model is the one that judges on the Diagnose page."""
+    return _hash(run) == _hash(promotion.current_model())
+
+
+def _hash(folder: Path) -> str:
+    try:
+        card = json.loads((folder / promotion.CARD_FILE).read_text(encoding="utf-8"))
+        return str(card["sha256"])
+    except (OSError, *MALFORMED) as error:
+        raise ModelError(f"The card of the model in {folder.name} cannot be read.") from error
+
+
+def show_in_use() -> None:
+    """Say that this model is in use, and offer the way back."""
+    said, action = st.columns([3, 2], gap="large", vertical_alignment="center")
+    with said:
+        callout("This model is in use: it judges every slice on the Diagnose page.", tone="note")
+    with action:
+        roll_back()
+        show_refusal()
+
+
+def show(run: Path, comparison: Comparison) -> None:
+    """The verdict of the comparison, and what can be done about it."""
+    verdict, action = st.columns([3, 2], gap="large", vertical_alignment="center")
+    with verdict:
+        low, high = comparison.auc_difference_ci95
+        callout(
+            comparison.verdict,
+            f"Difference in AUC {comparison.auc_difference:+.3f}, 95 % interval {low:+.3f} to "
+            f"{high:+.3f} by a paired bootstrap over patients.",
+            tone="caution" if comparison.is_worse else "note",
+        )
+    with action:
+        if not comparison.is_worse:
+            _promote_button(on_click=attempt, args=(promotion.promote, run))
+        elif _promote_button():
+            _confirm(run, comparison.verdict)
+        show_refusal()
+
+
+def roll_back() -> None:
+    """A button that puts the model back that was in use before."""
+    st.button(
+        "Roll back",
+        icon=":material/undo:",
+        width="stretch",
+        disabled=not access.may_change()
+        or not promotion.history()
+        or promotion.current_model().parent == promotion.SHIPPED_DIR,
+        help="Puts the model back that was in use before.",
+        on_click=attempt,
+        args=(promotion.rollback,),
+    )
+
+
+def _promote_button(**options: object) -> bool:
+    return st.button(
+        "Use this model",
+        type="primary",
+        icon=":material/check_circle:",
+        width="stretch",
+        help="It judges on the Diagnose page from the next slice on. One press rolls back.",
+        disabled=not access.may_change(),
+        **options,
+    )
+
+
+def _unknown(run: Path) -> None:
+    if _promote_button():
+        _confirm(run, "It could not be compared with the model in use, so nobody knows.")
+
+
+@st.dialog("Use a model that is not better?")
+def _confirm(run: Path, why: str) -> None:
+    frame.carry_theme_into_dialog()
+    st.html(f"<p>{literal(why)}</p>")
+    keep, use = st.columns(2)
+    kept = keep.button("Keep the model in use", type="primary", width="stretch")
+    used = use.button(
+        "Use it nevertheless",
+        width="stretch",
+        on_click=attempt,
+        args=(promotion.promote, run),
+    )
+    if kept or used:
+        st.rerun()
+
+
+def figures_table(figures: dict, comparison: Comparison | None) -> str:
+    """The run's figures, and those of the model in use where they are known, as HTML."""
+    other = comparison.incumbent if comparison else None
+    columns = [figures, other] if other else [figures]
+    names = ["This run", "Model in use"][: len(columns)]
+    head = "".join(f"<th>{name}</th>" for name in names)
+    body = "".join(
+        f"<tr><th>{title}</th>"
+        + "".join(f"<td>{words.figure(column, name)}</td>" for column in columns)
+        + "</tr>"
+        for name, title in words.FIGURES.items()
+    )
+    return (
+        f'<div class="cv-scroll"><table class="cv-table"><thead><tr><td></td>{head}</tr></thead>'
+        f"<tbody>{body}</tbody></table></div>"
+    )

@@ -1,0 +1,152 @@
+import csv
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from covidct.errors import ConfigError
+from covidct.evaluation.audit.robustness import CHANGES, TRIED_OUT_OF_FOLD
+from covidct.evaluation.audit.run import audit
+from covidct.evaluation.recipes import search
+from covidct.evaluation.recipes.cross_validation import cross_validation
+from covidct.evaluation.recipes.search import (
+    KEPT,
+    OUT_OF_FOLD_FILE,
+    TABLE_FILE,
+    Recipe,
+    cross_validate,
+)
+from covidct.imaging.phantom import phantom_slice
+from covidct.imaging.readers import read_slice
+from covidct.inference.classifier import Classifier
+from covidct.models.backbones import get_backbone
+from covidct.models.litert import float_graph
+from covidct.models.network import build_network
+from covidct.models.pooling import TrunkMaps
+from covidct.runtime.graph import Graph
+from covidct.training.config import TrainConfig
+from covidct.training.probe import parts_of
+
+CONFIG = TrainConfig(image_size=64, probe_views=2)
+
+
+STORED = next(change for change in CHANGES if change.name == "PNG")
+
+
+@pytest.fixture(scope="module")
+def searched(phantom_dataset, tmp_path_factory):
+    out = tmp_path_factory.mktemp("search") / "found"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(search, "TRIED_OUT_OF_FOLD", (STORED, *TRIED_OUT_OF_FOLD))
+        return out, cross_validate(phantom_dataset, phantom_dataset, out, CONFIG)
+
+
+def test_no_patient_is_on_both_sides_and_every_slice_is_held_out_once(searched):
+    with (searched[0] / OUT_OF_FOLD_FILE).open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert len({(row["class"], row["file"]) for row in rows}) == len(rows) == 24
+    folds = {}
+    for row in rows:
+        folds.setdefault(row["class"] + row["patient"], set()).add(row["fold"])
+    assert all(len(held_out_in) == 1 for held_out_in in folds.values())
+    assert {row["fold"] for row in rows} == set("01234")
+
+
+def test_the_figures_are_those_of_the_out_of_fold_table(searched):
+    out, figures = searched
+    assert figures == json.loads((out / TABLE_FILE).read_text(encoding="utf-8"))
+    with (out / OUT_OF_FOLD_FILE).open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    ill = np.array([row["class"] == "COVID" for row in rows])
+    probabilities = np.array([float(row["probability"]) for row in rows])
+    called = probabilities >= figures["calibration"]["operating_point"]
+    assert figures["accuracy"] == pytest.approx((called == ill).mean())
+    assert figures["n"] == len(rows)
+
+
+def test_every_recipe_is_reported_beside_the_kept_one(searched):
+    rows = searched[1]["recipes"]
+    assert rows[0]["helped"] == "kept"
+    assert len({row["recipe"] for row in rows}) == len(rows) > 8
+    for row in rows:
+        assert len(row["roc_auc_folds"]) == 5
+        assert row["roc_auc"] == pytest.approx(np.mean(row["roc_auc_folds"]))
+    assert len(cross_validation(searched[0])) == len(rows)
+
+
+def test_a_backbone_of_one_trunk_is_not_told_of_others(phantom_dataset, tmp_path):
+    config = replace(CONFIG, backbone="astra_resnet", probe_views=1)
+    figures = cross_validate(phantom_dataset, None, tmp_path / "found", config)
+    recipes = {row["recipe"] for row in figures["recipes"]}
+    assert "without Astra's second stage" in recipes
+    assert not any("trunk alone" in name or "source" in name for name in recipes)
+
+
+@pytest.mark.parametrize("backbone", ["efficientnet_lite0", "astra_resnet"])
+def test_weighing_parts_the_same_changes_nothing_where_they_weigh_the_same(backbone):
+    graph = float_graph(build_network(backbone, (48, 64), pretrained=False))
+    parts = parts_of(TrunkMaps(Graph(graph), get_backbone(backbone)))
+    evenly = Recipe("all parts weighed the same", weight=lambda _: 1.0)
+    is_the_same = evenly.terms(parts, 1) == KEPT.terms(parts, 1)
+    assert is_the_same == (len({one.part.weight for one in parts}) == 1)
+
+
+def test_it_is_told_what_turns_verdicts_over_that_were_not_trained_on(searched):
+    for kind in ("flips", "flips_without_changed_files"):
+        stored, *changed = searched[1][kind]
+        assert (stored["n"], stored["flipped"], stored["excluded"]) == (24, 0, 0)
+        assert [row["change"] for row in changed] == [one.name for one in TRIED_OUT_OF_FOLD]
+
+
+def test_the_kept_recipe_is_left_as_a_model_that_opens(searched):
+    out, figures = searched
+    classifier = Classifier.load(out)
+    assert classifier.card.image_size == (48, 64)
+    assert classifier.card.calibration.operating_point == figures["calibration"]["operating_point"]
+    ill, healthy = (
+        classifier.classify(phantom_slice(100 + seed, lesions, 160).ct_slice).probability
+        for seed, lesions in ((0, 6), (1, 0))
+    )
+    assert ill > healthy
+
+
+def test_the_card_holds_the_average_map_of_the_slices(searched, phantom_dataset):
+    classifier = Classifier.load(searched[0])
+    files = sorted(phantom_dataset.glob("*/*.png"))
+    average = np.mean([classifier.look(read_slice(file)).activation for file in files], axis=0)
+    assert len(files) == 24
+    assert np.ptp(average) > 0
+    assert np.allclose(classifier.average_map, average, rtol=1e-3, atol=1e-3 * np.ptp(average))
+
+
+def test_the_model_runs_in_integers_with_verdicts_like_those_in_floats(searched, phantom_dataset):
+    classifier = Classifier.load(searched[0])
+    assert classifier.card.in_integers
+    slices = [read_slice(file) for file in sorted(phantom_dataset.glob("*/*.png"))]
+    in_integers, in_floats = (
+        np.array([look.prediction.probability for look in asked.look_at_many(slices)])
+        for asked in (classifier, classifier.in_floats())
+    )
+    assert not np.array_equal(in_integers, in_floats)
+    assert np.abs(in_integers - in_floats).max() < 0.15
+    assert np.corrcoef(in_integers, in_floats)[0, 1] > 0.98
+
+
+def test_the_audit_compares_integers_with_floats(searched, phantom_dataset, tmp_path):
+    classifier = Classifier.load(searched[0])
+    *_, row = audit(classifier, phantom_dataset, "all", tmp_path)["flips"]
+    assert (row["change"], row["n"], row["target"]) == ("network in 32-bit floats", 24, 0.03)
+    assert row["flipped"] <= 3
+
+
+def test_a_head_needs_a_view(phantom_dataset, tmp_path):
+    with pytest.raises(ConfigError, match="one or more"):
+        cross_validate(phantom_dataset, None, tmp_path, replace(CONFIG, probe_views=0, epochs=1))
+
+
+def test_a_folder_in_use_is_left_alone(searched, phantom_dataset):
+    before = sorted(path.name for path in searched[0].iterdir())
+    with pytest.raises(ConfigError, match="in use"):
+        cross_validate(phantom_dataset, None, searched[0], CONFIG)
+    assert sorted(path.name for path in searched[0].iterdir()) == before

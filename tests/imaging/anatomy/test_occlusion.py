@@ -1,0 +1,32 @@
+import numpy as np
+import pytest
+
+from covidct.imaging.anatomy.occlusion import only_lungs, without_lungs
+from covidct.imaging.anatomy.thorax_crop import GROUND, find_chest
+
+
+@pytest.fixture(scope="module", params=[(96, 96), (96, 128)])
+def pixels(request, phantoms):
+    return [find_chest(phantom.ct_slice, request.param).pixels for phantom in phantoms]
+
+
+def test_the_cover_holds_the_dark_part_of_what_the_network_sees(pixels):
+    for shown in pixels:
+        lungs = shown[..., 2] > 127
+        assert 0.2 < lungs.mean() < 0.9
+        assert shown[lungs, 0].mean() < shown[~lungs, 0].mean() - 40
+
+
+def test_without_lungs_nothing_of_them_is_left_and_the_rest_is_untouched(pixels):
+    for shown in pixels:
+        lungs, blanked = shown[..., 2] > 0, without_lungs(shown)
+        assert (blanked[lungs, 0] == GROUND).all()
+        assert np.array_equal(blanked[~lungs], shown[~lungs])
+        assert np.array_equal(blanked[..., 1:], shown[..., 1:])
+
+
+def test_of_only_lungs_all_else_is_even_ground(pixels):
+    for shown in pixels:
+        lungs, only = shown[..., 2] > 0, only_lungs(shown)
+        assert np.array_equal(only[lungs], shown[lungs])
+        assert (only[~lungs, 0] == GROUND).all()

@@ -1,0 +1,390 @@
+import contextlib
+import io
+import random
+import tracemalloc
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pydicom import uid
+from pydicom.dataset import Dataset
+from pydicom.sequence import Sequence
+from pydicom.uid import EnhancedCTImageStorage
+
+from covidct.errors import ArchiveError, UnreadableSlice
+from covidct.imaging.dicom import series as words
+from covidct.imaging.dicom.series import Place, Series, gather
+from covidct.imaging.dicom.window import LUNG
+from covidct.imaging.readers import read_slice
+from covidct.imaging.sources import File, files_at, uploaded
+
+SHARED = Path(__file__).parents[3].parent / "shared" / "data" / "dicom-ct-series" / "series"
+HEIGHTS = [30.0 + 2.5 * i for i in range(7)]
+PNG = b"\x89PNG\r\n\x1a\n and then nothing"
+
+
+def files(contents) -> list[File]:
+    """Files of names and contents, or of contents alone."""
+    named = contents.items() if isinstance(contents, dict) else enumerate(contents)
+    return [File(str(name), lambda data=data: data) for name, data in named]
+
+
+def only(groups: list) -> Series:
+    (series,) = groups
+    assert isinstance(series, Series)
+    return series
+
+
+def pixels(series: Series) -> list[np.ndarray]:
+    return [ct_slice.pixels for ct_slice in series]
+
+
+def heights(series: Series) -> list[float | None]:
+    return [place.position_mm for place in series.places]
+
+
+@pytest.fixture(scope="module")
+def expected(scan) -> list[np.ndarray]:
+    return [read_slice(data).pixels for data in scan]
+
+
+@pytest.fixture
+def changed(volume, ct_header, ct_file):
+    """The files of the series with some elements of every header changed."""
+
+    def make(**elements) -> list[bytes]:
+        return [
+            ct_file(
+                ct_header(i, **{k: v(i) if callable(v) else v for k, v in elements.items()}),
+                values,
+            )
+            for i, values in enumerate(volume)
+        ]
+
+    return make
+
+
+@pytest.fixture
+def enhanced(volume, ct_header, ct_file):
+    """All slices as frames of one file, last first, with geometry and rescale by frame."""
+
+    def make(syntax=uid.ExplicitVRLittleEndian, frames=None, **options) -> bytes:
+        moved = ("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing")
+        rescale = dict.fromkeys(("RescaleIntercept", "RescaleSlope"))
+        header = ct_header(0, **dict.fromkeys(moved), **rescale, NumberOfFrames=str(len(volume)))
+        header.SOPClassUID = EnhancedCTImageStorage
+        measures, orientation = Dataset(), Dataset()
+        measures.PixelSpacing = [0.7, 0.8]
+        orientation.ImageOrientationPatient = [1, 0, 0, 0, 1, 0]
+        shared = Dataset()
+        shared.PixelMeasuresSequence = [measures]
+        shared.PlaneOrientationSequence = [orientation]
+        header.SharedFunctionalGroupsSequence = Sequence([shared])
+        header.PerFrameFunctionalGroupsSequence = Sequence()
+        for number in reversed(range(len(volume))):
+            position, values, group = Dataset(), Dataset(), Dataset()
+            position.ImagePositionPatient = [-100.0, -90.0, HEIGHTS[number]]
+            values.RescaleIntercept, values.RescaleSlope = str(-1350 - number), "1"
+            values.RescaleType = "HU"
+            group.PlanePositionSequence = [position]
+            group.PixelValueTransformationSequence = [values]
+            header.PerFrameFunctionalGroupsSequence.append(group)
+        stored = volume[::-1] + np.arange(len(volume), dtype=np.uint16)[::-1, None, None]
+        if frames:
+            frames = [frames(frame) for frame in stored]
+        order = ">" if syntax == uid.ExplicitVRBigEndian else "<"
+        return ct_file(header, stored.astype(f"{order}u2"), syntax, frames, **options)
+
+    return make
+
+
+def test_files_in_any_order_and_of_any_name_come_in_the_order_of_the_body(scan, expected):
+    names = ["IM0", "b.txt", "1.2.840", "slice 10", "slice 9", "DICOMDIR", "ü%0"]
+    shuffled = list(zip(names, scan, strict=True))
+    random.Random(3).shuffle(shuffled)
+    series = only(gather(files(dict(shuffled))))
+    assert [place.file for place in series.places] == names
+    assert heights(series) == HEIGHTS
+    assert np.array_equal(pixels(series), expected)
+    assert (series.notes, series.set_aside, series.number, len(series)) == ((), (), 4, 7)
+    assert np.array_equal(LUNG.apply(series.read_hounsfield(2)), expected[2])
+
+
+def test_position_counts_and_instance_numbers_do_not(changed, expected):
+    series = only(gather(files(changed(InstanceNumber=lambda i: str(7 - i)))))
+    assert np.array_equal(pixels(series), expected)
+
+
+@pytest.mark.parametrize("rows", [[1, 0, 0, 0, 1, 0], [-1, 0, 0, 0, 1, 0]])
+def test_a_tilted_gantry_is_axial_and_the_head_comes_last(changed, expected, rows):
+    tilt = np.radians(20)
+    cosines = [*rows[:3], 0, float(np.cos(tilt)), float(np.sin(tilt))]
+    series = only(gather(files(changed(ImageOrientationPatient=cosines)[::-1])))
+    assert np.array_equal(pixels(series), [greys[:, :: rows[0]] for greys in expected])
+    assert np.all(np.diff(heights(series)) == pytest.approx(2.5 * np.cos(tilt), abs=2e-3))
+
+
+def test_a_missing_slice_is_said_and_changes_nothing_else(scan, expected):
+    series = only(gather(files(scan[:2] + scan[3:])))
+    assert np.array_equal(pixels(series), expected[:2] + expected[3:])
+    (note,) = series.notes
+    assert "One slice seems to be missing" in note
+    (note,) = only(gather(files([scan[0], scan[1], scan[2], scan[6]]))).notes
+    assert "3 slices seem" in note
+
+
+def test_a_duplicate_is_set_aside_whatever_it_is_called(scan, expected, volume, ct_header, ct_file):
+    renamed = ct_file(ct_header(3, SOPInstanceUID="1.2.9", InstanceNumber="99"), volume[3])
+    series = only(gather(files([*scan, scan[1], renamed])))
+    assert np.array_equal(pixels(series), expected)
+    assert [(left.place.file, left.reason) for left in series.set_aside] == [
+        ("7", words.DUPLICATE),
+        ("8", words.DUPLICATE),
+    ]
+    assert series.notes == ()
+
+
+def test_one_uid_for_all_slices_makes_no_duplicates(changed, expected):
+    series = only(gather(files(changed(SOPInstanceUID="1.2.3"))))
+    assert np.array_equal(pixels(series), expected)
+
+
+def test_two_scans_in_one_series_are_both_kept_and_said(scan, volume, ct_header, ct_file):
+    again = [ct_file(ct_header(i, SOPInstanceUID=f"7.{i}"), volume[-1 - i]) for i in range(3)]
+    series = only(gather(files(scan + again)))
+    assert len(series) == 10
+    assert series.notes == (words.REPEATED,)
+
+
+@pytest.mark.parametrize(
+    ("elements", "reason"),
+    [
+        ({"ImageType": ["ORIGINAL", "PRIMARY", "LOCALIZER"]}, words.SCOUT),
+        ({"ImageOrientationPatient": [0, 1, 0, 0, 0, -1]}, "but a sagittal one"),
+        ({"ImageOrientationPatient": [1, 0, 0, 0, 0, -1]}, "but a coronal one"),
+        ({"ImageOrientationPatient": [1, 0, 0, 0, 0.707, 0.707]}, "but an oblique one"),
+    ],
+)
+def test_what_is_no_axial_slice_is_set_aside(
+    scan, expected, volume, ct_header, ct_file, elements, reason
+):
+    other = ct_file(ct_header(50, **elements), volume[0][::-1])
+    series = only(gather(files([other, *scan])))
+    assert np.array_equal(pixels(series), expected)
+    (left,) = series.set_aside
+    assert left.place == Place("0")
+    assert reason in left.reason
+
+
+def test_a_report_among_the_slices_is_set_aside_but_a_slice_without_pixels_is_not(scan):
+    report = Dataset()
+    report.SOPClassUID, report.SOPInstanceUID = uid.EnhancedSRStorage, "1.2.3.77"
+    report.SeriesInstanceUID, report.Modality = "9.9", "SR"
+    report.file_meta = Dataset()
+    report.file_meta.TransferSyntaxUID = uid.ExplicitVRLittleEndian
+    buffer = io.BytesIO()
+    report.save_as(buffer, enforce_file_format=True)
+    tag = b"\xe0\x7f\x10\x00OW"
+    bare = scan[0][: scan[0].index(tag)]
+    series, reports, file = gather(files([*scan, buffer.getvalue(), bare]))
+    assert len(series) == 7
+    assert reports.places == ()
+    assert [left.reason for left in reports.set_aside] == [words.NO_PICTURE]
+    assert file.name == "8"
+    with pytest.raises(UnreadableSlice, match="no pixel data"):
+        read_slice(file.read())
+
+
+@pytest.mark.parametrize("position", [None, [0, 0, 0]])
+def test_without_positions_instance_numbers_count_and_that_is_said(changed, expected, position):
+    series = only(gather(files(changed(ImagePositionPatient=position)[::-1])))
+    assert np.array_equal(pixels(series), expected)
+    assert heights(series) == [None] * 7
+    assert series.notes == (words.BY_NUMBER,)
+
+
+def test_a_gap_between_instance_numbers_is_said(changed):
+    numbered = changed(ImagePositionPatient=None, InstanceNumber=lambda i: str(2 * i + 1))
+    assert only(gather(files(numbered))).notes == (words.BY_NUMBER,)
+    _, gap = only(gather(files(numbered[:3] + numbered[4:]))).notes
+    assert "One slice seems to be missing" in gap
+
+
+@pytest.mark.parametrize("name", ["1.2.3", None])
+def test_without_positions_and_numbers_names_count_and_that_is_said(changed, expected, name):
+    data = changed(ImagePositionPatient=None, InstanceNumber=None, SOPInstanceUID=name)
+    named = dict(zip(["s8", "s9", "s10", "s11", "s12", "s99", "s100"], data, strict=True))
+    series = only(gather(files(dict(sorted(named.items())))))
+    assert np.array_equal(pixels(series), expected)
+    assert series.notes == (words.BY_NAME,)
+
+
+def test_other_series_are_kept_apart(scan, changed, expected):
+    other = changed(SeriesInstanceUID="1.2.4", SeriesNumber="5")
+    mixed = [data for pair in zip(scan, other, strict=True) for data in pair]
+    first, second = gather(files(mixed))
+    assert (first.number, second.number) == (4, 5)
+    assert np.array_equal(pixels(first), expected)
+    assert np.array_equal(pixels(second), expected)
+
+
+def test_a_scan_that_the_headers_cut_in_two_is_one(changed, expected):
+    cut = changed(SeriesInstanceUID=lambda i: f"1.158860869{2 + i // 4}.7")
+    series = only(gather(files(cut)))
+    assert np.array_equal(pixels(series), expected)
+    assert series.notes == (words.JOINED,)
+    twice = changed(SeriesInstanceUID=lambda i: f"1.158860869{2 + i // 4}.7", InstanceNumber="1")
+    assert len(gather(files(twice))) == 2
+
+
+@pytest.mark.parametrize(
+    "syntax",
+    [uid.ExplicitVRLittleEndian, uid.ImplicitVRLittleEndian, uid.ExplicitVRBigEndian],
+)
+def test_an_enhanced_twin_gives_the_same_slices(enhanced, expected, syntax):
+    series = only(gather(files([enhanced(syntax)])))
+    assert np.array_equal(pixels(series), expected)
+    assert heights(series) == HEIGHTS
+    assert [place.frame for place in series.places] == [7, 6, 5, 4, 3, 2, 1]
+    assert all(ct_slice.spacing_mm == (0.7, 0.8) for ct_slice in series)
+    assert series.notes == ()
+
+
+@pytest.mark.parametrize("options", [{"has_bot": True}, {"has_bot": False}])
+def test_compressed_frames_read_one_by_one(enhanced, expected, options):
+    import imagecodecs
+
+    data = enhanced(uid.JPEGLSLossless, imagecodecs.jpegls_encode, **options)
+    assert np.array_equal(pixels(only(gather(files([data])))), expected)
+    assert np.array_equal(read_slice(data, frame=6).pixels, expected[0])
+    with pytest.raises(UnreadableSlice, match="holds 7 frames"):
+        read_slice(data)
+
+
+def test_plain_frames_keep_their_order(volume, ct_header, ct_file, expected):
+    header = ct_header(0, ImagePositionPatient=None, NumberOfFrames="7")
+    series = only(gather(files([ct_file(header, volume)])))
+    assert np.array_equal(pixels(series), expected)
+    assert series.places[2] == Place("0", 3, None)
+    assert series.notes == (words.BY_NUMBER,)
+
+
+def test_an_enhanced_file_that_is_cut_off_is_a_file_to_be_refused(enhanced):
+    data = enhanced()
+    (file,) = gather(files([data[:-4000]]))
+    assert isinstance(file, File)
+    with pytest.raises(UnreadableSlice):
+        read_slice(file.read())
+
+
+@pytest.mark.parametrize(
+    "lie", [{"NumberOfFrames": "1000000000"}, {"BitsAllocated": 0, "NumberOfFrames": "4000"}]
+)
+def test_frames_that_are_only_claimed_are_not_looked_for(volume, ct_header, ct_file, lie):
+    (file,) = gather(files([ct_file(ct_header(0, **lie), volume)]))
+    with pytest.raises(UnreadableSlice):
+        read_slice(file.read(), frame=0)
+
+
+def test_mutated_files_are_sorted_or_stay_files(scan, enhanced):
+    rng = np.random.default_rng(8)
+    samples = [scan[0], enhanced(), enhanced(uid.ImplicitVRLittleEndian)]
+    for _ in range(150):
+        data = bytearray(samples[rng.integers(3)])
+        for at in rng.integers(132, min(len(data), 4000), rng.integers(1, 8)):
+            data[at] = rng.integers(256)
+        for group in gather(files([bytes(data), scan[1]])):
+            for read in [group.read] if isinstance(group, File) else [lambda s=group: list(s)]:
+                with contextlib.suppress(UnreadableSlice):
+                    read()
+
+
+def test_pictures_and_damaged_files_stay_where_they_came(scan):
+    mixed = {"a": PNG, "b": scan[1], "c": b"", "d": scan[0], "e": scan[2][:900]}
+    first, series, empty, damaged = gather(files(mixed))
+    assert (first.name, empty.name, damaged.name) == ("a", "c", "e")
+    assert [place.file for place in series.places] == ["d", "b"]
+
+
+def test_a_folder_a_zip_and_uploads_are_the_same(scan, expected, tmp_path):
+    folder = tmp_path / "CD" / "PA0"
+    folder.mkdir(parents=True)
+    for name, data in zip(["z", "y", "x", "c", "b", "a.dcm", "k"], scan, strict=True):
+        (folder / name).write_bytes(data)
+    (folder / ".DS_Store").write_bytes(b"junk")
+    archive = tmp_path / "scan"
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as zipped:
+        for file in folder.iterdir():
+            zipped.write(file, f"PA0/{file.name}")
+    data = archive.read_bytes()
+    for found, start in (
+        (files_at(tmp_path / "CD"), f"{folder}/"),
+        (files_at(archive), f"{archive}/PA0/"),
+        (uploaded("my scan.zip", data), "my scan.zip/PA0/"),
+        ([file for path in folder.iterdir() for file in files_at(path)][::-1], f"{folder}/"),
+    ):
+        groups = [group for group in gather(found) if isinstance(group, Series)]
+        assert np.array_equal(pixels(only(groups)), expected)
+        assert groups[0].places[0].file == f"{start}z"
+
+
+def test_a_zip_that_must_not_be_unpacked_is_refused(tmp_path):
+    bomb, escape = tmp_path / "bomb.zip", tmp_path / "escape.zip"
+    with zipfile.ZipFile(bomb, "w", zipfile.ZIP_DEFLATED) as zipped:
+        zipped.writestr("slice", bytes(20 * 1024**2))
+    with zipfile.ZipFile(escape, "w") as zipped:
+        zipped.writestr("../slice", PNG)
+    for path, reason in ((bomb, "100 times"), (escape, "leads out")):
+        with pytest.raises(ArchiveError, match=reason):
+            files_at(path)
+        with pytest.raises(ArchiveError, match=reason):
+            uploaded("x", path.read_bytes())
+
+
+def test_a_damaged_member_of_a_zip_is_refused_alone(scan):
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as zipped:
+        for number, data in enumerate(scan):
+            zipped.writestr(str(number), data)
+    data = bytearray(out.getvalue())
+    data[data.index(scan[2][-900:-800])] ^= 1
+    series, damaged = gather(uploaded("x.zip", bytes(data)))
+    assert len(series) == 6
+    with pytest.raises(UnreadableSlice, match="damaged in the ZIP"):
+        damaged.read()
+
+
+def test_no_patient_data_are_kept(scan, enhanced):
+    for series in gather(files([*scan, enhanced()])):
+        list(series)
+        assert "Secret" not in repr((series.places, series.notes, series.set_aside))
+        assert all("Secret" not in repr(header) for header in series._open.values())
+
+
+def test_no_file_is_kept_in_memory(volume, ct_header, ct_file):
+    large = np.tile(volume[0], (4, 4))
+
+    def file(number: int) -> File:
+        return File(str(number), lambda: ct_file(ct_header(number), large + np.uint16(number)))
+
+    tracemalloc.start()
+    series = only(gather(file(number) for number in range(12)))
+    pictures = sum(ct_slice.pixels.mean() for ct_slice in series)
+    kept, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert pictures > 0
+    assert kept < 2 * large.nbytes  # of twelve
+    assert peak < 24 * large.nbytes  # what it takes to decode one
+
+
+@pytest.mark.skipif(not SHARED.exists(), reason="the shared series is not here")
+def test_the_shared_series_is_one_although_its_headers_say_two():
+    names = [path.name for path in sorted(SHARED.iterdir())]
+    found = files_at(SHARED)
+    random.Random(1).shuffle(found)
+    series = only(gather(found))
+    assert [Path(place.file).name for place in series.places] == names
+    assert series.notes == (words.JOINED, words.BY_NUMBER)
+    for place, ct_slice in zip(series.places, series, strict=True):
+        assert np.array_equal(ct_slice.pixels, read_slice(place.file).pixels)

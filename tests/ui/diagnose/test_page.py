@@ -1,0 +1,225 @@
+"""The Diagnose page's logic, without a browser."""
+
+import re
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from covidct.imaging.anatomy.gate import OUTSIDE_USE
+from covidct.imaging.dicom.window import VIEWING_WINDOWS
+from covidct.ui import strings
+from covidct.ui.diagnose.first_look import SAMPLES
+
+TEXT = b"This is no slice at all, it is a plain text file."
+MARKUP = ["<b>x</b>.png", "**bold**.png", ":red[x].png", "`code`.png", "$x$.png", "[a](b).png"]
+
+
+def upload(app: AppTest, *files: tuple[str, bytes]) -> AppTest:
+    app.file_uploader[0].set_value([(name, data, "") for name, data in files])
+    return app.run()
+
+
+def html(app: AppTest) -> str:
+    return "\n".join(element.value for element in app.get("html"))
+
+
+def select_row(app: AppTest, row: int) -> AppTest:
+    app.session_state["summary"] = {"selection": {"rows": [row], "columns": [], "cells": []}}
+    return app.run()
+
+
+def decisions(app: AppTest) -> list[str]:
+    return re.findall(r'class="cv-decision">(\w+)<', html(app))
+
+
+def test_a_visitor_finds_title_uploader_first_look_and_notice(app):
+    assert not app.exception
+    assert app.title[0].value
+    assert app.file_uploader[0].accept_multiple_files
+    assert not app.file_uploader[0].allowed_type
+    assert {b.label for b in app.button} == set(SAMPLES)
+    assert "Research use only" in html(app)
+    assert not decisions(app)
+
+
+@pytest.mark.parametrize("title", SAMPLES)
+def test_the_first_look_gives_a_verdict_on_a_slice_that_is_called_synthetic(app, title):
+    app.button(key=f"sample {title}").click().run()
+    assert not app.exception
+    assert decisions(app)[0] in ("Positive", "Negative", "Uncertain")
+    assert f'<h2 class="cv-file">Synthetic slice: {title}</h2>' in html(app)
+    assert "it shows no patient" in html(app)
+
+
+def test_one_slice_gets_its_verdict_gauge_and_map(app, png):
+    upload(app, ("slice.png", png))
+    assert not app.exception
+    assert len(decisions(app)) == 1
+    assert "operating point" in html(app)
+    share = r"<strong>[\w %]+</strong> of the Relative Grad-CAM heat lies in the lungs"
+    assert re.search(share, html(app))
+    assert "Research use only" in html(app)
+
+
+def test_the_name_s_ending_does_not_matter(app, png):
+    upload(app, ("slice.txt", png))
+    assert len(decisions(app)) == 1
+
+
+def test_a_bad_file_shows_its_error_beside_its_name_and_disturbs_no_other(app, png, other_png):
+    alone = decisions(upload(app, ("good.png", png)))
+    upload(app, ("good.png", png), ("bad.png", TEXT), ("empty", b""), ("other.png", other_png))
+    assert not app.exception
+    table = app.dataframe[0].value.set_index("File")
+    assert list(table.index) == ["good.png", "bad.png", "empty", "other.png"]
+    assert list(table["Decision"] == "Not read") == [False, True, True, False]
+    assert table.loc["good.png", "Decision"] == alone[0]
+    assert "text file" in table.loc["bad.png", "Remarks"]
+
+    assert decisions(app) == alone  # of the first file, which is on show
+    select_row(app, 1)
+    assert not decisions(app)
+    assert '<h2 class="cv-file">bad.png</h2>' in html(app)
+    assert table.loc["bad.png", "Remarks"] in html(app)
+
+
+def test_a_refused_picture_can_be_looked_at_and_is_marked_outside_the_use(app, png, no_lungs):
+    upload(app, ("page.png", no_lungs), ("slice.png", png))
+    assert not decisions(app)
+    table = app.dataframe[0].value.set_index("File")
+    assert table.loc["page.png", "Decision"] == "Refused"
+    assert table.loc["page.png", "Remarks"] in html(app)
+    app.button(key="look").click().run()
+    assert not app.exception
+    assert len(decisions(app)) == 1
+    assert OUTSIDE_USE in html(app)
+    assert strings.NO_MEANING in html(app)
+    assert app.dataframe[0].value.set_index("File").loc["page.png", "Verdict"] == ""
+    select_row(app, 1)
+    assert len(decisions(app)) == 1
+    assert OUTSIDE_USE not in html(app)
+
+
+def test_a_file_that_cannot_be_read_offers_nothing_to_look_at(app):
+    upload(app, ("bad.png", TEXT))
+    assert strings.LOOK_ANYWAY not in [button.label for button in app.button]
+
+
+def test_the_selected_row_is_on_show(app, png, other_png):
+    upload(app, ("one.png", png), ("two.png", other_png))
+    table = app.dataframe[0].value
+    for row, name in enumerate(["one.png", "two.png"]):
+        select_row(app, row)
+        assert f'<h2 class="cv-file">{name}</h2>' in html(app)
+        assert decisions(app) == [table["Decision"][row]]
+
+
+@pytest.mark.parametrize("name", MARKUP)
+def test_markup_in_a_name_is_shown_literally(app, png, name):
+    upload(app, (name, png), (name, TEXT))
+    escaped = name.replace("<", "&lt;").replace(">", "&gt;")
+    for row in (0, 1):
+        select_row(app, row)
+        assert f'<h2 class="cv-file">{escaped}</h2>' in html(app)
+        assert "<b>x</b>" not in html(app)
+        interpreted = [*app.markdown, *app.caption, *app.error, *app.subheader, *app.expander]
+        assert not [e for e in interpreted if name in str(e.proto)]
+
+
+def test_controls_change_the_picture_and_ask_for_no_new_verdict(app, png):
+    upload(app, ("slice.png", png))
+    shown = dict(app.session_state["shown"])
+    pictures = [image.value for image in app.get("image")]
+    before = decisions(app)
+    app.slider(key="opacity").set_value(100).run()
+    app.selectbox(key="colormap").set_value("Viridis").run()
+    assert decisions(app) == before
+    changed = [image.value for image in app.get("image")]
+    assert changed[0] == pictures[0]
+    assert changed[1] != pictures[1]
+    (key,) = shown
+    assert app.session_state["shown"][key] is shown[key]
+
+
+def test_another_method_draws_another_map_for_the_same_verdict(app, png):
+    upload(app, ("slice.png", png))
+    before, overlay = decisions(app), app.get("image")[1].value
+    app.selectbox(key="method").set_value("layercam").run()
+    assert not app.exception
+    assert decisions(app) == before
+    assert "of the LayerCAM heat" in html(app)
+    assert app.get("image")[1].value != overlay
+
+
+def test_another_viewing_window_changes_the_picture_and_never_the_verdict(app, scan):
+    upload(app, ("no ending", scan[1]))
+    (key,) = app.session_state["shown"]
+    evidence = app.session_state["shown"][key].evidence
+    lung, verdict = [image.value for image in app.get("image")], decisions(app)
+    assert app.segmented_control(key="window").value == "Lung"
+    assert strings.VIEWING_ONLY in html(app)
+    seen = [lung]
+    for name in ("Mediastinal", "Wide"):
+        app.segmented_control(key="window").set_value(name).run()
+        preset = VIEWING_WINDOWS[name]
+        assert app.number_input(key="window_centre").value == preset.centre
+        assert app.number_input(key="window_width").value == preset.width
+        seen.append([image.value for image in app.get("image")])
+    app.number_input(key="window_width").set_value(1200).run()
+    assert app.segmented_control(key="window").value is None
+    seen.append([image.value for image in app.get("image")])
+    assert len(set(map(str, seen))) == 4
+    assert not app.exception
+    assert decisions(app) == verdict
+    assert app.session_state["shown"][key].evidence is evidence
+    app.segmented_control(key="window").set_value("Lung").run()
+    assert [image.value for image in app.get("image")] == lung
+
+
+def test_without_hounsfield_units_there_is_no_window_to_choose(app, png):
+    upload(app, ("slice.png", png))
+    assert not app.segmented_control
+    assert strings.VIEWING_ONLY not in html(app)
+
+
+def test_controls_outlast_a_file_that_has_no_map(app, png):
+    upload(app, ("slice.png", png), ("bad", TEXT))
+    app.slider(key="opacity").set_value(80).run()
+    select_row(app, 1)
+    select_row(app, 0)
+    assert app.slider(key="opacity").value == 80
+
+
+def test_verdicts_are_kept_by_content_while_their_files_are_on_the_page(app, png, other_png):
+    upload(app, ("one.png", png), ("two.png", other_png))
+    kept = dict(app.session_state["outcomes"])
+    upload(app, ("renamed.png", png))
+    (key,) = app.session_state["outcomes"]
+    assert app.session_state["outcomes"][key] is kept[key]
+    app.file_uploader[0].clear().run()
+    assert not app.session_state["outcomes"]
+    assert not app.session_state["shown"]
+
+
+def test_every_picture_has_a_text_alternative(app, png):
+    pictures = [*app.get("image"), *upload(app, ("slice.png", png)).get("image")]
+    assert len(pictures) >= 5
+    assert all(p.proto.imgs[0].alt for p in pictures)
+
+
+def test_many_files_are_all_in_the_table(app, png):
+    copies = [(f"{i}.png", png + bytes([i])) for i in range(30)]
+    bad = [(f"{i}.bad", TEXT + bytes([65 + i])) for i in range(10)]
+    upload(app, *copies, *bad)
+    assert not app.exception
+    table = app.dataframe[0].value
+    assert len(table) == 40
+    assert (table["Decision"] == "Not read").sum() == 10
+    assert table["Probability"][:30].between(0, 100).all()
+    assert len(decisions(app)) == 1
+
+
+def test_the_model_and_its_card_can_be_read(app):
+    assert "Model " in html(app)
+    assert "About this model" in [e.label for e in app.expander]
+    assert "<dt>Operating point</dt>" in html(app)

@@ -1,0 +1,344 @@
+"""The Training page's logic, without a browser."""
+
+import json
+import shutil
+import zipfile
+from io import BytesIO
+from pathlib import Path
+
+import patience
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from covidct.data.index import CLASS_FOLDERS
+from covidct.inference import promotion
+from covidct.training import jobs
+
+
+def training_page() -> None:
+    from covidct.ui.training.page import page
+
+    page.page()
+
+
+@pytest.fixture
+def page(own_home) -> AppTest:
+    """The page, not yet run, of somebody who has no data and no runs."""
+    return AppTest.from_function(training_page, default_timeout=patience.SECONDS)
+
+
+@pytest.fixture
+def two_runs(own_home, judged_run) -> list[Path]:
+    """Two runs of this home, the second with a lower AUC and other settings."""
+    runs = [own_home / "runs" / name for name in ("first", "second")]
+    for run in runs:
+        shutil.copytree(judged_run, run)
+    settings = json.loads((runs[1] / "config.json").read_text())
+    (runs[1] / "config.json").write_text(json.dumps(settings | {"seed": 7}))
+    return runs
+
+
+def html(app: AppTest) -> str:
+    return "\n".join(element.value for element in app.get("html"))
+
+
+def show(app: AppTest, view: str) -> AppTest:
+    app.session_state["view"] = view
+    app.run()
+    assert not app.exception
+    return app
+
+
+def button(app: AppTest, label: str):
+    return next(b for b in app.button if b.label == label)
+
+
+def choose_folder(app: AppTest, folder: Path) -> AppTest:
+    app.session_state["data source"] = "On this server"
+    app.session_state["data path"] = str(folder)
+    app.run()
+    assert not app.exception
+    return app
+
+
+def zipped(dataset: Path, names: dict[str, str]) -> bytes:
+    """A data set as a ZIP, its two folders under other names."""
+    buffer = BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for folder, name in names.items():
+            for file in (dataset / folder).iterdir():
+                archive.write(file, f"{name}/{file.name}")
+    return buffer.getvalue()
+
+
+@pytest.fixture
+def leaky(clean_dataset, tmp_path) -> Path:
+    """A data set with the same picture under both labels."""
+    folder = shutil.copytree(clean_dataset, tmp_path / "leaky")
+    shutil.copy(folder / "CT_COVID" / "a.png", folder / "CT_NonCOVID" / "zz.png")
+    return folder
+
+
+def test_a_visitor_finds_the_steps_and_is_told_what_is_missing(page):
+    page.run()
+    assert not page.exception
+    for step in ("Choose data", "Check it", "Set the run"):
+        assert step in html(page)
+    assert button(page, "Start").disabled
+    assert "Choose data first" in html(page)
+    assert {field.label for field in page.number_input} >= {
+        "Epochs of fine-tuning",
+        "Batch size",
+        "Image size",
+    }
+
+
+@pytest.mark.parametrize(("setting", "bad"), [("epochs", 1001), ("dropout", 2.0)])
+def test_a_bad_value_is_refused_beside_its_field(page, clean_dataset, setting, bad):
+    choose_folder(page, clean_dataset)
+    assert not button(page, "Start").disabled
+    page.number_input(key=f"setting {setting}").set_value(bad).run()
+    assert html(page).count('class="cv-problem"') == 1
+    assert button(page, "Start").disabled
+    button(page, "Back to the defaults").click().run()
+    assert 'class="cv-problem"' not in html(page)
+    assert not button(page, "Start").disabled
+
+
+def test_a_folder_that_is_no_data_set_is_said(page, tmp_path):
+    choose_folder(page, tmp_path)
+    assert "This data set cannot be used." in html(page)
+    assert button(page, "Start").disabled
+    choose_folder(page, tmp_path / "<b>nowhere</b>")
+    assert "There is no such folder" in html(page)
+    assert "<b>nowhere" not in html(page)
+
+
+@pytest.mark.parametrize("written", ["as it is", "with dots", "through a link"])
+def test_a_folder_that_is_not_allowed_is_refused_whether_it_exists_or_not(
+    page, own_home, clean_dataset, tmp_path, monkeypatch, written
+):
+    monkeypatch.setenv("COVIDCT_DATA_FOLDERS", str(tmp_path / "allowed"))
+    (tmp_path / "allowed").mkdir()
+    (tmp_path / "allowed" / "link").symlink_to(clean_dataset.parent)
+    before = {
+        "as it is": clean_dataset.parent,
+        "with dots": tmp_path / "allowed" / ".." / "..",
+        "through a link": tmp_path / "allowed" / "link",
+    }[written]
+    answers = []
+    for name in (clean_dataset.name, "absent", "a\0b", "~nobody"):
+        answers.append(html(choose_folder(page, before / name)))
+        assert button(page, "Start").disabled
+    assert "It may not be read from here" in answers[0]
+    assert len(set(answers)) == 1
+
+
+@pytest.mark.parametrize("place", ["home", "allowed"])
+def test_a_folder_below_an_allowed_one_can_be_chosen(
+    page, own_home, clean_dataset, tmp_path, monkeypatch, place
+):
+    monkeypatch.setenv("COVIDCT_DATA_FOLDERS", f"{tmp_path / 'other'}:{tmp_path / 'allowed'}")
+    folder = shutil.copytree(clean_dataset, tmp_path / place / "some" / "slices")
+    assert not button(choose_folder(page, folder), "Start").disabled
+
+
+def test_a_contradiction_holds_the_start_up_until_it_is_settled(page, leaky):
+    choose_folder(page, leaky)
+    assert "under both labels" in html(page)
+    assert button(page, "Start").disabled
+    page.checkbox[0].check().run()
+    assert not button(page, "Start").disabled
+
+
+def test_start_hands_data_settings_and_exclusions_to_a_run_and_shows_it(page, leaky):
+    choose_folder(page, leaky)
+    page.checkbox[0].check()
+    for setting, value in {"epochs": 1, "image_size": 64, "batch_size": 4}.items():
+        page.number_input(key=f"setting {setting}").set_value(value)
+    page.text_input(key="new run name").set_value("mine (1)")
+    page.run()
+    button(page, "Start").click().run()
+    assert not page.exception
+    (run,) = jobs.list_runs()
+    try:
+        settings = json.loads((run / "config.json").read_text())
+        assert run.name == "mine (1)"
+        assert (settings["epochs"], settings["image_size"]) == (1, 64)
+        assert settings["data"] == str(leaky)
+        assert set(settings["exclude"]) >= {"CT_COVID/a.png", "CT_NonCOVID/zz.png"}
+        assert page.session_state["view"] == "Runs"
+        assert page.selectbox(key="run").value == run.name
+        assert button(page, "Stop the run")
+
+        show(page, "New run")
+        assert button(page, "Start").disabled
+        assert "“mine (1)” is in progress" in html(page)
+    finally:
+        jobs.stop(run)
+
+
+def test_a_bad_name_is_refused_with_its_reason(page, clean_dataset):
+    choose_folder(page, clean_dataset)
+    page.text_input(key="new run name").set_value("../<b>out</b>")
+    button(page, "Start").click().run()
+    assert not jobs.list_runs()
+    assert "The run was not started." in html(page)
+    assert "<b>out" not in html(page)
+
+
+def test_a_zip_is_taken_by_its_folders_names(page, clean_dataset):
+    page.session_state["data source"] = "Upload a ZIP"
+    page.run()
+    page.file_uploader[0].set_value(
+        [("<i>s.zip", zipped(clean_dataset, {f: f for f in CLASS_FOLDERS.values()}), "")]
+    )
+    page.run()
+    assert not page.exception
+    assert not button(page, "Start").disabled
+    assert "<i>s.zip" not in html(page)
+
+
+def test_folders_whose_names_tell_nothing_are_asked_about(page, own_home, clean_dataset):
+    page.session_state["data source"] = "Upload a ZIP"
+    page.run()
+    data = zipped(clean_dataset, {"CT_COVID": "ward", "CT_NonCOVID": "street"})
+    page.file_uploader[0].set_value([("s.zip", data, "")])
+    page.run()
+    assert "Which folder is which?" in html(page)
+    assert button(page, "Start").disabled
+    for label, folder in (("COVID-19 slices", "ward"), ("Other slices", "street")):
+        next(box for box in page.selectbox if box.label == label).select(folder).run()
+    assert not page.exception
+    assert not button(page, "Start").disabled
+    (folder,) = own_home.glob("data/upload-*")
+    assert len(list((folder / "CT_COVID").iterdir())) == 12
+
+
+@pytest.mark.parametrize("data", [b"no zip at all", b""])
+def test_what_is_no_zip_is_refused_and_leaves_nothing(page, own_home, data):
+    page.session_state["data source"] = "Upload a ZIP"
+    page.run()
+    page.file_uploader[0].set_value([("s.zip", data, "")])
+    page.run()
+    assert not page.exception
+    assert "This ZIP was not taken." in html(page)
+    assert not list(own_home.glob("data/*"))
+
+
+def test_a_run_is_judged_beside_the_model_in_use_and_its_cells_open_their_slices(page, two_runs):
+    show(page, "Runs")
+    assert "by a paired bootstrap over patients" in html(page)
+    assert "<th>Model in use</th>" in html(page)
+    cells = [b for b in page.button if b.key and b.key.startswith("cell ")]
+    counted = [int(b.label.strip("*").partition("*")[0]) for b in cells if b.label.startswith("**")]
+    figures = json.loads((two_runs[0] / "validation" / "metrics.json").read_text())
+    assert sum(counted) == figures["n"]
+    for cell in cells:
+        if not cell.disabled:
+            cell.click().run()
+            assert not page.exception
+            assert [b for b in page.button if b.label == "Open"]
+
+
+@pytest.mark.parametrize("difference", [-0.1, 0.1])
+def test_a_model_is_promoted_and_rolled_back_and_a_worse_one_is_asked_about_twice(
+    page, two_runs, difference
+):
+    for run in two_runs:
+        (kept,) = run.glob("comparison/*.json")
+        kept.write_text(json.dumps(json.loads(kept.read_text()) | {"auc_difference": difference}))
+    show(page, "Runs")
+    shipped = promotion.current_model()
+    button(page, "Use this model").click().run()
+    if difference < 0:
+        assert promotion.current_model() == shipped
+        button(page, "Use it nevertheless").click().run()
+    assert not page.exception
+    assert promotion.current_model() != shipped
+    assert "This model is in use" in html(page)
+
+    show(page, "Model in use")
+    assert "<td>Promoted</td>" in html(page)
+    button(page, "Roll back").click().run()
+    assert promotion.current_model() == shipped
+    assert "<td>Rolled back</td>" in html(page)
+    assert button(page, "Roll back").disabled
+
+
+def test_a_damaged_model_in_use_is_rolled_back_by_a_press(page, two_runs):
+    promotion.promote(two_runs[0])
+    (promotion.current_model() / "card.json").write_text("{")
+    show(page, "Model in use")
+    assert "The model in use cannot be read." in html(page)
+    button(page, "Roll back").click().run()
+    assert not page.exception
+    assert promotion.current_model().parent == promotion.SHIPPED_DIR
+    assert "judges every slice on the Diagnose page" in html(page)
+
+
+def test_runs_are_compared_by_what_differs(page, two_runs):
+    show(page, "Compare")
+    assert len(page.get("vega_lite_chart") or page.get("arrow_vega_lite_chart")) == 1
+    assert "<th>Seed</th>" in html(page)
+    assert "<th>Epochs</th>" not in html(page)
+
+
+def test_runs_can_be_renamed_and_deleted_and_bad_names_are_refused(page, two_runs):
+    show(page, "Runs")
+    shown = page.selectbox(key="run").value
+    page.text_input(key=f"new name {shown}").set_value("a/b")
+    button(page, "Rename").click().run()
+    assert "That was not done." in html(page)
+    page.text_input(key=f"new name {shown}").set_value("better name")
+    button(page, "Rename").click().run()
+    assert page.selectbox(key="run").value == "better name"
+    page.button(key="delete better name").click().run()
+    assert not page.exception
+    assert len(jobs.list_runs()) == 1
+    assert "better name" not in page.selectbox(key="run").options
+
+
+def test_a_run_whose_process_is_gone_says_so_and_offers_to_resume(page, two_runs):
+    status = json.loads((two_runs[0] / "status.json").read_text())
+    for run in two_runs:
+        (run / "status.json").write_text(
+            json.dumps(status | {"state": "running", "process_started": "gone"})
+        )
+    show(page, "Runs")
+    assert "<strong>Failed</strong>" in html(page)
+    assert "it was killed" in html(page)
+    assert not button(page, "Resume").disabled
+    assert "Log" in [e.label for e in page.expander]
+
+
+def test_a_view_without_runs_says_so(page):
+    for view in ("Runs", "Compare", "Model in use"):
+        show(page, view)
+        assert "cv-hint" in html(page)
+
+
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        ("status.json", '{"state": ["running"]}'),
+        ("status.json", "{status}"),
+        ("metrics.csv", "epoch,auc\n0,0.5\n1"),
+        ("metrics.csv", "epoch,val_auc\n0,high\n"),
+        ("config.json", "[]"),
+        ("config.json", '{"data": "x", "epochs": "many"}'),
+    ],
+)
+@pytest.mark.parametrize("damage", [{}, {"state": []}, {"epochs": None}, {"updated": "2026-01-01"}])
+def test_a_damaged_run_blocks_no_view(page, two_runs, file, text, damage):
+    status = json.loads((two_runs[1] / "status.json").read_text())
+    (two_runs[0] / "status.json").write_text(json.dumps(status | {"state": "running"} | damage))
+    (two_runs[0] / file).write_text(text)
+    for view in ("New run", "Runs", "Compare", "Model in use"):
+        assert "This cannot be shown" not in html(show(page, view)), view
+    show(page, "Runs")
+    for run in ("first", "second"):
+        page.session_state["run"] = run
+        page.run()
+        assert not page.exception
+        assert "This cannot be shown" not in html(page), run
