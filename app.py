@@ -1,37 +1,5 @@
-"""Page set-up, notices, navigation; nothing else.
+"""The app as it is served: python -m streamlit run app.py."""
 
-python -m streamlit run app.py
-"""
+from covidct.ui.main import main
 
-from collections.abc import Callable
-from importlib import import_module
-from pathlib import Path
-
-import streamlit as st
-
-from covidct.ui import access
-from covidct.ui.diagnose import uploads
-from covidct.ui.shared import frame, use_notice
-
-ICON = Path(__file__).parent / "covidct" / "ui" / "assets" / "icon.png"
-
-
-def page(name: str) -> Callable[[], None]:
-    """A page whose module is imported when somebody opens it."""
-    return lambda: import_module(f"covidct.ui.{name}.page").page()
-
-
-st.set_page_config(page_title="covidct", page_icon=str(ICON), layout="wide")
-uploads.keep_in_memory()
-frame.show()
-access.require_login()
-chosen = st.navigation(
-    [
-        st.Page(page("diagnose"), title="Diagnose", url_path="diagnose", default=True),
-        st.Page(page("evaluation"), title="Evaluation", url_path="evaluation"),
-        st.Page(page("training"), title="Training", url_path="training"),
-    ],
-    position="top",
-)
-use_notice.require()
-chosen.run()
+main()

@@ -22,6 +22,8 @@ from covidct.errors import (
     UnsupportedEncoding,
 )
 
+__version__ = "0.1.0"
+
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # where TensorFlow is imported, only errors
 
 _LAZY = {

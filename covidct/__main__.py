@@ -9,6 +9,7 @@ import traceback
 from covidct.commands import (
     FAILED,
     NOTICE,
+    app,
     audit,
     bench,
     card,
@@ -31,6 +32,7 @@ from covidct.commands import (
 from covidct.errors import CovidCTError
 
 COMMANDS = (
+    app,
     classify,
     explain,
     report,
@@ -84,7 +86,12 @@ def _train_and_leave(arguments: list[str]) -> None:
         os._exit(status)
 
 
-if __name__ == "__main__":
+def run() -> None:
+    """Run the command that the process was started with, and end the process."""
     if sys.argv[1:2] == ["train"]:
         _train_and_leave(sys.argv[1:])
     sys.exit(main(sys.argv[1:]))
+
+
+if __name__ == "__main__":
+    run()

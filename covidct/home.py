@@ -1,17 +1,24 @@
-"""Where this machine's own data sets, training runs and promoted models are kept."""
+"""Where things are: what is shipped, and this machine's data sets, runs and promoted models."""
 
 import os
 from pathlib import Path
 
 HOME_VARIABLE = "COVIDCT_HOME"
 FOLDERS_VARIABLE = "COVIDCT_DATA_FOLDERS"
-REPOSITORY = Path(__file__).resolve().parent.parent
+PACKAGE = Path(__file__).absolute().parent
+IS_INSTALLED = (PACKAGE / "_shipped").is_dir()  # by pip, instead of run from its repository
+SHIPPED = PACKAGE / "_shipped" if IS_INSTALLED else PACKAGE.parent  # weights and .streamlit
+CALLER = PACKAGE.parent  # the folder from which a process finds this very package
 
 
 def home() -> Path:
-    """Return the folder named by COVIDCT_HOME, or .covidct in the repository; not created."""
-    named = os.environ.get(HOME_VARIABLE)
-    return Path(named).expanduser().resolve() if named else REPOSITORY / ".covidct"
+    """Return the folder named by COVIDCT_HOME; not created.
+
+    By default it is .covidct in the repository, or in the user's home once covidct is installed.
+    """
+    if named := os.environ.get(HOME_VARIABLE):
+        return Path(named).expanduser().resolve()
+    return (Path.home() if IS_INSTALLED else CALLER) / ".covidct"
 
 
 def data_dir() -> Path:

@@ -177,7 +177,7 @@ def test_explain_writes_overlay_and_heat_map_on_the_slices_grid(run, mixed_folde
     done = run("explain", mixed_folder / "02 50% (a).png", "--out", overlay, "--heatmap", heat)
     assert done.returncode == 0, done.stderr
     assert cv2.imread(str(overlay)).shape == (160, 160, 3)
-    share = int(re.search(r"(\d+)% of the evidence lies inside the lungs", done.stdout)[1])
+    share = int(re.search(r"(\d+)% of the heat map lies inside the lungs", done.stdout)[1])
     assert (OUTSIDE_LUNGS in done.stdout) == (share < 50)
     values = np.load(heat, allow_pickle=False)
     assert (values.shape, values.dtype) == ((160, 160), np.float32)
@@ -326,7 +326,7 @@ def test_the_card_of_the_shipped_model_is_reproduced(run, covid_ct, root, tmp_pa
     measured = json.loads((tmp_path / "metrics.json").read_text())
     card = json.loads((root / "weights" / "covidct-astra" / "card.json").read_text())
     for name in ("n", "accuracy", "sensitivity", "specificity", "roc_auc"):
-        assert measured[name] == pytest.approx(card["about"]["second-source"][name], abs=1e-6)
+        assert measured[name] == pytest.approx(card["about"]["SARS-CoV-2-CT"][name], abs=1e-6)
 
 
 def test_a_report_tells_of_all_slices_and_of_no_patient(

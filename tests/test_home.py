@@ -1,4 +1,4 @@
-from covidct.home import REPOSITORY, data_dir, home, models_dir, runs_dir
+from covidct.home import CALLER, data_dir, home, models_dir, runs_dir
 
 
 def test_everything_is_kept_below_the_folder_that_the_environment_names(own_home):
@@ -9,4 +9,4 @@ def test_everything_is_kept_below_the_folder_that_the_environment_names(own_home
 
 def test_it_lies_in_the_repository_where_none_is_named(monkeypatch):
     monkeypatch.delenv("COVIDCT_HOME")
-    assert home() == REPOSITORY / ".covidct"
+    assert home() == CALLER / ".covidct"

@@ -36,8 +36,8 @@ def measure_folder(settings: Settings) -> dict[str, object]:
 def _throughput(settings: Settings, scratch: Path) -> dict[str, object]:
     classifier = Classifier.load(settings.model)
     part = max(1, settings.folder // _ROUNDS)
-    chest = classifier.find_chest(read_slice(png_slice(3, settings.side)))
-    images = classifier.network_input([chest] * part)
+    crop = classifier.crop_thorax(read_slice(png_slice(3, settings.side)))
+    images = classifier.network_input([crop] * part)
     folder = write_folder(scratch / "slices", part, settings.side)
     classifier.forward(images)  # opens the interpreters
     walked, bare = 0.0, 0.0

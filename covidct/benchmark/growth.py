@@ -24,7 +24,7 @@ def measure_growth(settings: Settings) -> dict[str, object]:
     with TemporaryDirectory() as scratch:
         batches = _grow(
             settings.batch_sizes,
-            lambda size: partial(classifier.look_at_many, [ct_slice] * size),
+            lambda size: partial(classifier.predict_many, [ct_slice] * size),
         )
         pixels = _grow(
             settings.pixel_sides,

@@ -10,10 +10,9 @@ import os
 import subprocess
 import sys
 import time
-from pathlib import Path
 from typing import NamedTuple
 
-ROOT = Path(__file__).parents[2]
+from covidct.home import CALLER
 
 
 class Cost(NamedTuple):
@@ -35,7 +34,7 @@ def run_python(*arguments: str) -> Cost:
         CalledProcessError: it failed.
     """
     command = [sys.executable, "-m", __name__, *arguments]
-    done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    done = subprocess.run(command, cwd=CALLER, check=True, capture_output=True)
     return Cost(*json.loads(done.stdout))
 
 

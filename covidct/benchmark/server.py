@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from covidct.benchmark.process import ROOT
-from covidct.home import HOME_VARIABLE
+from covidct.home import CALLER, HOME_VARIABLE
 from covidct.inference.promotion import DEFAULT_MODEL, SHIPPED_DIR
 from covidct.inference.store import find_model
 
@@ -69,11 +68,11 @@ def serve(port: int, model: str | None = None) -> Iterator[Server]:
         environment = {**os.environ, HOME_VARIABLE: home}
         if folder != SHIPPED_DIR / DEFAULT_MODEL:
             promote = [sys.executable, "-c", _PROMOTE, str(folder.resolve())]
-            subprocess.run(promote, cwd=ROOT, env=environment, check=True)
-        command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.headless", "true"]
+            subprocess.run(promote, cwd=CALLER, env=environment, check=True)
+        command = [sys.executable, "-m", "covidct", "app", "--server.headless", "true"]
         process = subprocess.Popen(
             [*command, "--server.port", str(port)],
-            cwd=ROOT,
+            cwd=CALLER,
             env=environment,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -91,7 +90,7 @@ class Visitor:
     def __init__(self, port: int) -> None:
         self._process = subprocess.Popen(
             [sys.executable, "-m", "covidct.benchmark.visitor", f"http://localhost:{port}"],
-            cwd=ROOT,
+            cwd=CALLER,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

@@ -26,11 +26,11 @@ def walk(classifier: Classifier, data: bytes) -> list[float]:
     times.append(time.perf_counter())
     check_lung_slice(ct_slice)
     times.append(time.perf_counter())
-    chest = classifier.find_chest(ct_slice)
+    crop = classifier.crop_thorax(ct_slice)
     times.append(time.perf_counter())
-    evidence = classifier.look_at_chests([chest])[0]
+    predicted = classifier.predict_crops([crop])[0]
     times.append(time.perf_counter())
-    heat = heat_map(classifier, evidence)
+    heat = heat_map(classifier, predicted)
     times.append(time.perf_counter())
     encode_png(overlay(ct_slice, heat))
     times.append(time.perf_counter())
@@ -46,7 +46,7 @@ def measure_verdict(settings: Settings) -> dict[str, object]:
     """
     classifier = Classifier.load(settings.model)
     png, dicom = png_slice(3, settings.side), dicom_slice(3, settings.side)
-    images = classifier.network_input([classifier.find_chest(read_slice(png))])
+    images = classifier.network_input([classifier.crop_thorax(read_slice(png))])
     walks: dict[bytes, list[list[float]]] = {png: [], dicom: []}
     forward, *whole = fastest(
         settings.repeats,

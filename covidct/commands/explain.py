@@ -55,7 +55,7 @@ def _explain(options: argparse.Namespace) -> int:
     elif heat.lung_share is None:
         print(NO_LUNGS)
     else:
-        print(f"{percent(heat.lung_share)} of the evidence lies inside the lungs.")
+        print(f"{percent(heat.lung_share)} of the heat map lies inside the lungs.")
         if is_mostly_outside(heat.lung_share):
             print(OUTSIDE_LUNGS)
     print(f"{METHODS[options.method].title} written to {options.out}. {NOTICE}")

@@ -27,7 +27,7 @@ def _promote(options: argparse.Namespace) -> int:
         comparison = compare(folder)
         print(comparison.verdict)
         if comparison.is_worse:
-            print("It was not promoted. To do so all the same, add --despite-worse.")
+            print("It was not promoted. To promote it nevertheless, add --despite-worse.")
             return FAILED
     print(f"The model in use is {promote(folder)} now. To go back: python -m covidct rollback")
     return DONE

@@ -1,4 +1,4 @@
-"""The command that reports: results as CSV, PDF or DICOM, to be taken away."""
+"""The command that reports: results as CSV, PDF or DICOM."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _OVERLAY_NAME = "case-{case}-slice-{number}.dcm"
 
 def add_command(commands: argparse._SubParsersAction) -> None:
     """Add it to the command line."""
-    parser = commands.add_parser("report", help="results to take away: CSV, PDF, DICOM overlays")
+    parser = commands.add_parser("report", help="results as CSV, PDF, DICOM overlays")
     parser.add_argument(
         "paths", nargs="+", type=Path, metavar="PATH", help="a file, a folder or a ZIP"
     )

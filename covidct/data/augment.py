@@ -55,7 +55,7 @@ def augment(pixels: np.ndarray, how: Augmentation, rng: np.random.Generator) -> 
     """A randomly changed copy.
 
     Args:
-        pixels: uint8 (h, w, 3), as :attr:`covidct.imaging.anatomy.thorax_crop.Chest.pixels`.
+        pixels: uint8 (h, w, 3), as :attr:`covidct.imaging.anatomy.thorax_crop.ThoraxCrop.pixels`.
         how: the bounds.
         rng: the source of chance.
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from covidct.data.index import Item, Skipped
 from covidct.errors import DatasetError, UnreadableSlice
-from covidct.imaging.anatomy.thorax_crop import find_chest
+from covidct.imaging.anatomy.thorax_crop import crop_thorax
 from covidct.imaging.readers import read_slice
 
 
@@ -16,7 +16,7 @@ class PreparedSlices:
     """Slices read once and cut to the thorax.
 
     Attributes:
-        pixels: uint8 (N, h, w, 3), as :attr:`covidct.imaging.anatomy.thorax_crop.Chest.pixels`.
+        pixels: uint8 (N, h, w, 3), as :attr:`.ThoraxCrop.pixels`.
         items: the N items, in the order of ``pixels``.
         skipped: files that could not be read, each with its reason.
     """
@@ -70,7 +70,7 @@ def prepare(
         except UnreadableSlice as error:
             skipped.append(Skipped(item.path, str(error)))
             continue
-        pixels.append(find_chest(ct_slice, image_size).pixels)
+        pixels.append(crop_thorax(ct_slice, image_size).pixels)
         read.append(item)
     shape = (0, *image_size, 3)
     return PreparedSlices(
@@ -100,5 +100,5 @@ def read_anew(slices: PreparedSlices, to_file: Callable[[np.ndarray], bytes]) ->
         except UnreadableSlice as error:
             skipped.append(Skipped(item.path, str(error)))
         else:
-            pixels[position] = find_chest(ct_slice, pixels.shape[1:3]).pixels
+            pixels[position] = crop_thorax(ct_slice, pixels.shape[1:3]).pixels
     return PreparedSlices(pixels, slices.items, tuple(skipped))

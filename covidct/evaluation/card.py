@@ -5,8 +5,8 @@ A figure stands on the card only where a file holds it: ``cross_validation.json`
 ``faithfulness.json`` from ``evaluate``, ``audit`` and ``faithfulness``.
 ``earlier_model.json`` names the out-of-fold verdicts that differ from those of the model before.
 Prose comes from
-``claim.json``, under the headings of CLAIM, the Checklist for Artificial Intelligence in Medical
-Imaging (Mongan et al. 2020, doi:10.1148/ryai.2020200029).
+``card_text.json``, under the headings of CLAIM, the Checklist for Artificial Intelligence in
+Medical Imaging (Mongan et al. 2020, doi:10.1148/ryai.2020200029).
 """
 
 import csv
@@ -22,7 +22,7 @@ from covidct.evaluation.results import FAITHFULNESS_FILE, METRICS_FILE
 from covidct.files import MALFORMED, NAMES, replace_text
 from covidct.inference.card import ModelCard, read_card
 
-CLAIM_FILE, EARLIER_FILE = "claim.json", "earlier_model.json"
+CARD_TEXT_FILE, EARLIER_FILE = "card_text.json", "earlier_model.json"
 _FROM_SEARCH = ("slices", "recipe")
 _HEADLINES = (
     "data",
@@ -46,7 +46,7 @@ def assemble(model: Path) -> ModelCard:
         ModelError: the card is missing or malformed, or a file belongs to another model.
     """
     card = read_card(model)
-    about: dict[str, Any] = _read(model / CLAIM_FILE)
+    about: dict[str, Any] = _read(model / CARD_TEXT_FILE)
     about |= {name: card.about[name] for name in _FROM_SEARCH if name in card.about}
     if searched := _read(model / TABLE_FILE):
         about["cross_validation"] = searched.pop("recipes")

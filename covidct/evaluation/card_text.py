@@ -107,7 +107,7 @@ def _out_of_fold(about: Mapping[str, Any]) -> Iterator[str]:
     yield from _rates(figures)
     abstaining = figures["abstaining"]
     yield (
-        f"With the lungs blanked out the AUC is {figures['roc_auc_without_lungs']:.2f}. "
+        f"With the lungs occluded the AUC is {figures['roc_auc_without_lungs']:.2f}. "
         f"{abstaining['uncertain']:.1%} of the slices are called Uncertain; of the rest "
         f"{abstaining['accuracy']:.1%} are called right."
     )

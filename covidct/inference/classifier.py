@@ -14,7 +14,7 @@ import numpy as np
 
 from covidct.errors import ModelError
 from covidct.imaging.anatomy.gate import check_lung_slice
-from covidct.imaging.anatomy.thorax_crop import Chest, find_chest, network_pixels
+from covidct.imaging.anatomy.thorax_crop import ThoraxCrop, crop_thorax, network_pixels
 from covidct.imaging.ct_slice import CTSlice
 from covidct.imaging.readers import read_slice
 from covidct.inference import store
@@ -69,22 +69,22 @@ class Prediction:
         return self.label == POSITIVE
 
 
-class Evidence(NamedTuple):
+class PredictionWithCAM(NamedTuple):
     """A prediction with the class activation map out of the same forward pass.
 
     Attributes:
         prediction: the verdict.
-        chest: the crop that the network saw.
-        activation: float32 (h, w), each place's share in the logit; above zero speaks for
-            COVID-19, below zero against it.
+        crop: what the network saw of the slice.
+        cam: float32 (h, w), the class activation map: each place's share in the logit, above zero
+            for COVID-19, below zero against it.
     """
 
     prediction: Prediction
-    chest: Chest
-    activation: np.ndarray
+    crop: ThoraxCrop
+    cam: np.ndarray
 
-    def called(self, label: str) -> Evidence:
-        """The same evidence, to be explained as evidence for a label."""
+    def called(self, label: str) -> PredictionWithCAM:
+        """The same, to be explained as a prediction of this label."""
         return self._replace(prediction=replace(self.prediction, label=label))
 
 
@@ -183,42 +183,42 @@ class Classifier:
 
     def classify(self, ct_slice: CTSlice) -> Prediction:
         """The verdict on one slice."""
-        return self.look(ct_slice).prediction
+        return self.predict(ct_slice).prediction
 
-    def look(self, ct_slice: CTSlice, waiting: Waiting | None = None) -> Evidence:
-        """The verdict on one slice together with what it rests on.
+    def predict(self, ct_slice: CTSlice, waiting: Waiting | None = None) -> PredictionWithCAM:
+        """The verdict on one slice, with its class activation map.
 
         Args:
             ct_slice: the slice.
             waiting: told how many slices are ahead, while there are any.
         """
-        return self.look_at_many([ct_slice], waiting)[0]
+        return self.predict_many([ct_slice], waiting)[0]
 
-    def look_at_many(
+    def predict_many(
         self, ct_slices: Sequence[CTSlice], waiting: Waiting | None = None
-    ) -> list[Evidence]:
+    ) -> list[PredictionWithCAM]:
         """The verdicts on a batch of slices, in order."""
-        return self.look_at_chests([self.find_chest(one) for one in ct_slices], waiting)
+        return self.predict_crops([self.crop_thorax(one) for one in ct_slices], waiting)
 
-    def find_chest(self, ct_slice: CTSlice) -> Chest:
+    def crop_thorax(self, ct_slice: CTSlice) -> ThoraxCrop:
         """The part of a slice that the network sees."""
-        return find_chest(ct_slice, self.card.image_size)
+        return crop_thorax(ct_slice, self.card.image_size)
 
-    def look_at_chests(
-        self, chests: Sequence[Chest], waiting: Waiting | None = None
-    ) -> list[Evidence]:
-        """The verdicts on a batch of slices whose chests were found before."""
-        if not chests:
+    def predict_crops(
+        self, crops: Sequence[ThoraxCrop], waiting: Waiting | None = None
+    ) -> list[PredictionWithCAM]:
+        """The verdicts on a batch of slices that were cropped before."""
+        if not crops:
             return []
-        logits, activations = self.forward(self.network_input(chests), waiting)
+        logits, activations = self.forward(self.network_input(crops), waiting)
         return [
-            Evidence(Prediction.of(self.card, logit), chest, activation)
-            for logit, chest, activation in zip(logits, chests, activations, strict=True)
+            PredictionWithCAM(Prediction.of(self.card, logit), crop, activation)
+            for logit, crop, activation in zip(logits, crops, activations, strict=True)
         ]
 
-    def network_input(self, chests: Sequence[Chest]) -> np.ndarray:
-        """Network pixels float32 (N, h, w, 3) of chests."""
-        pixels = np.stack([chest.pixels for chest in chests])
+    def network_input(self, crops: Sequence[ThoraxCrop]) -> np.ndarray:
+        """Network pixels float32 (N, h, w, 3) of crops."""
+        pixels = np.stack([crop.pixels for crop in crops])
         return network_pixels(pixels, self.card.preprocess_input)
 
     def forward(

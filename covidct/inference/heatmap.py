@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from covidct.imaging.ct_slice import CTSlice
-from covidct.inference.classifier import Classifier, Evidence, Prediction
+from covidct.inference.classifier import Classifier, Prediction, PredictionWithCAM
 from covidct.runtime.fair_queue import FairQueue
 
 RELATIVE = "gradcam-relative"
@@ -35,7 +35,7 @@ class HeatMap:
             evidence for the class. All zero when there is none anywhere.
         method: a key of :data:`METHODS`.
         label: the class that is explained, "Positive" or "Negative".
-        lung_share: part of the evidence inside the lungs, as :meth:`Chest.share_in_lungs` gives it.
+        lung_share: part of the map inside the lungs, as :meth:`ThoraxCrop.share_in_lungs` has it.
     """
 
     values: np.ndarray
@@ -69,7 +69,7 @@ class Method:
 
     title: str
     description: str
-    compute: Callable[[Classifier, Evidence], np.ndarray]
+    compute: Callable[[Classifier, PredictionWithCAM], np.ndarray]
     needs_tensorflow: bool = True
 
 
@@ -86,33 +86,35 @@ def explain(
     Raises:
         KeyError: there is no such method.
     """
-    evidence = classifier.look(ct_slice)
-    return evidence.prediction, heat_map(classifier, evidence, method)
+    predicted = classifier.predict(ct_slice)
+    return predicted.prediction, heat_map(classifier, predicted, method)
 
 
-def heat_map(classifier: Classifier, evidence: Evidence, method: str = DEFAULT) -> HeatMap:
-    """The heat map of a slice that has been looked at."""
-    return on_slice_grid(coarse_map(METHODS[method], classifier, evidence), evidence, method)
+def heat_map(
+    classifier: Classifier, predicted: PredictionWithCAM, method: str = DEFAULT
+) -> HeatMap:
+    """The heat map of a slice that was predicted."""
+    return on_slice_grid(coarse_map(METHODS[method], classifier, predicted), predicted, method)
 
 
-def lung_share(classifier: Classifier, evidence: Evidence) -> float | None:
+def lung_share(classifier: Classifier, predicted: PredictionWithCAM) -> float | None:
     """:attr:`HeatMap.lung_share` of the default method, without drawing the map."""
-    return evidence.chest.share_in_lungs(coarse_map(METHODS[DEFAULT], classifier, evidence))
+    return predicted.crop.share_in_lungs(coarse_map(METHODS[DEFAULT], classifier, predicted))
 
 
-def coarse_map(method: Method, classifier: Classifier, evidence: Evidence) -> np.ndarray:
+def coarse_map(method: Method, classifier: Classifier, predicted: PredictionWithCAM) -> np.ndarray:
     """Evidence for the predicted class on the network's grid, float32 (h, w), not negative."""
-    return np.maximum(method.compute(classifier, evidence), 0).astype(np.float32)
+    return np.maximum(method.compute(classifier, predicted), 0).astype(np.float32)
 
 
-def on_slice_grid(coarse: np.ndarray, evidence: Evidence, method: str) -> HeatMap:
+def on_slice_grid(coarse: np.ndarray, predicted: PredictionWithCAM, method: str) -> HeatMap:
     """A coarse map as the heat map of its slice."""
-    values = evidence.chest.to_slice_grid(coarse)
+    values = predicted.crop.to_slice_grid(coarse)
     peak = values.max()
     if peak > 0:
         values /= peak
-    lung_share = evidence.chest.share_in_lungs(coarse)
-    return HeatMap(values, method, evidence.prediction.label, lung_share)
+    lung_share = predicted.crop.share_in_lungs(coarse)
+    return HeatMap(values, method, predicted.prediction.label, lung_share)
 
 
 def overlay(
@@ -147,26 +149,28 @@ def _colours(colormap: str) -> np.ndarray:
     return cv2.cvtColor(cv2.applyColorMap(levels, COLORMAPS[colormap]), cv2.COLOR_BGR2RGB)
 
 
-def _gradcam(_: Classifier, evidence: Evidence) -> np.ndarray:
-    return _for_the_verdict(evidence, evidence.activation)
+def _gradcam(_: Classifier, predicted: PredictionWithCAM) -> np.ndarray:
+    return _for_the_verdict(predicted, predicted.cam)
 
 
-def _relative(classifier: Classifier, evidence: Evidence) -> np.ndarray:
+def _relative(classifier: Classifier, predicted: PredictionWithCAM) -> np.ndarray:
     """Shapley values of the places, which are exact where shares add up to the score.
 
     Source: Lundberg and Lee 2017, arXiv:1705.07874, corollary 1 (Linear SHAP): what a feature adds
     to a linear score beyond what it adds on average.
     """
-    return _for_the_verdict(evidence, evidence.activation - classifier.average_map)
+    return _for_the_verdict(predicted, predicted.cam - classifier.average_map)
 
 
-def _for_the_verdict(evidence: Evidence, shares: np.ndarray) -> np.ndarray:
+def _for_the_verdict(predicted: PredictionWithCAM, shares: np.ndarray) -> np.ndarray:
     """Shares in the logit as evidence for the class that was predicted."""
-    return shares if evidence.prediction.is_positive else -shares
+    return shares if predicted.prediction.is_positive else -shares
 
 
-def _tf_keras_vis(method: str, **options: object) -> Callable[[Classifier, Evidence], np.ndarray]:
-    def compute(classifier: Classifier, evidence: Evidence) -> np.ndarray:
+def _tf_keras_vis(
+    method: str, **options: object
+) -> Callable[[Classifier, PredictionWithCAM], np.ndarray]:
+    def compute(classifier: Classifier, predicted: PredictionWithCAM) -> np.ndarray:
         # Imported here: the default method does without TensorFlow, which takes seconds.
         from tf_keras_vis import gradcam_plus_plus, layercam, scorecam
         from tf_keras_vis.utils.scores import CategoricalScore
@@ -181,8 +185,8 @@ def _tf_keras_vis(method: str, **options: object) -> Callable[[Classifier, Evide
         }[method](TwoClassModel.of(classifier.on_common_grid), clone=False)
         with _costly_maps.turn():
             maps = visualiser(
-                CategoricalScore([int(evidence.prediction.is_positive)]),
-                classifier.network_input([evidence.chest]),
+                CategoricalScore([int(predicted.prediction.is_positive)]),
+                classifier.network_input([predicted.crop]),
                 penultimate_layer=COMMON_GRID_LAYER,
                 seek_penultimate_conv_layer=False,
                 expand_cam=False,
@@ -194,7 +198,7 @@ def _tf_keras_vis(method: str, **options: object) -> Callable[[Classifier, Evide
     return compute
 
 
-def _smoothgrad(classifier: Classifier, evidence: Evidence) -> np.ndarray:
+def _smoothgrad(classifier: Classifier, predicted: PredictionWithCAM) -> np.ndarray:
     from tf_keras_vis.saliency import Saliency
     from tf_keras_vis.utils.scores import CategoricalScore
 
@@ -203,8 +207,8 @@ def _smoothgrad(classifier: Classifier, evidence: Evidence) -> np.ndarray:
     saliency = Saliency(TwoClassModel.of(classifier.model), clone=False)
     with _costly_maps.turn():
         return saliency(
-            CategoricalScore([int(evidence.prediction.is_positive)]),
-            classifier.network_input([evidence.chest]),
+            CategoricalScore([int(predicted.prediction.is_positive)]),
+            classifier.network_input([predicted.crop]),
             smooth_samples=_SMOOTHGRAD_SAMPLES,
             keepdims=True,  # the picture alone, not the covers
             normalize_map=False,

@@ -14,10 +14,10 @@ from typing import NamedTuple, TypeVar
 from covidct.errors import NotALungSlice, UnreadableSlice
 from covidct.imaging.anatomy.gate import check_lung_slice
 from covidct.imaging.anatomy.lung_extent import BEYOND_LUNGS, tell_ends
-from covidct.imaging.anatomy.thorax_crop import Chest
+from covidct.imaging.anatomy.thorax_crop import ThoraxCrop
 from covidct.imaging.ct_slice import CTSlice
 from covidct.inference.cases import Case, CaseGroup
-from covidct.inference.classifier import AT_A_TIME, Classifier, Evidence, Prediction
+from covidct.inference.classifier import AT_A_TIME, Classifier, Prediction, PredictionWithCAM
 from covidct.inference.heatmap import lung_share
 from covidct.inference.series_verdict import series_prediction
 from covidct.runtime.fair_queue import Waiting
@@ -49,7 +49,7 @@ class Judged:
     notes: tuple[str, ...]
     source: str
     shape: tuple[int, int]
-    seen: tuple[CTSlice, Evidence] | None = None
+    seen: tuple[CTSlice, PredictionWithCAM] | None = None
 
     def summary(self) -> "Judged":
         """The same without pixels, small enough to be kept for thousands."""
@@ -118,7 +118,7 @@ class _Prepared(NamedTuple):
 
     case: Case
     ct_slice: CTSlice
-    chest: Chest
+    crop: ThoraxCrop
 
 
 def judge(
@@ -183,11 +183,11 @@ def judge_slices(
             ct_slice = admit(case.read())
         except UnreadableSlice as error:
             return Refused(case, error)
-        return _Prepared(case, ct_slice, classifier.find_chest(ct_slice))
+        return _Prepared(case, ct_slice, classifier.crop_thorax(ct_slice))
 
     def judge(batch: Sequence[_Prepared | Refused]) -> list[Judged | Refused]:
-        chests = [one.chest for one in batch if isinstance(one, _Prepared)]
-        looks = iter(classifier.look_at_chests(chests, ahead.note))
+        crops = [one.crop for one in batch if isinstance(one, _Prepared)]
+        looks = iter(classifier.predict_crops(crops, ahead.note))
         return [
             _judged(classifier, one, next(looks)) if isinstance(one, _Prepared) else one
             for one in batch
@@ -198,15 +198,15 @@ def judge_slices(
         yield from judged
 
 
-def _judged(classifier: Classifier, one: _Prepared, evidence: Evidence) -> Judged:
+def _judged(classifier: Classifier, one: _Prepared, predicted: PredictionWithCAM) -> Judged:
     return Judged(
         one.case,
-        evidence.prediction,
-        lung_share(classifier, evidence),
+        predicted.prediction,
+        lung_share(classifier, predicted),
         one.ct_slice.notes,
         one.ct_slice.source,
         one.ct_slice.shape,
-        (one.ct_slice, evidence),
+        (one.ct_slice, predicted),
     )
 
 

@@ -18,10 +18,10 @@ from pathlib import Path
 
 from covidct.errors import ModelError, ModelIntegrityError
 from covidct.files import MALFORMED, flush_to_disk, replace_text, sha256_of
-from covidct.home import models_dir, runs_dir
+from covidct.home import SHIPPED, models_dir, runs_dir
 from covidct.inference.card import CARD_FILE, KERAS_FILE, MODEL_FILE, read_card
 
-SHIPPED_DIR = Path(__file__).parents[2] / "weights"
+SHIPPED_DIR = SHIPPED / "weights"
 DEFAULT_MODEL = "covidct-astra"
 
 _RECORD_FILE, _LOCK_FILE, _UNFINISHED = "current.json", ".lock", ".unfinished"

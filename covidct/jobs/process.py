@@ -11,7 +11,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from covidct.home import HOME_VARIABLE, REPOSITORY, home
+from covidct.home import CALLER, HOME_VARIABLE, home
 
 _STATE, _STARTED = 0, 19  # fields of /proc/PID/stat, counted after the command's name
 _MEGABYTE = 2**20
@@ -56,7 +56,7 @@ def launch(
     with log.open("ab") as output:
         process = subprocess.Popen(
             [sys.executable, *arguments],
-            cwd=REPOSITORY,
+            cwd=CALLER,
             env={
                 **os.environ,
                 HOME_VARIABLE: str(home()),

@@ -22,7 +22,8 @@ _WRITE_EVERY = 0.5  # seconds
 _QUEUED_FOR = 30  # seconds after which a run without a process was never started
 
 KILLED = (
-    "It ended without a word: it was killed, the memory ran out, or the computer was switched off."
+    "The process stopped without reporting an error: it was killed, the memory ran out, or the "
+    "computer was switched off."
 )
 _DISK_FULL = "The disk is full. Make room, for instance by deleting old runs."
 _MEMORY_OUT = (

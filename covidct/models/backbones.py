@@ -9,12 +9,12 @@ import io
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from covidct.errors import ConfigError, ModelIntegrityError
+from covidct.home import SHIPPED
 from covidct.imaging.anatomy.thorax_crop import chest_grid
 from covidct.runtime.graph import WrongHash, read_verified
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from keras import KerasTensor
 
 PIXEL_SCALINGS = ("backbone", "unit")
-PRETRAINED_DIR = Path(__file__).parents[2] / "weights" / "pretrained"
+PRETRAINED_DIR = SHIPPED / "weights" / "pretrained"
 _CAFFE_MEANS = (103.939, 116.779, 123.68)  # of ImageNet's blue, green and red
 
 

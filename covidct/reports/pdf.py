@@ -210,7 +210,7 @@ class PDFReport:
             )
             for one in ranked
         ]
-        head = ("Slice", "Position", "Probability", "Decision", "Evidence inside the lungs")
+        head = ("Slice", "Position", "Probability", "Decision", "Heat map inside the lungs")
         edges = [_MARGIN + at for at in (0, 60, 150, 240, 330)] + [_WIDTH - _MARGIN]
         return self._sheet.table(head, lines, edges, top - 5)
 
@@ -253,10 +253,10 @@ def _about_heat(heat: HeatMap) -> Iterator[tuple[str, str]]:
         "and is not an outline of disease.",
     )
     if heat.lung_share is None:
-        yield "Evidence", NO_LUNGS
+        yield "Lungs", NO_LUNGS
         return
     flag = f" {OUTSIDE_LUNGS}" if is_mostly_outside(heat.lung_share) else ""
-    yield "Evidence", f"{percent(heat.lung_share)} of the map lies inside the lungs.{flag}"
+    yield "Lungs", f"{percent(heat.lung_share)} of the map lies inside the lungs.{flag}"
 
 
 def _counts(outcomes: Sequence[Outcome]) -> str:

@@ -13,7 +13,7 @@ RESEARCH_USE = "Research use only."
 NO_DECISION = (
     "Not a medical device and not a diagnosis; no decision about a patient may rest on it."
 )
-OUTSIDE_LUNGS = "Most of the evidence lies outside the lungs: do not trust this verdict."
+OUTSIDE_LUNGS = "Most of the heat map lies outside the lungs: do not trust this verdict."
 NO_LUNGS = "No lungs were found on this slice: do not trust this verdict."
 ELSEWHERE = (
     "Where the disease is rarer or commoner than in those data, or the scanner differs, the true "

@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from covidct.data.augment import Augmentation
-from covidct.data.reencode import REPUBLISHED
+from covidct.data.reencode import REENCODED
 from covidct.errors import ConfigError
 from covidct.imaging.anatomy.thorax_crop import chest_grid
 from covidct.models.backbones import get_backbone, get_preprocess_input
@@ -92,7 +92,7 @@ class TrainConfig:
     def planned_epochs(self) -> int:
         """Rows of figures that a run gives: its epochs of fine-tuning, or, where there are none,
         the views of the slices that the head is solved on one after the other."""
-        views = self.probe_views and self.probe_views + len(REPUBLISHED)
+        views = self.probe_views and self.probe_views + len(REENCODED)
         return self.finetuning_epochs or views
 
     def as_flat_dict(self) -> dict[str, Any]:

@@ -5,12 +5,11 @@ classifier on them does not (LP-FT: Kumar et al. 2022, arXiv:2202.10054). With f
 logistic regression is also steadier than gradient descent from a random start.
 
 Each slice is shown several times, changed at random: as the network sees it, and as a file that
-passed through other hands (:mod:`covidct.data.reencode`). Once it is shown with its lungs taken
-away. Of that picture the head is to say that it cannot know: it counts half for each class, so that
-what can be seen of the class outside the lungs is not used (counterfactual examples, as in Kaushik
-et al. 2020, arXiv:1909.12434). The other pictures count a little for the class that they do not
-have, too: some labels are wrong, and no slice is then worth an extreme logit (label smoothing:
-Szegedy et al. 2016, arXiv:1512.00567).
+was re-encoded (:mod:`covidct.data.reencode`). Once its lungs are occluded. The target of
+that picture is 0.5, so that what can be seen of the class outside the lungs is not used
+(counterfactual examples, as in Kaushik et al. 2020, arXiv:1909.12434). The other pictures count a
+little for the other class, too: some labels are wrong, and no slice is then worth an extreme logit
+(label smoothing: Szegedy et al. 2016, arXiv:1512.00567).
 
 Each part of a network's trunks has a head of its own, and their logits are summed: solved together,
 the larger part drowns what the others know.
@@ -29,7 +28,7 @@ from threadpoolctl import threadpool_limits
 
 from covidct.data.augment import Augmentation, augment
 from covidct.data.prepared import PreparedSlices, read_anew
-from covidct.data.reencode import REPUBLISHED
+from covidct.data.reencode import REENCODED
 from covidct.imaging.anatomy.occlusion import without_lungs
 from covidct.imaging.anatomy.thorax_crop import network_pixels
 from covidct.models.backbones import Part, Trunk
@@ -47,8 +46,8 @@ class PooledViews:
 
     Attributes:
         views: float32 (V, N, C), pooled features; the first view is the slices as they are, the
-            last ones are those of :data:`covidct.data.reencode.REPUBLISHED`.
-        without_lungs: float32 (N, C), of the slices with their lungs taken away.
+            last ones are those of :data:`covidct.data.reencode.REENCODED`.
+        without_lungs: float32 (N, C), of the slices with their lungs occluded.
         labels: (N,), 1 for COVID-19.
     """
 
@@ -70,7 +69,7 @@ def shows(
 ) -> list[Callable[[], PreparedSlices]]:
     """What makes each of the pictures that slices are shown as.
 
-    The first are the slices with their lungs taken away, the second the slices as they are. Each
+    The first are the slices with their lungs occluded, the second the slices as they are. Each
     of the others depends on the seed and its own position alone, so a run can begin with any.
 
     Args:
@@ -84,7 +83,7 @@ def shows(
         *(partial(_view, slices, augmentation, seed, view) for view in range(views)),
         *(
             partial(read_anew, slices, partial(change, rng=np.random.default_rng([seed, number])))
-            for number, change in enumerate(REPUBLISHED, views)
+            for number, change in enumerate(REENCODED, views)
         ),
     ]
 

@@ -42,11 +42,11 @@ VIEWING_ONLY = (
 )
 IDENTIFIERS = (
     "Puts the patient and the study of this DICOM file’s header into the overlay, so that an "
-    "archive files it with them. Without it the overlay holds neither."
+    "PACS files it with them. Without it the overlay holds neither."
 )
 NO_MEANING = "The network gives every picture a verdict; on this one it means nothing."
 CANCELLED = "Not looked at: this was cancelled."
-LOOK_ANYWAY = "Look at the result all the same"
+LOOK_ANYWAY = "Show the result anyway"
 SIGN_IN = "Sign in to covidct"
 CLOSED = "These pages are closed."
 BAD_SECRETS = (
@@ -54,7 +54,7 @@ BAD_SECRETS = (
     "server should look into .streamlit/secrets.toml."
 )
 HALF_SET_UP = (
-    "Signing in is set up by halves: the secrets have a section [access] or [auth], but name no "
+    "Sign-in is only partly configured: the secrets have a section [access] or [auth], but name no "
     "provider. Whoever runs the server should look into .streamlit/secrets.toml."
 )
 NO_ROLE = (

@@ -96,8 +96,8 @@ def test_the_peak_of_a_process_is_its_own():
 
 def test_tensorflow_makes_the_same_pass(settings):
     classifier = Classifier.load(settings.model)
-    chest = classifier.find_chest(read_slice(png_slice(3, 160)))
-    images = classifier.network_input([chest])
+    crop = classifier.crop_thorax(read_slice(png_slice(3, 160)))
+    images = classifier.network_input([crop])
     logits, _ = classifier.forward(images)
     assert traced_pass(classifier, images)()[:, 0] == pytest.approx(logits, abs=1e-3)
 

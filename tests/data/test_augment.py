@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 
 from covidct.data.augment import Augmentation, augment
-from covidct.imaging.anatomy.thorax_crop import GROUND, find_chest
+from covidct.imaging.anatomy.thorax_crop import GROUND, crop_thorax
 
 NONE = Augmentation(**{f.name: type(f.default)(0) for f in fields(Augmentation)})
 
 
 @pytest.fixture
 def pixels(phantoms):
-    return find_chest(phantoms[1].ct_slice, (96, 128)).pixels
+    return crop_thorax(phantoms[1].ct_slice, (96, 128)).pixels
 
 
 def test_no_augmentation_leaves_the_slice_as_it_is(pixels):

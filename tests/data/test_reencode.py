@@ -5,7 +5,7 @@ import pytest
 
 from covidct.data.index import read_index
 from covidct.data.prepared import prepare, read_anew
-from covidct.data.reencode import REPUBLISHED, as_jpeg, resized, with_contrast
+from covidct.data.reencode import REENCODED, as_jpeg, resized, with_contrast
 from covidct.errors import UnreadableSlice
 from covidct.imaging.formats.png import encode_png
 from covidct.imaging.phantom import phantom_slice
@@ -25,7 +25,7 @@ def slices(phantom_dataset):
 
 
 def test_each_file_is_another_one_of_the_same_slice(pixels):
-    for change in REPUBLISHED:
+    for change in REENCODED:
         one, other, again = (change(pixels, np.random.default_rng(seed)) for seed in (0, 1, 0))
         assert one == again != other
         assert one != encode_png(pixels)
@@ -37,7 +37,7 @@ def test_each_file_is_another_one_of_the_same_slice(pixels):
 
 def test_the_kinds_are_a_jpeg_a_smaller_one_and_one_of_more_contrast(pixels):
     jpeg, smaller, stronger = (
-        read_slice(change(pixels, np.random.default_rng(0))).pixels for change in REPUBLISHED
+        read_slice(change(pixels, np.random.default_rng(0))).pixels for change in REENCODED
     )
     assert jpeg.shape == stronger.shape == pixels.shape
     assert 0 < np.abs(jpeg.astype(int) - pixels).mean() < 10
@@ -72,7 +72,7 @@ def test_a_slice_whose_other_file_is_refused_stays_and_is_listed(slices):
 
 
 def test_a_slice_that_is_small_already_is_made_no_smaller_than_what_is_read(pixels):
-    _, smaller, _ = REPUBLISHED
+    _, smaller, _ = REENCODED
     for rows in (64, 70, 100):
         small = resized(pixels, rows / pixels.shape[0])
         for seed in range(5):

@@ -26,8 +26,8 @@ def _close(one, other):
 
 def test_a_prediction_does_not_depend_on_its_batch(untrained, ct_slices):
     alone = [untrained.classify(ct_slice) for ct_slice in ct_slices]
-    together = [evidence.prediction for evidence in untrained.look_at_many(ct_slices)]
-    backwards = [e.prediction for e in untrained.look_at_many(ct_slices[::-1])][::-1]
+    together = [predicted.prediction for predicted in untrained.predict_many(ct_slices)]
+    backwards = [e.prediction for e in untrained.predict_many(ct_slices[::-1])][::-1]
     assert all(map(_close, alone, together))
     assert all(map(_close, alone, backwards))
     assert len({round(prediction.probability, 4) for prediction in alone}) > 1
@@ -52,14 +52,14 @@ def test_the_prediction_follows_the_card(untrained, ct_slices):
 
 def test_the_class_activation_map_sums_up_to_the_logit(untrained, ct_slices):
     """What the map shows is all of the score but the bias."""
-    for evidence in untrained.look_at_many(ct_slices[:4]):
-        logit = evidence.activation.sum() + untrained.head.bias
+    for predicted in untrained.predict_many(ct_slices[:4]):
+        logit = predicted.cam.sum() + untrained.head.bias
         expected = untrained.card.calibration.probability(logit)
-        assert evidence.prediction.probability == pytest.approx(expected, abs=1e-4)
+        assert predicted.prediction.probability == pytest.approx(expected, abs=1e-4)
 
 
 def test_no_slices_give_no_predictions(untrained):
-    assert untrained.look_at_many([]) == []
+    assert untrained.predict_many([]) == []
 
 
 def test_classify_image_says_positive_or_negative(tmp_path):
@@ -108,7 +108,7 @@ def test_classify_image_refuses_what_is_no_lung_slice_unless_told_otherwise(tmp_
 
 
 def test_the_keras_network_beside_it_gives_the_same_logits(untrained, ct_slices):
-    pixels = untrained.network_input([untrained.find_chest(one) for one in ct_slices])
+    pixels = untrained.network_input([untrained.crop_thorax(one) for one in ct_slices])
     logits, _ = untrained.forward(pixels)
     assert np.allclose(untrained.model(pixels)[:, 0], logits, atol=1e-4)
 
@@ -118,7 +118,7 @@ def test_floats_come_to_nearly_the_same(shipped, ct_slices):
     in_floats = shipped.in_floats()
     assert shipped.card.in_integers
     assert not in_floats.card.in_integers
-    pixels = shipped.network_input([shipped.find_chest(one) for one in ct_slices])
+    pixels = shipped.network_input([shipped.crop_thorax(one) for one in ct_slices])
     (here, _), (there, _) = shipped.forward(pixels), in_floats.forward(pixels)
     assert np.corrcoef(here, there)[0, 1] > 0.98
     assert np.abs(here - there).max() < 1
@@ -134,7 +134,7 @@ def test_a_classifier_without_a_folder_has_no_keras_network(untrained):
 def test_a_network_is_asked_as_its_model_folder_is(untrained, ct_slices):
     same = Classifier.of_network(untrained.model, untrained.card)
     assert same.model is untrained.model
-    here, there = (asked.look_at_many(ct_slices[:2]) for asked in (untrained, same))
+    here, there = (asked.predict_many(ct_slices[:2]) for asked in (untrained, same))
     for one, other in zip(here, there, strict=True):
         assert one.prediction.probability == pytest.approx(other.prediction.probability, abs=1e-4)
-        assert np.allclose(one.activation, other.activation, atol=1e-4)
+        assert np.allclose(one.cam, other.activation, atol=1e-4)

@@ -13,8 +13,8 @@ from covidct.imaging.sources import File
 def probabilities(shipped):
     def classify(files: list[bytes]) -> list[float]:
         (series,) = gather(File("slice", lambda data=data: data) for data in files)
-        looked = shipped.look_at_many(list(series))
-        return [evidence.prediction.probability for evidence in looked]
+        looked = shipped.predict_many(list(series))
+        return [predicted.prediction.probability for predicted in looked]
 
     return classify
 

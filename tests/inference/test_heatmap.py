@@ -23,18 +23,18 @@ from covidct.models.network import pooled_maps
 from covidct.models.two_class import TwoClassModel
 
 
-def _oracle(classifier, evidence):
+def _oracle(classifier, predicted):
     """tf-keras-vis' Grad-CAM of the predicted class on the same maps, on the slice's grid.
 
     The head alone is asked, since its inputs are layers, as tf-keras-vis wants them. Of a mirrored
     network there are maps of the slice and of its mirror image.
     """
-    model, sign = classifier.model, 1 if evidence.prediction.is_positive else -1
+    model, sign = classifier.model, 1 if predicted.prediction.is_positive else -1
     pooled = [one.maps for one in pooled_maps(model)]
     maps = keras.Model(model.inputs[0], pooled)
     head = keras.Model(pooled, model.outputs[0])
-    seen = keras.tree.flatten(maps(classifier.network_input([evidence.chest])))
-    total = np.zeros((*evidence.activation.shape, 1))
+    seen = keras.tree.flatten(maps(classifier.network_input([predicted.crop])))
+    total = np.zeros((*predicted.cam.shape, 1))
     for one in head.inputs:
         cams = Gradcam(head, clone=False)(
             lambda logits: sign * logits[:, 0],
@@ -49,15 +49,15 @@ def _oracle(classifier, evidence):
         cam = np.sum([cam, *(one[:, ::-1] for one in mirrored)], axis=0)
         finer = total.size / cam.size  # places that share what one has
         total += tf.image.resize(cam, total.shape[:2]).numpy() / finer
-    return evidence.chest.to_slice_grid(np.maximum(total[..., 0], 0).astype(np.float32))
+    return predicted.crop.to_slice_grid(np.maximum(total[..., 0], 0).astype(np.float32))
 
 
 def _agreements(classifier, ct_slices):
     for ct_slice in ct_slices:
-        evidence = classifier.look(ct_slice)
+        predicted = classifier.predict(ct_slice)
         _, heat = explain(classifier, ct_slice, "gradcam")
         if not heat.is_empty:
-            theirs = _oracle(classifier, evidence)
+            theirs = _oracle(classifier, predicted)
             yield np.corrcoef(heat.values.ravel(), theirs.ravel())[0, 1]
 
 
@@ -80,12 +80,12 @@ def test_gradcam_agrees_with_tf_keras_vis_on_real_slices(shipped, real_files):
 
 
 def test_relative_shares_add_up_to_what_sets_a_score_apart_from_the_average(untrained, phantoms):
-    looks = untrained.look_at_many([one.ct_slice for one in phantoms[:4]])
-    maps = np.array([one.activation for one in looks])
+    looks = untrained.predict_many([one.ct_slice for one in phantoms[:4]])
+    maps = np.array([one.cam for one in looks])
     average = tuple(map(tuple, maps.mean(axis=0).tolist()))
     card = replace(untrained.card, average_map=average)
     relative = Classifier(untrained.trunks, untrained.head, card)
-    logits, _ = untrained.forward(untrained.network_input([one.chest for one in looks]))
+    logits, _ = untrained.forward(untrained.network_input([one.crop for one in looks]))
     for look, logit in zip(looks, logits, strict=True):
         sign = 1 if look.prediction.is_positive else -1
         shares = sign * METHODS[RELATIVE].compute(relative, look)
@@ -93,9 +93,9 @@ def test_relative_shares_add_up_to_what_sets_a_score_apart_from_the_average(untr
 
 
 def test_where_the_average_is_not_known_relative_shares_are_the_whole_shares(untrained, phantoms):
-    evidence = untrained.look(phantoms[1].ct_slice)
+    predicted = untrained.predict(phantoms[1].ct_slice)
     relative, whole = (
-        coarse_map(METHODS[name], untrained, evidence) for name in (RELATIVE, "gradcam")
+        coarse_map(METHODS[name], untrained, predicted) for name in (RELATIVE, "gradcam")
     )
     assert np.array_equal(relative, whole)
 
@@ -149,8 +149,8 @@ def test_no_method_writes_to_standard_output(untrained, phantoms, capfd):
 
 
 def test_the_pair_of_logits_has_the_networks_probability(untrained, phantoms):
-    evidence = untrained.look(phantoms[0].ct_slice)
-    pixels = untrained.network_input([evidence.chest])
+    predicted = untrained.predict(phantoms[0].ct_slice)
+    pixels = untrained.network_input([predicted.crop])
     pair = np.asarray(TwoClassModel.of(untrained.model)([pixels]))[0]
     logit = float(untrained.model(pixels)[0, 0])
     softmax = np.exp(pair) / np.exp(pair).sum()

@@ -5,7 +5,7 @@ import keras
 import numpy as np
 import pytest
 
-from covidct.imaging.anatomy.thorax_crop import find_chest, network_pixels
+from covidct.imaging.anatomy.thorax_crop import crop_thorax, network_pixels
 from covidct.models.backbones import get_backbone, get_preprocess_input
 from covidct.models.head import Head
 from covidct.models.litert import float_graph
@@ -29,7 +29,7 @@ def images_for(phantoms):
     """Makes the network pixels of eight phantoms for a backbone, float32 (8, h, w, 3)."""
 
     def make(backbone, size=SIZE):
-        pixels = np.stack([find_chest(one.ct_slice, size).pixels for one in phantoms])
+        pixels = np.stack([crop_thorax(one.ct_slice, size).pixels for one in phantoms])
         return network_pixels(pixels, get_preprocess_input(backbone, "backbone"))
 
     return make

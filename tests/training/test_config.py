@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from covidct.data.reencode import REPUBLISHED
+from covidct.data.reencode import REENCODED
 from covidct.errors import ConfigError
 from covidct.training.config import TrainConfig
 
@@ -50,7 +50,7 @@ def test_what_suits_the_backbone_is_taken_unless_something_else_is_asked_for():
 
 
 def test_views_are_epochs_only_where_nothing_is_fine_tuned():
-    assert TrainConfig(probe_views=5).planned_epochs == 5 + len(REPUBLISHED)
+    assert TrainConfig(probe_views=5).planned_epochs == 5 + len(REENCODED)
     assert TrainConfig(probe_views=5, epochs=2).planned_epochs == 2
 
 

@@ -71,7 +71,7 @@ def test_a_converted_model_says_what_it_said_before(earlier, folder, phantoms):
     card = convert_earlier(folder)
     assert card == read_card(folder)
     converted = Classifier.load(folder)
-    pixels = converted.network_input([converted.find_chest(one.ct_slice) for one in phantoms])
+    pixels = converted.network_input([converted.crop_thorax(one.ct_slice) for one in phantoms])
     logits, _ = converted.forward(pixels)
     assert np.ptp(logits) > 0.01
     assert np.allclose(logits, earlier(pixels)[:, 0], atol=1e-4)

@@ -10,7 +10,7 @@ from sklearn.metrics import roc_auc_score
 
 from covidct.data.index import read_index
 from covidct.data.prepared import prepare
-from covidct.data.reencode import REPUBLISHED
+from covidct.data.reencode import REENCODED
 from covidct.data.splits import split_for_training
 from covidct.errors import TrainingStopped
 from covidct.imaging.anatomy.thorax_crop import network_pixels
@@ -28,7 +28,7 @@ from covidct.training.run_folder import finished_epochs, kept_epoch, read_metric
 CONFIG = TrainConfig(
     backbone="efficientnet_lite0", image_size=64, pretrained=False, epochs=0, probe_views=2, seed=4
 )
-EPOCHS = 2 + len(REPUBLISHED)
+EPOCHS = 2 + len(REENCODED)
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +73,7 @@ def test_floats_are_kept_where_integers_change_too_many_verdicts(
     card = read_card(tmp_path / "run")
     assert not card.in_integers
     assert "32-bit floats" in conversion(card.about)
-    assert len(read_metrics(tmp_path / "run")) == 1 + len(REPUBLISHED)
+    assert len(read_metrics(tmp_path / "run")) == 1 + len(REENCODED)
     classifier = Classifier.load(tmp_path / "run")
     slices = prepare(read_index(phantom_dataset).items[:4], card.image_size)
     images = network_pixels(slices.pixels, card.preprocess_input)
@@ -136,7 +136,7 @@ def test_the_default_backbones_features_need_no_tensorflow(root):
     code = """
 import sys
 import numpy as np
-from covidct.imaging.anatomy.thorax_crop import find_chest
+from covidct.imaging.anatomy.thorax_crop import crop_thorax
 from covidct.imaging.phantom import phantom_slice
 from covidct.models.backbones import get_backbone, unit_preprocess_input
 from covidct.models.pooling import TrunkMaps
@@ -145,7 +145,7 @@ from covidct.runtime.graph import Graph
 from covidct.training.config import TrainConfig
 from covidct.training.trunks import pretrained_graph
 config = TrainConfig()
-pixels = find_chest(phantom_slice(1, 3).ct_slice, config.input_size).pixels[None]
+pixels = crop_thorax(phantom_slice(1, 3).ct_slice, config.input_size).pixels[None]
 trunks = TrunkMaps(Graph(pretrained_graph(config, pixels)), get_backbone(config.backbone))
 features = trunks.features(network_pixels(pixels, unit_preprocess_input))
 print(np.isfinite(features).all(), {"tensorflow", "keras"} & sys.modules.keys())

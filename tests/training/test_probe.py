@@ -8,7 +8,7 @@ from sklearn.metrics import roc_auc_score
 from covidct.data.augment import Augmentation
 from covidct.data.index import read_index
 from covidct.data.prepared import prepare
-from covidct.data.reencode import REPUBLISHED
+from covidct.data.reencode import REENCODED
 from covidct.imaging.anatomy.occlusion import without_lungs
 from covidct.models.backbones import get_backbone, unit_preprocess_input
 from covidct.models.litert import float_graph
@@ -66,7 +66,7 @@ def test_a_thorax_without_lungs_tells_nothing(trunks, head, slices, pooled):
 
 
 def test_the_slices_as_they_are_are_the_first_view(trunks, slices, pooled):
-    assert pooled.views.shape[:2] == (2 + len(REPUBLISHED), len(slices.items))
+    assert pooled.views.shape[:2] == (2 + len(REENCODED), len(slices.items))
     plain = pooled_features(trunks, slices, unit_preprocess_input)
     assert np.array_equal(pooled.views[0], plain)
     assert not np.array_equal(pooled.views[1], plain)

@@ -1,4 +1,4 @@
-"""Verdicts that turn over when a slice is stored, sized or shown in another way."""
+"""Label flips when a slice is stored, sized or shown in another way."""
 
 import itertools
 from collections.abc import Callable, Sequence
@@ -29,7 +29,7 @@ class Change:
     Attributes:
         name: as shown.
         to_file: the changed file's bytes from the pixels of the slice, uint8 (H, W).
-        target: the greatest share of verdicts that may turn over.
+        target: the greatest share of labels that may flip.
     """
 
     name: str
@@ -53,18 +53,18 @@ def probabilities_after(
         Calibrated probabilities of COVID-19.
     """
     changed = [_read(change.to_file(ct_slice.pixels)) for ct_slice in ct_slices]
-    looks = iter(classifier.look_at_many([one for one in changed if one is not None]))
+    looks = iter(classifier.predict_many([one for one in changed if one is not None]))
     return [None if one is None else next(looks).prediction.probability for one in changed]
 
 
-def turned_over(
+def label_flips(
     change: Change,
     calibration: Calibration,
     before: Sequence[float],
     after: Sequence[float | None],
     patients: np.ndarray,
 ) -> dict[str, Any]:
-    """How many verdicts a change turned over, beside how many may be.
+    """How many labels a change flips, beside how many it may.
 
     Args:
         change: what was done to the slices.

@@ -1,5 +1,5 @@
 """The audit of a model: what the class can be told from without anatomy, and what the network does
-when anatomy is taken away or when what must not matter changes."""
+when anatomy is occluded, and under label-preserving changes."""
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -18,8 +18,8 @@ from covidct.evaluation.audit.robustness import (
     CHANGES,
     IN_FLOATS,
     Change,
+    label_flips,
     probabilities_after,
-    turned_over,
 )
 from covidct.evaluation.audit.shortcuts import (
     BORDER_SHAPE_SIZE,
@@ -35,7 +35,7 @@ from covidct.imaging.ct_slice import CTSlice
 from covidct.imaging.readers import read_slice
 from covidct.imaging.sources import load
 from covidct.inference.calibration import Calibration
-from covidct.inference.classifier import Classifier, Evidence
+from covidct.inference.classifier import Classifier, PredictionWithCAM
 from covidct.stats.bootstrap import measured_auc
 
 EVERYTHING, ALL_BUT_LUNGS, ONLY_LUNGS = "everything", "all but the lungs", "only the lungs"
@@ -91,7 +91,7 @@ def audit(
         What ``audit.json`` holds: model_id, split, n, patients, skipped, without_lungs; "forests",
         AUC of random forests; "anatomy", AUC of the network on slices where lungs were found;
         "flips", labels that changed, of at most 1,000 slices from all over the split, as
-        :func:`covidct.evaluation.audit.robustness.turned_over` tells.
+        :func:`covidct.evaluation.audit.robustness.label_flips` tells.
         Figures that cannot be measured on so few patients are None. Each row says its target, a
         greatest value or None, and whether the figure meets it.
 
@@ -154,7 +154,7 @@ def _look(
 ) -> list[_Seen]:
     """What is kept of a batch; of some slices also the probability when they are changed and the
     classifier of that change is asked."""
-    looks = classifier.look_at_many([ct_slice for _, _, ct_slice in batch])
+    looks = classifier.predict_many([ct_slice for _, _, ct_slice in batch])
     scores = _scores(classifier, looks)
     all_changed: list[dict[str, float | None]] = [{} for _ in batch]
     tried = [i for i, (item, _, _) in enumerate(batch) if item in to_change]
@@ -167,7 +167,7 @@ def _look(
             item,
             file_attributes(data, ct_slice),
             picture_features(ct_slice.pixels),
-            network_features(look.chest.pixels),
+            network_features(look.crop.pixels),
             score,
             look.prediction.probability,
             changed,
@@ -178,16 +178,16 @@ def _look(
     ]
 
 
-def _scores(classifier: Classifier, looks: Sequence[Evidence]) -> list[dict[str, float]]:
+def _scores(classifier: Classifier, looks: Sequence[PredictionWithCAM]) -> list[dict[str, float]]:
     """The network's score of what is shown of each slice, nothing where there are no lungs."""
     scores: list[dict[str, float]] = [{} for _ in looks]
-    found = [i for i, look in enumerate(looks) if look.chest.lungs.any()]
+    found = [i for i, look in enumerate(looks) if look.crop.lungs.any()]
     if not found:
         return scores
-    chests = [looks[i].chest for i in found]
+    crops = [looks[i].crop for i in found]
     blanked = (
         classifier.forward(
-            classifier.network_input([replace(c, pixels=blank(c.pixels)) for c in chests])
+            classifier.network_input([replace(c, pixels=blank(c.pixels)) for c in crops])
         )[0]
         for blank in (without_lungs, only_lungs)
     )
@@ -235,7 +235,7 @@ def _flip_rows(
 ) -> list[dict[str, Any]]:
     before, patients = [one.probability for one in seen], _patients(seen)
     return [
-        turned_over(
+        label_flips(
             change, calibration, before, [one.changed[change.name] for one in seen], patients
         )
         for change in changes

@@ -32,8 +32,8 @@ def _anatomy(rows: Iterable[Mapping[str, Any]], without_lungs: int) -> Iterable[
 
 
 def flips(rows: Iterable[Mapping[str, Any]]) -> Iterable[str]:
-    """Rows of :func:`covidct.evaluation.audit.robustness.turned_over`, a line each."""
-    yield "Verdicts that turn over when what must not matter changes"
+    """Rows of :func:`covidct.evaluation.audit.robustness.label_flips`, a line each."""
+    yield "Label flips under label-preserving changes"
     for row in rows:
         counts = f"{row['flipped']} of {row['n']}"
         yield f"  {row['change']:29s} {counts:>12s} {_figure(row, 'share', '.1%')}{ways(row)}"

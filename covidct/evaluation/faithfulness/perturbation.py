@@ -9,15 +9,15 @@ from dataclasses import replace
 import cv2
 import numpy as np
 
-from covidct.imaging.anatomy.thorax_crop import GROUND, Chest
-from covidct.inference.classifier import Classifier, Evidence
+from covidct.imaging.anatomy.thorax_crop import GROUND, ThoraxCrop
+from covidct.inference.classifier import Classifier, PredictionWithCAM
 
 _STEPS = 6
 _BLUR = 0.1  # of the picture's width
 
 
 def deletion_and_insertion(
-    classifier: Classifier, evidence: Evidence, heat: np.ndarray
+    classifier: Classifier, predicted: PredictionWithCAM, heat: np.ndarray
 ) -> dict[str, float]:
     """Areas under the probability of the explained class, 0 to 1, "deletion" and "insertion".
 
@@ -29,28 +29,28 @@ def deletion_and_insertion(
 
     Args:
         classifier: the network.
-        evidence: of the slice; its prediction is the class that is explained.
+        predicted: of the slice; its prediction is the class that is explained.
         heat: float (h', w') of any resolution on the network's grid, not negative.
     """
-    chest = evidence.chest
-    order = _order(heat, evidence)
-    blurred = cv2.GaussianBlur(chest.grey, (0, 0), _BLUR * chest.grey.shape[1])
+    crop = predicted.crop
+    order = _order(heat, predicted)
+    blurred = cv2.GaussianBlur(crop.grey, (0, 0), _BLUR * crop.grey.shape[1])
     shown = [
-        *_series(chest.grey, np.full_like(chest.grey, GROUND), order),
-        *_series(blurred, chest.grey, order),
+        *_series(crop.grey, np.full_like(crop.grey, GROUND), order),
+        *_series(blurred, crop.grey, order),
     ]
-    logits, _ = classifier.forward(classifier.network_input([_showing(chest, p) for p in shown]))
+    logits, _ = classifier.forward(classifier.network_input([_showing(crop, p) for p in shown]))
     probabilities = classifier.card.calibration.probability(logits)
-    if not evidence.prediction.is_positive:
+    if not predicted.prediction.is_positive:
         probabilities = 1 - probabilities
     deletion, insertion = np.trapezoid(probabilities.reshape(2, -1), dx=1 / _STEPS)
     return {"deletion": float(deletion), "insertion": float(insertion)}
 
 
-def _order(heat: np.ndarray, evidence: Evidence) -> np.ndarray:
+def _order(heat: np.ndarray, predicted: PredictionWithCAM) -> np.ndarray:
     """Positions in the flattened picture, those of the thorax alone, the hottest first."""
-    pixels = evidence.chest.pixels
-    chance = np.random.default_rng(0).random(evidence.activation.shape)
+    pixels = predicted.crop.pixels
+    chance = np.random.default_rng(0).random(predicted.cam.shape)
     levels, ties = (
         cv2.resize(one.astype(np.float32), pixels.shape[1::-1]).ravel() for one in (heat, chance)
     )
@@ -68,5 +68,5 @@ def _series(start: np.ndarray, end: np.ndarray, order: np.ndarray) -> Sequence[n
     return pictures
 
 
-def _showing(chest: Chest, picture: np.ndarray) -> Chest:
-    return replace(chest, pixels=np.dstack([picture, chest.pixels[..., 1:]]))
+def _showing(crop: ThoraxCrop, picture: np.ndarray) -> ThoraxCrop:
+    return replace(crop, pixels=np.dstack([picture, crop.pixels[..., 1:]]))

@@ -12,7 +12,7 @@ import keras
 import numpy as np
 from scipy.stats import rankdata
 
-from covidct.inference.classifier import Classifier, Evidence
+from covidct.inference.classifier import Classifier, PredictionWithCAM
 from covidct.inference.heatmap import Method, coarse_map
 from covidct.models.network import LOGIT_LAYER
 
@@ -20,7 +20,7 @@ HEAD, EVERY = "the head", "every layer"
 
 
 def correlations(
-    classifier: Classifier, slices: Sequence[Evidence], methods: Mapping[str, Method]
+    classifier: Classifier, slices: Sequence[PredictionWithCAM], methods: Mapping[str, Method]
 ) -> dict[tuple[str, str], float]:
     """How alike maps are before and after, by method and by what was randomised.
 
@@ -41,9 +41,9 @@ def correlations(
     found = {}
     for what in (HEAD, EVERY):
         other = Classifier.of_network(_randomised(classifier.model, what == EVERY), card)
-        _, activations = other.forward(other.network_input([one.chest for one in slices]))
+        _, activations = other.forward(other.network_input([one.crop for one in slices]))
         looks = [
-            one._replace(activation=activation)
+            one._replace(cam=activation)
             for one, activation in zip(slices, activations, strict=True)
         ]
         for name, method in methods.items():
@@ -71,12 +71,12 @@ def _randomised(model: keras.Model, every: bool) -> keras.Model:
     return copy
 
 
-def _alike(before: np.ndarray, after: np.ndarray, evidence: Evidence) -> float:
+def _alike(before: np.ndarray, after: np.ndarray, predicted: PredictionWithCAM) -> float:
     if np.array_equal(before, after):
         return 1.0
     thorax = (
         cv2.resize(
-            evidence.chest.pixels[..., 1], before.shape[::-1], interpolation=cv2.INTER_NEAREST
+            predicted.crop.pixels[..., 1], before.shape[::-1], interpolation=cv2.INTER_NEAREST
         )
         > 0
     )

@@ -35,7 +35,7 @@ from covidct.imaging.anatomy.gate import check_lung_slice
 from covidct.imaging.ct_slice import CTSlice
 from covidct.imaging.readers import read_slice
 from covidct.inference.calibration import POSITIVE
-from covidct.inference.classifier import Classifier, Evidence
+from covidct.inference.classifier import Classifier, PredictionWithCAM
 from covidct.inference.heatmap import (
     DEFAULT,
     METHODS,
@@ -70,7 +70,7 @@ Progress = Callable[[Iterable], Iterable]
 class _Asked:
     """A slice whose maps are measured: what the network saw, and its lesions where known."""
 
-    evidence: Evidence
+    predicted: PredictionWithCAM
     lesions: np.ndarray | None = None
 
 
@@ -138,7 +138,7 @@ def _of_series(classifier: Classifier, folder: Path) -> tuple[dict[str, Any], li
     """Those of its lesion slices that are called Positive."""
     found = read_marked_series(folder)
     every = _looked_at(classifier, found.marked)
-    asked = [one for one in every if one.evidence.prediction.is_positive]
+    asked = [one for one in every if one.predicted.prediction.is_positive]
     about = {
         "lesion_slices": len(every),
         "called_positive": len(asked),
@@ -152,9 +152,9 @@ def _of_series(classifier: Classifier, folder: Path) -> tuple[dict[str, Any], li
 def _of_planted(classifier: Classifier, count: int) -> tuple[dict[str, Any], list[_Asked]]:
     """All of them: where one is called Negative, the class Positive is explained all the same."""
     every = _looked_at(classifier, planted_lesions(count))
-    called = sum(one.evidence.prediction.is_positive for one in every)
+    called = sum(one.predicted.prediction.is_positive for one in every)
     about = {"lesion_slices": len(every), "called_positive": called}
-    return about, [replace(one, evidence=one.evidence.called(POSITIVE)) for one in every]
+    return about, [replace(one, predicted=one.predicted.called(POSITIVE)) for one in every]
 
 
 def _of_data(
@@ -171,14 +171,14 @@ def _of_data(
             continue
     if not slices:
         raise DatasetError("None of the slices that were tried shows lungs and can be read.")
-    asked = [_Asked(evidence) for evidence in classifier.look_at_many(slices)]
-    called = sum(one.evidence.prediction.is_positive for one in asked)
+    asked = [_Asked(predicted) for predicted in classifier.predict_many(slices)]
+    called = sum(one.predicted.prediction.is_positive for one in asked)
     about = {"name": index.name, "split": split, "slices": len(asked), "called_positive": called}
     return about, asked
 
 
 def _looked_at(classifier: Classifier, marked: Sequence[MarkedSlice]) -> list[_Asked]:
-    looks = classifier.look_at_many([one.ct_slice for one in marked])
+    looks = classifier.predict_many([one.ct_slice for one in marked])
     return [_Asked(look, one.lesions) for look, one in zip(looks, marked, strict=True)]
 
 
@@ -189,13 +189,13 @@ def _each(classifier: Classifier, asked: Sequence[_Asked], name: str) -> list[_F
 
 
 def _one(classifier: Classifier, asked: _Asked, name: str, perturbed: bool) -> _Figures:
-    coarse = coarse_map(_EXPLAINERS[name], classifier, asked.evidence)
-    heat = on_slice_grid(coarse, asked.evidence, name)
+    coarse = coarse_map(_EXPLAINERS[name], classifier, asked.predicted)
+    heat = on_slice_grid(coarse, asked.predicted, name)
     figures: _Figures = {"lung_share": heat.lung_share}
     if asked.lesions is not None:
         figures |= _inside_lesions(heat, asked.lesions)
     if perturbed:
-        figures |= deletion_and_insertion(classifier, asked.evidence, coarse)
+        figures |= deletion_and_insertion(classifier, asked.predicted, coarse)
     return figures
 
 
@@ -212,7 +212,7 @@ def _randomisation(classifier: Classifier, asked: Sequence[_Asked]) -> list[dict
     rows = []
     for slow, slices in _RANDOMISED_SLICES.items():
         methods = {name: m for name, m in _EXPLAINERS.items() if (name in _SLOW) == slow}
-        some = [one.evidence for one in asked[:slices]]
+        some = [one.predicted for one in asked[:slices]]
         rows += [
             {
                 "method": name,
@@ -286,12 +286,12 @@ def _at_least(figure: str, value: float | None, least: float) -> dict[str, Any]:
     }
 
 
-def _even(_: Classifier, evidence: Evidence) -> np.ndarray:
-    return (evidence.chest.pixels[..., 1] > 0).astype(np.float32)
+def _even(_: Classifier, predicted: PredictionWithCAM) -> np.ndarray:
+    return (predicted.crop.pixels[..., 1] > 0).astype(np.float32)
 
 
-def _blob(classifier: Classifier, evidence: Evidence) -> np.ndarray:
-    thorax = _even(classifier, evidence)
+def _blob(classifier: Classifier, predicted: PredictionWithCAM) -> np.ndarray:
+    thorax = _even(classifier, predicted)
     rows, columns = (np.linspace(-0.5, 0.5, side) for side in thorax.shape)
     squared = rows[:, None] ** 2 + columns[None, :] ** 2
     return thorax * np.exp(-squared / (2 * _BLOB_WIDTH**2))

@@ -1,4 +1,4 @@
-"""What a model's card tells of cross-validation: recipes compared, verdicts that turn over."""
+"""What a model's card tells of cross-validation: recipes compared, label flips."""
 
 import json
 from dataclasses import dataclass
@@ -40,11 +40,11 @@ def cross_validation(model: Path) -> tuple[Recipe, ...]:
         return ()
 
 
-def turned_over_out_of_fold(model: Path) -> tuple[dict[str, Any], ...]:
-    """Rows as :func:`covidct.evaluation.audit.robustness.turned_over` gives them, on slices of
+def label_flips_out_of_fold(model: Path) -> tuple[dict[str, Any], ...]:
+    """Rows as :func:`covidct.evaluation.audit.robustness.label_flips` gives them, on slices of
     patients that the judging head had not seen; none where the model's card holds none."""
     try:
-        return tuple(map(_turned_over, _about(model)["out_of_fold"]["flips"]))
+        return tuple(map(_label_flips, _about(model)["out_of_fold"]["flips"]))
     except (OSError, *MALFORMED):
         return ()
 
@@ -66,7 +66,7 @@ def _recipe(row: dict) -> Recipe:
     )
 
 
-def _turned_over(row: dict) -> dict[str, Any]:
+def _label_flips(row: dict) -> dict[str, Any]:
     counts = {
         name: int(row[name]) for name in ("flipped", "to_positive", "both_decided", "n", "excluded")
     }

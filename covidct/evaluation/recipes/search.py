@@ -20,10 +20,10 @@ from sklearn.metrics import roc_auc_score
 
 from covidct.data.index import HALVES, Item, read_index
 from covidct.data.prepared import PreparedSlices, prepare, read_anew
-from covidct.data.reencode import REPUBLISHED
+from covidct.data.reencode import REENCODED
 from covidct.data.splits import folds_by_patient
 from covidct.errors import ConfigError
-from covidct.evaluation.audit.robustness import TRIED_OUT_OF_FOLD, turned_over
+from covidct.evaluation.audit.robustness import TRIED_OUT_OF_FOLD, label_flips
 from covidct.evaluation.evaluate import ClassifiedSlice, write_evaluation
 from covidct.evaluation.metrics import Verdicts, decided, summarise
 from covidct.files import NAMES, replace_text
@@ -154,11 +154,11 @@ class _Term(NamedTuple):
 
 
 KEPT = Recipe("as kept")
-_NOT_REPUBLISHED = Recipe("no files changed before they are read", views=-len(REPUBLISHED))
+_NOT_REENCODED = Recipe("no re-encoded copies", views=-len(REENCODED))
 _VARIATIONS = (
-    Recipe("no second source", second_weight=lambda _: 0.0),
-    Recipe("second source weighed half as much", second_weight=lambda part: part.second_weight / 2),
-    Recipe("second source for every part", second_weight=lambda _: 0.2),
+    Recipe("without SARS-CoV-2-CT", second_weight=lambda _: 0.0),
+    Recipe("SARS-CoV-2-CT weighed half as much", second_weight=lambda part: part.second_weight / 2),
+    Recipe("SARS-CoV-2-CT for every part", second_weight=lambda _: 0.2),
     Recipe("Astra's trunk alone", features={"trunk": ("Astra",)}),
     Recipe("EfficientNet's trunk alone", features={"trunk": ("Lite",)}),
     Recipe("without Astra's second stage", features={"part": ("stage 3", "early")}),
@@ -170,7 +170,7 @@ _VARIATIONS = (
     Recipe("slices without lungs not shown", blank_weight=0.0),
     Recipe("slices without lungs weighed four times", blank_weight=4.0),
     Recipe("each slice shown once, unchanged", views=1),
-    _NOT_REPUBLISHED,
+    _NOT_REENCODED,
     Recipe("pooled over the thorax only", features={"cover": ("thorax",)}),
     Recipe("pooled over the haze only", features={"cover": ("haze",)}),
     Recipe("means only", features={"statistic": ("mean",)}),
@@ -263,7 +263,7 @@ def cross_validate(
     verdicts = _verdicts(first, calibration, logits[KEPT.name])
     emptied = sources[0].pooled.without_lungs
     blank = _out_of_fold(kept, _BothWays(emptied, emptied), folds, solved)
-    flips = _turned_over(
+    flips = _label_flips(
         trunks,
         first,
         config,
@@ -273,7 +273,7 @@ def cross_validate(
                 logits[name],
                 partial(_out_of_fold, recipes[name], folds=folds, solved=solved),
             )
-            for name in (KEPT.name, _NOT_REPUBLISHED.name)
+            for name in (KEPT.name, _NOT_REENCODED.name)
         },
         progress,
     )
@@ -284,7 +284,7 @@ def cross_validate(
         "roc_auc_without_lungs": float(roc_auc_score(first.labels, blank)),
         "abstaining": decided(verdicts, calibration.abstain_band),
         "flips": flips[KEPT.name],
-        "flips_without_changed_files": flips[_NOT_REPUBLISHED.name],
+        "flips_without_changed_files": flips[_NOT_REENCODED.name],
         "calibration": asdict(calibration) | {"abstain_band": list(calibration.abstain_band)},
         "recipes": [_judged(row, rows[0]) for row in rows],
     }
@@ -391,14 +391,14 @@ def _out_of_fold(
     return logits
 
 
-def _turned_over(
+def _label_flips(
     trunks: TrunkMaps,
     slices: PreparedSlices,
     config: TrainConfig,
     recipes: Mapping[str, tuple[Calibration, np.ndarray, Callable[[_BothWays], np.ndarray]]],
     progress: Callable,
 ) -> dict[str, list[dict[str, Any]]]:
-    """Out-of-fold verdicts that turn over when what must not matter changes.
+    """Out-of-fold label flips under label-preserving changes.
 
     Args:
         trunks: of the network.
@@ -409,7 +409,7 @@ def _turned_over(
         progress: as for :func:`cross_validate`.
 
     Returns:
-        Rows of :func:`covidct.evaluation.audit.robustness.turned_over` by the recipe's name.
+        Rows of :func:`covidct.evaluation.audit.robustness.label_flips` by the recipe's name.
     """
     preprocess_input = get_preprocess_input(config.backbone, config.pixel_scaling)
     rows: dict[str, list[dict[str, Any]]] = {name: [] for name in recipes}
@@ -428,7 +428,7 @@ def _turned_over(
                 None if item.path in refused else probability
                 for item, probability in zip(slices.items, after.tolist(), strict=True)
             ]
-            rows[name].append(turned_over(change, calibration, before, told, slices.patients))
+            rows[name].append(label_flips(change, calibration, before, told, slices.patients))
     return rows
 
 
@@ -498,7 +498,7 @@ def _keep(
 
     network = pretrained_network(config, mirrored=True)
     put_head(network, head)
-    names = ("training", "training, second source")
+    names = ("training", "training, SARS-CoV-2-CT")
     counts = {
         name: {
             "COVID": int(shown.slices.labels.sum()),

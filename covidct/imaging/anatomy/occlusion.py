@@ -1,4 +1,4 @@
-"""Network pixels with the lungs taken away, or everything but the lungs."""
+"""Network pixels with the lungs occluded, or everything but the lungs."""
 
 import numpy as np
 
@@ -11,17 +11,17 @@ def without_lungs(pixels: np.ndarray) -> np.ndarray:
     Their outline can still be seen, and so can dense opacities that the lung mask leaves out.
 
     Args:
-        pixels: uint8 (h, w, 3), as :attr:`covidct.imaging.anatomy.thorax_crop.Chest.pixels`.
+        pixels: uint8 (h, w, 3), as :attr:`covidct.imaging.anatomy.thorax_crop.ThoraxCrop.pixels`.
     """
-    return _blanked(pixels, pixels[..., 2] > 0)
+    return _occluded(pixels, pixels[..., 2] > 0)
 
 
 def only_lungs(pixels: np.ndarray) -> np.ndarray:
     """Even ground everywhere but in the lungs and a narrow rim around them; the covers stay."""
-    return _blanked(pixels, pixels[..., 2] == 0)
+    return _occluded(pixels, pixels[..., 2] == 0)
 
 
-def _blanked(pixels: np.ndarray, where: np.ndarray) -> np.ndarray:
-    blanked = pixels.copy()
-    blanked[where, 0] = GROUND
-    return blanked
+def _occluded(pixels: np.ndarray, where: np.ndarray) -> np.ndarray:
+    occluded = pixels.copy()
+    occluded[where, 0] = GROUND
+    return occluded

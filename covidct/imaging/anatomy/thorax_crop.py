@@ -26,7 +26,7 @@ _LUNG_RIM = 0.015  # of the input's width; opacities at the pleura blur the mask
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Chest:
+class ThoraxCrop:
     """The part of a slice that the network sees, and where it lies on the slice.
 
     Attributes:
@@ -89,7 +89,7 @@ def chest_grid(columns: int) -> tuple[int, int]:
     return round(_ROWS_A_COLUMN * columns), columns
 
 
-def find_chest(ct_slice: CTSlice, image_size: tuple[int, int]) -> Chest:
+def crop_thorax(ct_slice: CTSlice, image_size: tuple[int, int]) -> ThoraxCrop:
     """Cut the thorax out, standardise its grey levels, lay it on the network's grid.
 
     Args:
@@ -117,14 +117,14 @@ def find_chest(ct_slice: CTSlice, image_size: tuple[int, int]) -> Chest:
     placed.of(pixels)[:] = np.rint(np.stack([grounded, 255 * thorax, 255 * aerated], axis=-1))
     pixels[..., 2] = _rimmed(pixels[..., 2]) if lungs.any() else 255
     pixels[..., 2] *= pixels[..., 1] > 0
-    return Chest(pixels, placed, crop, lungs)
+    return ThoraxCrop(pixels, placed, crop, lungs)
 
 
 def network_pixels(pixels: np.ndarray, preprocess_input: Callable) -> np.ndarray:
     """What the network takes: the picture as its pretrained weights expect it, and two covers.
 
     Args:
-        pixels: uint8 (N, h, w, 3), as :attr:`Chest.pixels`.
+        pixels: uint8 (N, h, w, 3), as :attr:`ThoraxCrop.pixels`.
         preprocess_input: the backbone's own normalisation of (N, h, w, 3).
 
     Returns:

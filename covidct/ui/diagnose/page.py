@@ -163,7 +163,7 @@ def _view(outcome: Judged | Refused, classifier: Classifier) -> View:
     shown = _keep_only("shown", [key])
     if key not in shown:
         reason = outcome.reason if isinstance(outcome, Refused) else ""
-        shown[key] = slice_view.look(outcome.case, classifier, reason)
+        shown[key] = slice_view.open_view(outcome.case, classifier, reason)
     return replace(shown[key], case=outcome.case)
 
 

@@ -22,7 +22,7 @@ _PARTS = {
         "unless it never gets to see it.",
     ),
     audit_tables.anatomy: (
-        "What the network does when anatomy is taken away",
+        "What the network does when anatomy is occluded",
         "Without the lungs a network that judges by them is at a loss, near 0.5. Slices without "
         "lungs are left out.",
     ),

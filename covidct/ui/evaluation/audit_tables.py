@@ -34,7 +34,7 @@ def forests(audit: Audit) -> str:
 
 
 def anatomy(audit: Audit) -> str:
-    """What the network makes of a slice when part of it is taken away."""
+    """What the network makes of a slice with part of it occluded."""
     rows = (
         (literal(_SHOWN.get(row["shown"], row["shown"])), _auc(row), _target(row, ".2f"))
         for row in audit["anatomy"]
@@ -43,11 +43,11 @@ def anatomy(audit: Audit) -> str:
 
 
 def flips(audit: Audit) -> str:
-    """How many verdicts turn over when something changes that must not matter."""
+    """How many labels flip under label-preserving changes."""
     rows = (
         (_sentence(row["change"]), _flipped(row), _target(row, ".0%")) for row in audit["flips"]
     )
-    return tables.html(("What is changed", "Verdicts that turn over", "Target"), rows)
+    return tables.html(("Change", "Label flips", "Target"), rows)
 
 
 def as_csv(audit: Audit) -> str:

@@ -111,7 +111,7 @@ def _overlay(path: Path, label: str, model_id: str, _classifier: Classifier) -> 
     except (CovidCTError, OSError):
         return None
     shown = ct_slice.at_most(_SIDE)
-    heat = heat_map(_classifier, _classifier.look(ct_slice).called(label))
+    heat = heat_map(_classifier, _classifier.predict(ct_slice).called(label))
     return overlay(shown, heat.resized(shown.shape))
 
 

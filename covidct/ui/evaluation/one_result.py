@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import streamlit as st
 
 from covidct.errors import DatasetError
-from covidct.evaluation.recipes.cross_validation import cross_validation, turned_over_out_of_fold
+from covidct.evaluation.recipes.cross_validation import cross_validation, label_flips_out_of_fold
 from covidct.evaluation.request import read_request
 from covidct.evaluation.results import METRICS_FILE, PREDICTIONS_FILE, Review, read_evaluation
 from covidct.ui.evaluation import (
@@ -148,7 +148,7 @@ def _judgement(measured: _Measured, folder: Path, request: Request) -> None:
     groups.show(review.slices, sample, threshold)
     _heading("What it goes by")
     audit.show(folder)
-    if turned := turned_over_out_of_fold(request.model):
+    if turned := label_flips_out_of_fold(request.model):
         audit.show_out_of_fold(turned)
     _heading("Can the heat maps be trusted?")
     heat_maps.show(folder, request.model, review.figures["model_id"])

@@ -51,7 +51,7 @@ def show(
     Args:
         view: the slice.
         classifier: the network.
-        outcomes: of all slices on the page, to be taken away; nothing is offered where empty.
+        outcomes: of all slices on the page, for the downloads; nothing is offered where empty.
         notes: on the series that it is of.
     """
     from covidct.inference.heatmap import COLORMAPS, METHODS
@@ -61,7 +61,7 @@ def show(
     with verdict:
         if view.outside_use:
             callout(OUTSIDE_USE, f"{view.outside_use} {strings.NO_MEANING}", tone="stop")
-        _verdict(view.evidence.prediction, classifier.card.calibration.abstain_band)
+        _verdict(view.predicted.prediction, classifier.card.calibration.abstain_band)
     with pictures:
         canvas = st.container()
         first, second, third = st.columns(3, gap="medium")
@@ -88,7 +88,7 @@ def show(
         downloads.show(outcomes, classifier.card)
         return
     title = f"Case {view.case.group}, slice {view.case.number}"
-    page = SlicePage(title, seen, view.evidence.prediction, heat, opacity, colormap)
+    page = SlicePage(title, seen, view.predicted.prediction, heat, opacity, colormap)
     downloads.show(outcomes, classifier.card, page, view, notes)
 
 

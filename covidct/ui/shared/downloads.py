@@ -1,4 +1,4 @@
-"""The row of files to take away: all results, the slice's report, its overlay for an archive.
+"""The row of downloads: all results, the slice's report, its overlay for an archive.
 
 Each is made in memory when its button is pressed, and named without the name of any upload. The
 functions that make them run without a session, so they are given all that they need.
@@ -41,8 +41,8 @@ def show(
         view: the same, with its file; given with ``page``.
         notes: on the order and completeness of the series.
     """
-    st.html('<h3 class="cv-label">Take away</h3>')
-    row = st.container(horizontal=True, vertical_alignment="center", key="take_away")
+    st.html('<h3 class="cv-label">Downloads</h3>')
+    row = st.container(horizontal=True, vertical_alignment="center", key="downloads")
     with row:
         _offer("Results, CSV", "covidct-results.csv", "text/csv", lambda: _csv(outcomes, card))
         if page is None:

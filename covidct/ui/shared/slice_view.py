@@ -12,7 +12,7 @@ from covidct.imaging.dicom.window import Window
 
 if TYPE_CHECKING:
     from covidct.inference.cases import Case
-    from covidct.inference.classifier import Classifier, Evidence
+    from covidct.inference.classifier import Classifier, PredictionWithCAM
     from covidct.inference.heatmap import HeatMap
 
 
@@ -23,13 +23,13 @@ class View:
     Attributes:
         case: where it comes from.
         ct_slice: what the network was given.
-        evidence: its verdict and what that rests on.
+        predicted: its verdict and what that rests on.
         outside_use: why the slice lies outside the intended use, else empty.
     """
 
     case: Case
     ct_slice: CTSlice
-    evidence: Evidence
+    predicted: PredictionWithCAM
     outside_use: str = ""
     _hounsfield: list[np.ndarray | None] = field(default_factory=list)
     _maps: dict[str, HeatMap] = field(default_factory=dict)
@@ -56,18 +56,18 @@ class View:
         from covidct.inference.heatmap import heat_map
 
         if method not in self._maps:
-            self._maps[method] = heat_map(classifier, self.evidence, method)
+            self._maps[method] = heat_map(classifier, self.predicted, method)
         return self._maps[method]
 
 
-def look(case: Case, classifier: Classifier, outside_use: str = "") -> View:
+def open_view(case: Case, classifier: Classifier, outside_use: str = "") -> View:
     """Read a case and ask the network, without asking the gate.
 
     Raises:
         UnreadableSlice: the file cannot be read.
     """
     ct_slice = case.read()
-    return View(case, ct_slice, classifier.look(ct_slice), outside_use)
+    return View(case, ct_slice, classifier.predict(ct_slice), outside_use)
 
 
 def peak_place(values: np.ndarray) -> str:

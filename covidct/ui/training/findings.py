@@ -101,7 +101,7 @@ def _outside_use(report: DataReport) -> Finding:
         return Finding(GOOD, "Every picture looks like a lung slice.")
     return Finding(
         NOTE,
-        f"{count(len(files), 'picture')} may be no lung slice; used all the same.",
+        f"{count(len(files), 'picture')} may be no lung slice; used anyway.",
         tuple(f"{skipped.path.name}: {skipped.reason}" for skipped in files),
     )
 

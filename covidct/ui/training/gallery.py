@@ -94,7 +94,7 @@ def open_slice(reviewed: Reviewed, data: Path, model: Path) -> None:
     try:
         with st.spinner("Opening the model…"):
             classifier = network.open_classifier(model)
-            view = slice_view.look(
+            view = slice_view.open_view(
                 Case(Place(reviewed.file), partial(read_slice, path)), classifier
             )
     except (CovidCTError, OSError) as error:

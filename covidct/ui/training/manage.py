@@ -25,7 +25,7 @@ def show(run: Path, live: bool, chosen_run: str) -> None:
         if live:
             st.html('<p class="cv-hint">Possible once the run has ended.</p>')
             return
-        name, rename, take_away, delete = st.columns(
+        name, rename, fetch, delete = st.columns(
             [4, 2, 2, 2], gap="small", vertical_alignment="bottom"
         )
         name.text_input("Name", value=run.name, key=f"new name {run.name}", max_chars=60)
@@ -35,7 +35,7 @@ def show(run: Path, live: bool, chosen_run: str) -> None:
             on_click=_rename,
             args=(run, f"new name {run.name}", chosen_run),
         )
-        with take_away:
+        with fetch:
             download(
                 "Download",
                 f"{run.name}.zip",

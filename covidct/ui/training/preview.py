@@ -9,7 +9,7 @@ import numpy as np
 
 from covidct.data.augment import Augmentation, augment
 from covidct.errors import UnreadableSlice
-from covidct.imaging.anatomy.thorax_crop import find_chest
+from covidct.imaging.anatomy.thorax_crop import crop_thorax
 from covidct.imaging.phantom import phantom_slice
 from covidct.imaging.readers import read_slice
 
@@ -23,7 +23,7 @@ def crops_of_files(paths: Iterable[Path], grid: tuple[int, int], at_most: int) -
         if len(crops) == at_most:
             break
         try:
-            crops.append(find_chest(read_slice(path), grid).pixels)
+            crops.append(crop_thorax(read_slice(path), grid).pixels)
         except (UnreadableSlice, OSError):
             continue
     return crops
@@ -32,7 +32,7 @@ def crops_of_files(paths: Iterable[Path], grid: tuple[int, int], at_most: int) -
 def crops_of_phantoms(grid: tuple[int, int], count: int) -> list[np.ndarray]:
     """The same of synthetic slices, every other one with lesions."""
     slices = (phantom_slice(seed, 5 * (seed % 2)).ct_slice for seed in range(count))
-    return [find_chest(ct_slice, grid).pixels for ct_slice in slices]
+    return [crop_thorax(ct_slice, grid).pixels for ct_slice in slices]
 
 
 def variants(

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from covidct.evaluation.audit.robustness import CHANGES, probabilities_after, turned_over
+from covidct.evaluation.audit.robustness import CHANGES, label_flips, probabilities_after
 from covidct.imaging import CTSlice, read_slice
 from covidct.imaging.phantom import phantom_slice
 from covidct.inference.calibration import Calibration
@@ -69,11 +69,11 @@ def test_it_is_counted_which_way_verdicts_turn_and_whether_the_app_warned():
     calibration = Calibration(operating_point=0.5, abstain_band=(0.4, 0.6))
     before = [0.1, 0.1, 0.9, 0.45, 0.1, 0.9, 0.7]
     after = [0.9, 0.55, 0.2, 0.52, 0.39, 0.55, None]
-    row = turned_over(CHANGES[0], calibration, before, after, np.array(list("abcdefg")))
+    row = label_flips(CHANGES[0], calibration, before, after, np.array(list("abcdefg")))
     assert (row["change"], row["target"], row["met"]) == ("JPEG 50", 0.03, False)
     assert (row["flipped"], row["n"], row["excluded"]) == (4, 6, 1)
     assert (row["to_positive"], row["both_decided"]) == (3, 2)
     assert row["share"] == pytest.approx(4 / 6)
-    nothing = turned_over(CHANGES[0], calibration, [0.1], [None], np.array(["a"]))
+    nothing = label_flips(CHANGES[0], calibration, [0.1], [None], np.array(["a"]))
     assert nothing["flipped"] == nothing["n"] == 0
     assert nothing["share"] is nothing["met"] is None

@@ -16,7 +16,7 @@ def one_side(linear_classifier):
 @pytest.fixture(scope="module")
 def evidence(one_side):
     classifier, _ = one_side
-    return classifier.look(phantom_slice(3, 2, 160).ct_slice)
+    return classifier.predict(phantom_slice(3, 2, 160).ct_slice)
 
 
 def test_the_places_that_count_score_better_than_those_that_do_not(one_side, evidence):

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from covidct.evaluation.recipes.cross_validation import cross_validation, turned_over_out_of_fold
+from covidct.evaluation.recipes.cross_validation import cross_validation, label_flips_out_of_fold
 
 ROW = {
     "recipe": "more augmentation",
@@ -35,4 +35,4 @@ def test_a_card_without_a_table_has_no_recipes(tmp_path, card):
 @pytest.mark.parametrize("flips", [None, "many", [{}], [{"change": "a storm", "share": "much"}]])
 def test_a_card_whose_flips_are_malformed_shows_none(tmp_path, flips):
     (tmp_path / "card.json").write_text(json.dumps({"about": {"out_of_fold": {"flips": flips}}}))
-    assert turned_over_out_of_fold(tmp_path) == ()
+    assert label_flips_out_of_fold(tmp_path) == ()

@@ -114,7 +114,7 @@ def test_the_kept_recipe_is_left_as_a_model_that_opens(searched):
 def test_the_card_holds_the_average_map_of_the_slices(searched, phantom_dataset):
     classifier = Classifier.load(searched[0])
     files = sorted(phantom_dataset.glob("*/*.png"))
-    average = np.mean([classifier.look(read_slice(file)).activation for file in files], axis=0)
+    average = np.mean([classifier.predict(read_slice(file)).activation for file in files], axis=0)
     assert len(files) == 24
     assert np.ptp(average) > 0
     assert np.allclose(classifier.average_map, average, rtol=1e-3, atol=1e-3 * np.ptp(average))
@@ -125,7 +125,7 @@ def test_the_model_runs_in_integers_with_verdicts_like_those_in_floats(searched,
     assert classifier.card.in_integers
     slices = [read_slice(file) for file in sorted(phantom_dataset.glob("*/*.png"))]
     in_integers, in_floats = (
-        np.array([look.prediction.probability for look in asked.look_at_many(slices)])
+        np.array([look.prediction.probability for look in asked.predict_many(slices)])
         for asked in (classifier, classifier.in_floats())
     )
     assert not np.array_equal(in_integers, in_floats)

@@ -3,7 +3,7 @@ import pytest
 
 from covidct.imaging.anatomy.haze import hazy_cover
 from covidct.imaging.anatomy.occlusion import without_lungs
-from covidct.imaging.anatomy.thorax_crop import GROUND, LUNG_LEVEL, TISSUE_LEVEL, find_chest
+from covidct.imaging.anatomy.thorax_crop import GROUND, LUNG_LEVEL, TISSUE_LEVEL, crop_thorax
 from covidct.imaging.phantom import phantom_slice
 
 GRID = (192, 256)
@@ -47,7 +47,7 @@ def test_the_zone_grows_with_the_picture():
 def test_planted_opacities_are_covered_better_than_healthy_lung(seed):
     """Not them alone: edges of vessels are hazy too."""
     phantom = phantom_slice(seed, 3)
-    chest = find_chest(phantom.ct_slice, GRID)
+    chest = crop_thorax(phantom.ct_slice, GRID)
     cover = chest.to_slice_grid(np.float32(hazy_cover(chest.grey, chest.pixels[..., 1]))) / 255
     healthy = phantom.lung_mask & ~phantom.lesion_mask
     assert cover[phantom.lesion_mask].mean() > 1.5 * cover[healthy].mean()
@@ -55,7 +55,7 @@ def test_planted_opacities_are_covered_better_than_healthy_lung(seed):
 
 def test_lungs_that_are_taken_away_leave_no_haze(phantoms):
     for phantom in phantoms[:4]:
-        pixels = find_chest(phantom.ct_slice, GRID).pixels
+        pixels = crop_thorax(phantom.ct_slice, GRID).pixels
         seen, blanked = (
             hazy_cover(one[..., 0], one[..., 1]).sum() for one in (pixels, without_lungs(pixels))
         )

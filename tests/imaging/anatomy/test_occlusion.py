@@ -2,12 +2,12 @@ import numpy as np
 import pytest
 
 from covidct.imaging.anatomy.occlusion import only_lungs, without_lungs
-from covidct.imaging.anatomy.thorax_crop import GROUND, find_chest
+from covidct.imaging.anatomy.thorax_crop import GROUND, crop_thorax
 
 
 @pytest.fixture(scope="module", params=[(96, 96), (96, 128)])
 def pixels(request, phantoms):
-    return [find_chest(phantom.ct_slice, request.param).pixels for phantom in phantoms]
+    return [crop_thorax(phantom.ct_slice, request.param).pixels for phantom in phantoms]
 
 
 def test_the_cover_holds_the_dark_part_of_what_the_network_sees(pixels):

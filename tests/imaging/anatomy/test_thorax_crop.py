@@ -6,7 +6,7 @@ from covidct.imaging.anatomy.thorax_crop import (
     GROUND,
     LUNG_LEVEL,
     TISSUE_LEVEL,
-    find_chest,
+    crop_thorax,
     network_pixels,
 )
 from covidct.imaging.ct_slice import CTSlice
@@ -14,7 +14,7 @@ from covidct.imaging.ct_slice import CTSlice
 
 def test_lung_and_tissue_get_their_levels_on_the_networks_grid(phantoms):
     for phantom in phantoms[:3]:
-        chest = find_chest(phantom.ct_slice, (96, 128))
+        chest = crop_thorax(phantom.ct_slice, (96, 128))
         assert chest.pixels.shape == (96, 128, 3)
         assert chest.pixels.dtype == np.uint8
         thorax, lungs = (chest.pixels[..., i] > 127 for i in (1, 2))
@@ -24,7 +24,7 @@ def test_lung_and_tissue_get_their_levels_on_the_networks_grid(phantoms):
 
 def test_around_the_thorax_there_is_even_ground(phantoms):
     for phantom in phantoms:
-        pixels = find_chest(phantom.ct_slice, (96, 128)).pixels
+        pixels = crop_thorax(phantom.ct_slice, (96, 128)).pixels
         assert (pixels[pixels[..., 1] == 0] == (GROUND, 0, 0)).all()
         assert (pixels[..., 1] > 0).sum() > (pixels[..., 2] > 0).sum() * 0.9
 
@@ -32,7 +32,7 @@ def test_around_the_thorax_there_is_even_ground(phantoms):
 def test_the_aspect_is_kept(phantoms):
     for phantom in phantoms:
         for grid in ((96, 128), (128, 96), (64, 64)):
-            chest = find_chest(phantom.ct_slice, grid)
+            chest = crop_thorax(phantom.ct_slice, grid)
             scales = (
                 chest.placed.height / chest.crop.height,
                 chest.placed.width / chest.crop.width,
@@ -43,7 +43,7 @@ def test_the_aspect_is_kept(phantoms):
 def test_where_no_lungs_are_found_the_whole_picture_is_shown():
     rising = np.arange(100, 228, 2, dtype=np.uint8)
     ridge = np.tile(np.concatenate([rising, rising[::-1]]), (128, 1))
-    chest = find_chest(CTSlice(ridge), (96, 96))
+    chest = crop_thorax(CTSlice(ridge), (96, 96))
     assert not chest.lungs.any()
     assert (chest.pixels[..., 1:] == 255).all()
     assert chest.grey.std() > 50
@@ -52,8 +52,8 @@ def test_where_no_lungs_are_found_the_whole_picture_is_shown():
 def test_window_settings_hardly_change_the_network_pixels(phantoms):
     pixels = phantoms[0].ct_slice.pixels
     dimmed = CTSlice((pixels * 0.6 + 50).astype(np.uint8))
-    original = find_chest(phantoms[0].ct_slice, (128, 128)).grey.astype(float)
-    varied = find_chest(dimmed, (128, 128)).grey.astype(float)
+    original = crop_thorax(phantoms[0].ct_slice, (128, 128)).grey.astype(float)
+    varied = crop_thorax(dimmed, (128, 128)).grey.astype(float)
     assert np.abs(original - varied).mean() < 4
 
 
@@ -61,7 +61,7 @@ def test_source_notes_and_spacing_do_not_reach_the_network(phantoms):
     pixels = phantoms[0].ct_slice.pixels
     described = CTSlice(pixels.copy(), (0.7, 0.7), "JPEG", ("A note.",))
     assert np.array_equal(
-        find_chest(described, (64, 64)).pixels, find_chest(phantoms[0].ct_slice, (64, 64)).pixels
+        crop_thorax(described, (64, 64)).pixels, crop_thorax(phantoms[0].ct_slice, (64, 64)).pixels
     )
 
 
@@ -70,14 +70,14 @@ def test_a_margin_does_not_reach_the_network(phantoms):
     page = np.full((pixels.shape[0] + 60, pixels.shape[1] + 90), 255, np.uint8)
     page[20:-40, 30:-60] = pixels
     assert np.array_equal(
-        find_chest(CTSlice(page), (64, 64)).pixels,
-        find_chest(phantoms[1].ct_slice, (64, 64)).pixels,
+        crop_thorax(CTSlice(page), (64, 64)).pixels,
+        crop_thorax(phantoms[1].ct_slice, (64, 64)).pixels,
     )
 
 
 def test_a_map_returns_to_where_it_came_from(phantoms):
     """A mark planted in the chest's own grid lands at the same anatomy on the slice."""
-    chest = find_chest(phantoms[0].ct_slice, (128, 128))
+    chest = crop_thorax(phantoms[0].ct_slice, (128, 128))
     on_slice = chest.to_slice_grid(np.asarray(chest.grey, np.float32))
     assert on_slice.shape == phantoms[0].ct_slice.shape
     lungs = chest.lungs
@@ -88,7 +88,7 @@ def test_a_map_returns_to_where_it_came_from(phantoms):
 
 
 def test_network_pixels_are_the_normalised_picture_and_the_covers_of_thorax_and_haze(phantoms):
-    shown = np.stack([find_chest(one.ct_slice, (96, 128)).pixels for one in phantoms[:3]])
+    shown = np.stack([crop_thorax(one.ct_slice, (96, 128)).pixels for one in phantoms[:3]])
     before = shown.copy()
     pixels = network_pixels(shown, lambda images: (images - 127) / 128)
     assert np.array_equal(shown, before)
@@ -101,7 +101,7 @@ def test_network_pixels_are_the_normalised_picture_and_the_covers_of_thorax_and_
 
 def test_how_much_of_a_map_lies_in_the_lungs(phantoms):
     for phantom in phantoms:
-        chest = find_chest(phantom.ct_slice, (192, 256))
+        chest = crop_thorax(phantom.ct_slice, (192, 256))
         thorax, lungs = chest.pixels[..., 1] > 127, chest.pixels[..., 2] > 127
         assert chest.share_in_lungs(lungs.astype(np.float32)) == 1
         assert chest.share_in_lungs((thorax & ~lungs).astype(np.float32)) == 0
@@ -113,5 +113,5 @@ def test_how_much_of_a_map_lies_in_the_lungs(phantoms):
 
 
 def test_no_share_is_given_where_no_lungs_were_found():
-    chest = find_chest(CTSlice(np.full((90, 120), 128, np.uint8)), (192, 256))
+    chest = crop_thorax(CTSlice(np.full((90, 120), 128, np.uint8)), (192, 256))
     assert chest.share_in_lungs(np.ones((24, 32), np.float32)) is None

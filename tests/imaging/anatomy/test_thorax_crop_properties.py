@@ -5,7 +5,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
-from covidct.imaging.anatomy.thorax_crop import find_chest, network_pixels
+from covidct.imaging.anatomy.thorax_crop import crop_thorax, network_pixels
 from covidct.imaging.ct_slice import CTSlice
 from covidct.imaging.formats.pixels import ramp
 from covidct.imaging.phantom import phantom_slice
@@ -29,7 +29,7 @@ phantoms = st.builds(
 @few
 @given(st.one_of(noise, phantoms))
 def test_any_picture_becomes_network_pixels_in_bounds(pixels):
-    chest = find_chest(CTSlice(pixels), GRID)
+    chest = crop_thorax(CTSlice(pixels), GRID)
     assert (chest.pixels.shape, chest.pixels.dtype) == ((*GRID, 3), np.uint8)
     assert chest.lungs.shape == pixels.shape and chest.lungs.dtype == bool
     given_to_network = network_pixels(chest.pixels[None], lambda x: x / 127 - 1)
@@ -44,7 +44,7 @@ def test_any_picture_becomes_network_pixels_in_bounds(pixels):
 def test_the_same_picture_gives_the_same_network_pixels_and_is_left_as_it_was(pixels):
     before = pixels.copy()
     ct_slice = CTSlice(pixels)
-    first, second = find_chest(ct_slice, GRID), find_chest(ct_slice, GRID)
+    first, second = crop_thorax(ct_slice, GRID), crop_thorax(ct_slice, GRID)
     assert np.array_equal(first.pixels, second.pixels)
     assert np.array_equal(pixels, before)
 
@@ -55,7 +55,7 @@ def test_the_same_picture_gives_the_same_network_pixels_and_is_left_as_it_was(pi
     arrays(np.float32, (6, 8), elements=st.floats(0, 1, width=32)),
 )
 def test_a_map_on_the_slice_is_bounded_by_the_map_on_the_network(pixels, values):
-    on_slice = find_chest(CTSlice(pixels), GRID).to_slice_grid(values)
+    on_slice = crop_thorax(CTSlice(pixels), GRID).to_slice_grid(values)
     assert (on_slice.shape, on_slice.dtype) == (pixels.shape, np.float32)
     assert on_slice.min() >= 0 and on_slice.max() <= values.max() + 1e-5
 

@@ -154,7 +154,7 @@ def test_another_method_draws_another_map_for_the_same_verdict(app, png):
 def test_another_viewing_window_changes_the_picture_and_never_the_verdict(app, scan):
     upload(app, ("no ending", scan[1]))
     (key,) = app.session_state["shown"]
-    evidence = app.session_state["shown"][key].evidence
+    predicted = app.session_state["shown"][key].predicted
     lung, verdict = [image.value for image in app.get("image")], decisions(app)
     assert app.segmented_control(key="window").value == "Lung"
     assert strings.VIEWING_ONLY in html(app)
@@ -171,7 +171,7 @@ def test_another_viewing_window_changes_the_picture_and_never_the_verdict(app, s
     assert len(set(map(str, seen))) == 4
     assert not app.exception
     assert decisions(app) == verdict
-    assert app.session_state["shown"][key].evidence is evidence
+    assert app.session_state["shown"][key].predicted is predicted
     app.segmented_control(key="window").set_value("Lung").run()
     assert [image.value for image in app.get("image")] == lung
 

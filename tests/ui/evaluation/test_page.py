@@ -226,7 +226,7 @@ def test_the_map_of_a_mistake_is_that_of_its_label(clean_dataset, tiny_model):
     file = next((clean_dataset / "CT_COVID").iterdir())
     ct_slice = read_slice(file)
     shown = ct_slice.at_most(400)
-    evidence = classifier.look(ct_slice)
+    evidence = classifier.predict(ct_slice)
     for label in ("Positive", "Negative"):
         judged = evidence._replace(prediction=replace(evidence.prediction, label=label))
         heat = heat_map(classifier, judged).resized(shown.shape)

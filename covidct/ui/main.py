@@ -1,0 +1,40 @@
+"""The script that Streamlit runs: page set-up, notices, navigation; nothing else."""
+
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+
+import streamlit as st
+
+from covidct.ui import access
+from covidct.ui.diagnose import uploads
+from covidct.ui.shared import frame, use_notice
+
+ICON = Path(__file__).parent / "assets" / "icon.png"
+
+
+def main() -> None:
+    """Draw the page that somebody asks for."""
+    st.set_page_config(page_title="covidct", page_icon=str(ICON), layout="wide")
+    uploads.keep_in_memory()
+    frame.show()
+    access.require_login()
+    chosen = st.navigation(
+        [
+            st.Page(_page("diagnose"), title="Diagnose", url_path="diagnose", default=True),
+            st.Page(_page("evaluation"), title="Evaluation", url_path="evaluation"),
+            st.Page(_page("training"), title="Training", url_path="training"),
+        ],
+        position="top",
+    )
+    use_notice.require()
+    chosen.run()
+
+
+def _page(name: str) -> Callable[[], None]:
+    """A page whose module is imported when somebody opens it."""
+    return lambda: import_module(f"covidct.ui.{name}.page").page()
+
+
+if __name__ == "__main__":
+    main()
