@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+import io
 import os
 import sys
 import traceback
@@ -56,6 +57,7 @@ COMMANDS = (
 
 def main(arguments: list[str]) -> int:
     """Run one command; the exit status is 0 all done, 1 something refused, 2 wrong usage."""
+    assert isinstance(sys.stdout, io.TextIOWrapper)
     sys.stdout.reconfigure(errors="backslashreplace")  # file names need not be valid Unicode
     parser = argparse.ArgumentParser("covidct", description=f"COVID-19 on CT slices. {NOTICE}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
@@ -77,7 +79,7 @@ def _train_and_leave(arguments: list[str]) -> None:
     try:
         status = main(arguments)
     except SystemExit as usage:
-        status = usage.code
+        status = usage.code if isinstance(usage.code, int) else FAILED
     except BaseException:
         traceback.print_exc()
     finally:

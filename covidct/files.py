@@ -7,10 +7,11 @@ import shutil
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 PART = ".part"
 # How tables hold names of files, which need not be valid Unicode, so that they are found again
-NAMES = {"encoding": "utf-8", "errors": "surrogateescape"}
+NAMES: dict[str, Any] = {"encoding": "utf-8", "errors": "surrogateescape"}
 _LEVEL = 3  # of compression: a third of the usual level's time for 1 % more bytes of weights
 
 # What a JSON file raises that is not what it should be, when it is parsed and taken apart

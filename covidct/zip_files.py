@@ -87,8 +87,9 @@ def _check_directory(archive: BinaryIO) -> None:
     Raises:
         ArchiveError: it takes more than `MAX_DIRECTORY` bytes.
     """
-    end = zipfile._EndRecData(archive)  # the size in it is what Python reads, whatever the count
-    if end and end[zipfile._ECD_SIZE] > MAX_DIRECTORY:
+    # Private names: the size there is what Python reads, whatever the count
+    end = zipfile._EndRecData(archive)  # type: ignore[attr-defined]
+    if end and end[zipfile._ECD_SIZE] > MAX_DIRECTORY:  # type: ignore[attr-defined]
         raise ArchiveError(
             f"The directory of the ZIP is longer than that of {MAX_MEMBERS:,} entries, which is "
             "what is unpacked at most."

@@ -37,6 +37,7 @@ def measure_epoch(settings: Settings, config: TrainConfig | None = None) -> dict
     Raises:
         DatasetError: the data cannot be trained on.
     """
+    assert settings.data is not None  # else it is not measured
     config = config or TrainConfig(backbone="efficientnet_lite0")
     items, _ = split_for_training(read_index(settings.data), config.validation_share, config.seed)
     started = time.perf_counter()

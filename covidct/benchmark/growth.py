@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from covidct.benchmark.folder import walk_folder
 from covidct.benchmark.samples import png_slice, write_series
@@ -51,12 +52,12 @@ def measure_growth(settings: Settings) -> dict[str, object]:
     return {"growth": measured}
 
 
-def _grow(sizes: Iterable[int], work: Callable[[int], Callable[[], object]]) -> dict[str, list]:
+def _grow(sizes: Iterable[int], work: Callable[[int], Callable[[], object]]) -> dict[str, Any]:
     sizes = list(sizes)
     return {"sizes": sizes, "seconds": fastest(_REPEATS, *map(work, sizes))}
 
 
-def _sessions(settings: Settings, scratch: Path) -> dict[str, list]:
+def _sessions(settings: Settings, scratch: Path) -> dict[str, Any]:
     """Seconds from seeing the page until the last of several sessions has its verdict."""
     port = free_port()
     file = scratch / "slice.png"

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import keras
 import numpy as np
@@ -45,6 +46,7 @@ def measure_reference(
         ``train_vs_reference_at_least`` with what was measured. Both are None where our AUC stays
         below the one that the reference reports, or where the recipe was not trained.
     """
+    assert settings.data is not None  # else it is not measured
     config = config or TrainConfig()
     started = time.perf_counter()
     auc = _train(settings.data, config)
@@ -66,7 +68,7 @@ def train_reference(
     settings: Settings,
     config: TrainConfig,
     weights: Callable[[], Sequence[np.ndarray]] = imagenet_weights,
-) -> dict[str, object]:
+) -> dict[str, Any]:
     """The reference's recipe: a head on a frozen VGG16, for the 20 epochs that it reports.
 
     The base gives the features of a few augmentations of the training slices, which the epochs use
@@ -88,6 +90,7 @@ def train_reference(
         auc = measured = without_reuse = None
         note = str(error)
     else:
+        assert settings.data is not None  # else it is not measured
         index = read_index(settings.data)
         parts = split_for_training(index, config.validation_share, config.seed)
         auc, measured, without_reuse = _train_head(*parts, imagenet, settings)

@@ -119,4 +119,5 @@ class Visitor:
         return self._answer()
 
     def _answer(self) -> dict[str, float]:
+        assert self._process.stdout is not None  # it is a pipe
         return json.loads(self._process.stdout.readline())

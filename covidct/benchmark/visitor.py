@@ -22,20 +22,21 @@ from itertools import cycle
 from pathlib import Path
 
 import requests
-from requests.adapters import HTTPAdapter, Retry
+from requests.adapters import HTTPAdapter
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.Common_pb2 import FileURLs
 from streamlit.proto.Element_pb2 import Element
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from streamlit.proto.WidgetStates_pb2 import WidgetState
 from websockets.sync.client import ClientConnection, connect
+from websockets.typing import Origin, Subprotocol
 
 from covidct.ui.strings import ACCEPT
 
 _AGAIN = 0.02  # seconds
 # As a browser does: the server closes a connection that was idle for 5 seconds, at times just when
 # it is used again
-_ASK_AGAIN = Retry(1)
+_ASK_AGAIN = 1
 _XSRF_COOKIE = "_streamlit_xsrf"
 _VERDICT = 'class="cv-decision"'
 _RUN_ENDS = {
@@ -89,8 +90,7 @@ class Visitor:
         message.file_urls_request.request_id = str(uuid.uuid4())
         message.file_urls_request.session_id = self.session
         message.file_urls_request.file_names.append(name)
-        answer = self._ask(message, "file_urls_response")
-        return answer.file_urls[0]
+        return self._ask(message, "file_urls_response").file_urls_response.file_urls[0]
 
     def put(self, place: FileURLs, name: str, data: bytes) -> requests.Response:
         """Upload a file."""
@@ -104,7 +104,9 @@ class Visitor:
         self.http.delete(self.url + place.delete_url, headers=self._token()).raise_for_status()
 
     def _token(self) -> dict[str, str]:
-        return {"X-Xsrftoken": self.http.cookies[_XSRF_COOKIE]}
+        token = self.http.cookies[_XSRF_COOKIE]
+        assert token is not None  # the server gives none that is empty
+        return {"X-Xsrftoken": token}
 
     def fetch(self, path: str) -> bytes:
         """A picture or a file that the page refers to."""
@@ -119,7 +121,7 @@ class Visitor:
         message.backend_operation_request.request_id = str(uuid.uuid4())
         message.backend_operation_request.session_id = self.session
         message.backend_operation_request.deferred_file.file_id = button.deferred_file_id
-        answer = self._ask(message, "backend_operation_response")
+        answer = self._ask(message, "backend_operation_response").backend_operation_response
         assert not answer.error_msg, answer.error_msg
         return answer.deferred_file.url
 
@@ -156,15 +158,16 @@ class Visitor:
                 assert answer.script_finished == ForwardMsg.FINISHED_SUCCESSFULLY
                 return
 
-    def _ask(self, message: BackMsg, kind: str) -> object:
+    def _ask(self, message: BackMsg, kind: str) -> ForwardMsg:
         self.socket.send(message.SerializeToString())
         while (answer := self._next()).WhichOneof("type") != kind:
             pass
-        return getattr(answer, kind)
+        return answer
 
     def _next(self) -> ForwardMsg:
         """The next message, also where it only names one that was sent before."""
         data = self.socket.recv()
+        assert isinstance(data, bytes)  # no message is text
         self.received.append(data)
         message = ForwardMsg.FromString(data)
         if message.WhichOneof("type") == "ref_hash":
@@ -188,10 +191,11 @@ def open_tab(url: str) -> Iterator[Visitor]:
         _knock(http, url)
         http.mount(url, HTTPAdapter(max_retries=_ASK_AGAIN))
         token = http.cookies[_XSRF_COOKIE]
+        assert token is not None  # the server gives none that is empty
         with connect(
             f"{url.replace('http', 'ws', 1)}/_stcore/stream",
-            origin=url,
-            subprotocols=["streamlit", token],
+            origin=Origin(url),
+            subprotocols=[Subprotocol("streamlit"), Subprotocol(token)],
             additional_headers={"Cookie": f"{_XSRF_COOKIE}={token}"},
             max_size=None,
             ping_interval=None,  # as in a browser; the server's are answered

@@ -17,8 +17,9 @@ def add_command(commands: argparse._SubParsersAction) -> None:
 
 
 def _audit(options: argparse.Namespace) -> int:
-    from covidct.evaluation.audit.run import AUDIT_FILE, audit
+    from covidct.evaluation.audit.run import audit
     from covidct.evaluation.audit.text import as_text
+    from covidct.evaluation.results import AUDIT_FILE
     from covidct.inference.classifier import Classifier
 
     classifier = Classifier.load(options.model)

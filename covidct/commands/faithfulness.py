@@ -24,8 +24,9 @@ def add_command(commands: argparse._SubParsersAction) -> None:
 
 
 def _faithfulness(options: argparse.Namespace) -> int:
-    from covidct.evaluation.faithfulness.run import FAITHFULNESS_FILE, PLANTED_SLICES, faithfulness
+    from covidct.evaluation.faithfulness.run import PLANTED_SLICES, faithfulness
     from covidct.evaluation.faithfulness.text import as_text
+    from covidct.evaluation.results import FAITHFULNESS_FILE
     from covidct.inference.classifier import Classifier
 
     figures = faithfulness(

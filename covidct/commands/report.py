@@ -15,6 +15,7 @@ from covidct.errors import UnreadableSlice
 if TYPE_CHECKING:
     from covidct.inference.cases import CaseGroup
     from covidct.inference.judge import Judged, Outcome, SeriesJudged
+    from covidct.reports.pdf import PDFReport
     from covidct.reports.secondary_capture import CaptureSeries
     from covidct.reports.slice_page import SlicePage
 
@@ -89,7 +90,7 @@ class _Run:
             captures = CaptureSeries(self.classifier.card, self.made)
             outcomes = [self._report(one, group, captures) for one in found]
             if self.pdf and group.is_series:
-                self._add_series(group, outcomes)
+                self._add_series(self.pdf, group, outcomes)
             for outcome in outcomes:
                 self._enter(outcome)
 
@@ -136,20 +137,23 @@ class _Run:
                 return Refused(outcome.case, error)
         return outcome.summary()
 
-    def _add_series(self, group: CaseGroup, outcomes: list[Outcome | SeriesJudged]) -> None:
+    def _add_series(
+        self, pdf: PDFReport, group: CaseGroup, outcomes: list[Outcome | SeriesJudged]
+    ) -> None:
         from covidct.inference.judge import Judged, judge_slices
         from covidct.reports.pdf import most_suspicious
 
-        self.pdf.add_series(f"Case {group.number}, a series", outcomes, group.notes)
+        pdf.add_series(f"Case {group.number}, a series", outcomes, group.notes)
         shown = [judged.case for judged in most_suspicious(outcomes)]
         for judged in judge_slices(self.classifier, shown, self.admit):
             if isinstance(judged, Judged):
-                self.pdf.add_slice(self._page(judged, group))
+                pdf.add_slice(self._page(judged, group))
 
     def _page(self, judged: Judged, group: CaseGroup) -> SlicePage:
         from covidct.inference.heatmap import heat_map
         from covidct.reports.slice_page import SlicePage
 
+        assert judged.seen is not None  # it is dropped once the slice is reported
         ct_slice, evidence = judged.seen
         title = f"Case {group.number}"
         if group.is_series:
@@ -165,12 +169,14 @@ class _Run:
         from covidct.inference.heatmap import overlay
 
         case = judged.case
-        keeps = self.options.keep_identifiers and judged.source == "DICOM" and case.file
+        assert case.number is not None  # only what is no slice has none
+        keeps = self.options.keep_identifiers and judged.source == "DICOM"
+        file = case.file if keeps else None
         data = captures.capture(
             overlay(page.ct_slice, page.heat),
             case.number,
             page.ct_slice.spacing_mm,
-            case.file.read() if keeps else None,
+            file.read() if file else None,
             case.place.frame,
         )
         name = _OVERLAY_NAME.format(case=f"{case.group:03d}", number=f"{case.number:04d}")

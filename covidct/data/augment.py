@@ -98,10 +98,11 @@ def _mark(pixels: np.ndarray, how: Augmentation, rng: np.random.Generator) -> np
     tip = rng.integers(0, (width, height))
     tail = tip + rng.integers(-width // 8, width // 8 + 1, 2)
     thickness = max(1, width // 160)
-    cv2.arrowedLine(marked, tail, tip, colour, thickness, cv2.LINE_AA, tipLength=0.4)
+    ends = tail.tolist(), tip.tolist()
+    cv2.arrowedLine(marked, *ends, colour, thickness, cv2.LINE_AA, tipLength=0.4)
     at, letter = rng.integers(0, (width, height)), chr(rng.integers(ord("A"), ord("Z") + 1))
     font, size = cv2.FONT_HERSHEY_SIMPLEX, width / 400
-    cv2.putText(marked, letter, at, font, size, colour, thickness, cv2.LINE_AA)
+    cv2.putText(marked, letter, at.tolist(), font, size, colour, thickness, cv2.LINE_AA)
     return marked
 
 
@@ -134,4 +135,6 @@ def _vary_compression(
     if how.compression == 0 or rng.random() < 0.5:
         return pixels
     stored = np.frombuffer(as_jpeg(pixels, round(quality)), np.uint8)
-    return cv2.imdecode(stored, cv2.IMREAD_GRAYSCALE)
+    varied = cv2.imdecode(stored, cv2.IMREAD_GRAYSCALE)
+    assert varied is not None  # it was encoded just now
+    return varied

@@ -174,7 +174,7 @@ def _check_again(to: Path, report: Callable[[Download], None]) -> None:
 
 
 def _compare(sums: dict[str, str], record: Path) -> None:
-    first = dict(reversed(line.split("  ", 1)) for line in _lines(record))
+    first = {name: digest for digest, name in (line.split("  ", 1) for line in _lines(record))}
     differing = sorted(name for name in first | sums if first.get(name) != sums.get(name))
     if differing:
         raise FetchError(

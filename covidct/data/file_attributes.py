@@ -72,7 +72,7 @@ def measure_shortcut(
         seed: of folds, forest and bootstrap.
     """
     auc = forest_auc(items, as_numbers(attributes), seed)
-    if auc is None:
+    if auc is None or auc.ci95 is None:
         return Shortcut(
             None, None, "Too few patients to measure what file format and size alone predict."
         )

@@ -222,7 +222,7 @@ def _text_of(file: Path) -> str:
 
 
 def _read_splits(root: Path) -> dict[tuple[str, str], str]:
-    splits = {}
+    splits: dict[tuple[str, str], str] = {}
     for class_name in CLASS_FOLDERS:
         for split in SPLITS:
             listing = root / "Data-split" / class_name / f"{split}CT_{class_name}.txt"

@@ -50,7 +50,7 @@ def _with_more_contrast(pixels: np.ndarray, rng: np.random.Generator) -> bytes:
     return encode_png(with_contrast(pixels, rng.uniform(*_CONTRASTS)))
 
 
-REENCODED: tuple[Callable[[np.ndarray, np.random.Generator], bytes], ...] = (
+REENCODED: tuple[Callable[..., bytes], ...] = (  # of pixels and rng
     _as_jpeg_of_some_quality,
     _made_smaller,
     _with_more_contrast,

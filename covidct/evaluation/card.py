@@ -16,9 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from covidct.errors import ModelError
-from covidct.evaluation.audit.run import AUDIT_FILE
 from covidct.evaluation.recipes.search import OUT_OF_FOLD_FILE, TABLE_FILE
-from covidct.evaluation.results import FAITHFULNESS_FILE, METRICS_FILE
+from covidct.evaluation.results import AUDIT_FILE, FAITHFULNESS_FILE, METRICS_FILE
 from covidct.files import MALFORMED, NAMES, replace_text
 from covidct.inference.card import ModelCard, read_card
 

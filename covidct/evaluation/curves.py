@@ -71,10 +71,10 @@ def auc(sample: Sample) -> Measured | None:
 def _curve(
     sample: Sample, x: np.ndarray, y: np.ndarray, resampled: np.ndarray, areas: np.ndarray
 ) -> Curve:
-    band = np.empty((3, 0))
+    grid = low = high = np.empty(0)
     if sample.has_intervals:
-        band = _GRID, *np.percentile(resampled, (2.5, 97.5), axis=0)
-    return Curve(x, y, *band, _area(sample, areas))
+        grid, (low, high) = _GRID, np.percentile(resampled, (2.5, 97.5), axis=0)
+    return Curve(x, y, grid, low, high, _area(sample, areas))
 
 
 def _area(sample: Sample, areas: np.ndarray) -> Measured:

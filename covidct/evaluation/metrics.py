@@ -44,7 +44,10 @@ def summarise(verdicts: Verdicts, seed: int = 0) -> dict:
         "roc_auc": roc_auc,
     }
     weights = patient_weights(verdicts.labels, verdicts.patients, seed)
-    summary = {"n": len(verdicts.labels), "patients": len(np.unique(verdicts.patients))}
+    summary: dict[str, Any] = {
+        "n": len(verdicts.labels),
+        "patients": len(np.unique(verdicts.patients)),
+    }
     for name, rate in rates.items():
         summary[name], *resampled = rate(verdicts, weights).tolist()
         summary[f"{name}_ci95"] = list(interval(resampled))
@@ -123,7 +126,7 @@ def judged(name: str, figure: Measured | None, target: float | None) -> dict[str
     """A figure with its interval beside the greatest value it should have, as a table holds it."""
     return {
         name: figure and figure.value,
-        f"{name}_ci95": figure and list(figure.ci95),
+        f"{name}_ci95": list(figure.ci95) if figure and figure.ci95 else None,
         "target": target,
         "met": None if figure is None or target is None else figure.value <= target,
     }

@@ -117,7 +117,7 @@ class Review:
 
     def at_operating_point(self) -> tuple[float, float]:
         """(1 - specificity, sensitivity) of the verdicts at the operating point."""
-        called = {covid: [] for covid in (False, True)}
+        called: dict[bool, list[bool]] = {covid: [] for covid in (False, True)}
         for one in self.slices:
             called[one.is_covid].append(one.is_positive)
         return fmean(called[False]), fmean(called[True])

@@ -178,7 +178,7 @@ def _draw_crossings(canvas: np.ndarray, rng: np.random.Generator, lungs: np.ndar
         cv2.ellipse(canvas, _pixels((x, y)), axes, turn, 0, 360, shade, -1, cv2.LINE_AA)
 
 
-def _pixels(point: Sequence[float]) -> tuple[int, int]:
+def _pixels(point: Sequence[float] | np.ndarray) -> tuple[int, int]:
     """A point in drawing coordinates on the fine canvas."""
     x, y = point
     return round((x + 1) / 2 * SIDE * _FINE), round((y + 1) / 2 * SIDE * _FINE)

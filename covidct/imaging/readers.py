@@ -10,7 +10,6 @@ import cv2
 import numpy as np
 from PIL import ExifTags, Image
 from PIL.BmpImagePlugin import BmpImageFile
-from PIL.ImageFile import ImageFile
 from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 from PIL.TiffImagePlugin import BITSPERSAMPLE, PHOTOMETRIC_INTERPRETATION, TiffImageFile
@@ -124,7 +123,7 @@ def _read_picture(data: bytes, kind: str) -> CTSlice:
     return CTSlice(pixels, None, kind, notes + more_notes, colour_share)
 
 
-def _decode(image: ImageFile, data: bytes) -> tuple[np.ndarray, float, tuple[str, ...]]:
+def _decode(image: Image.Image, data: bytes) -> tuple[np.ndarray, float, tuple[str, ...]]:
     """Grey values (H, W) of the whole picture, upright and as deep as stored; share of colour."""
     image.info.pop("transparency", None)
     tags = dict(image.tag_v2) if isinstance(image, TiffImageFile) else {}
@@ -132,7 +131,8 @@ def _decode(image: ImageFile, data: bytes) -> tuple[np.ndarray, float, tuple[str
     if deep:
         check_size(image.height, image.width, MAX_CT_PIXELS)
     image.load()
-    colour_share, notes = 0.0, ()
+    colour_share = 0.0
+    notes: tuple[str, ...] = ()
     if image.mode in _NUMERIC_MODES:
         values = np.asarray(image)
         if image.mode.startswith("I;16") and tags.get(PHOTOMETRIC_INTERPRETATION) == 0:
@@ -151,7 +151,7 @@ def _decode(image: ImageFile, data: bytes) -> tuple[np.ndarray, float, tuple[str
     return (turn(values) if turn else values), colour_share, notes
 
 
-def _bits(image: ImageFile, tags: dict[int, Any], data: bytes) -> int:
+def _bits(image: Image.Image, tags: dict[int, Any], data: bytes) -> int:
     """Bits a channel as stored; Pillow reads 16-bit colours as 8-bit without a word."""
     if image.format == "PNG":
         return data[24]  # of the header chunk, which comes first
@@ -169,7 +169,7 @@ def _deep_grey(data: bytes, size: tuple[int, int]) -> np.ndarray:
     return cv2.cvtColor(colours, cv2.COLOR_BGRA2GRAY if alpha else cv2.COLOR_BGR2GRAY)
 
 
-def _exif_orientation(image: ImageFile) -> int:
+def _exif_orientation(image: Image.Image) -> int:
     """The EXIF orientation, 1 (upright) where there is none or it is damaged."""
     try:
         return int(image.getexif().get(ExifTags.Base.Orientation, 1))

@@ -29,7 +29,7 @@ class Calibration:
     abstain_band: tuple[float, float] = (0.5, 0.5)
     sensitive_point: float | None = None
 
-    def probability(self, logits: np.ndarray) -> np.ndarray:
+    def probability(self, logits: np.ndarray | float) -> np.ndarray:
         """Calibrated probability of COVID-19, float64 of the shape of ``logits``."""
         return _sigmoid(np.asarray(logits, np.float64) / self.temperature)
 

@@ -5,7 +5,7 @@ The next slices are read and prepared while the network judges some.
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from itertools import chain, islice, tee
@@ -26,7 +26,8 @@ BATCH = 4  # slices whose passes keep the interpreters busy
 _AHEAD = 4  # batches that are read before the network asks for them
 _SAY_EVERY = 0.5  # seconds
 
-Item, Result = TypeVar("Item"), TypeVar("Result")
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -149,9 +150,10 @@ def conclude(
 
     Slices that were refused above or below all lungs of a series are set aside.
     """
-    judged: list[tuple[int | None, Prediction]] = []
+    judged: list[tuple[int, Prediction]] = []
     for outcome in tell_ends(found, lambda one: isinstance(one, Judged), _beyond_lungs):
         if isinstance(outcome, Judged):
+            assert outcome.case.number is not None  # only what is no slice has none
             judged.append((outcome.case.number, outcome.prediction))
         yield outcome
     yield from (SetAside(case, reason) for case, reason in group.left_out)
@@ -166,7 +168,7 @@ def judge_slices(
     cases: Iterable[Case],
     admit: Admit = check_lung_slice,
     waiting: Waiting | None = None,
-) -> Iterator[Judged | Refused]:
+) -> Generator[Judged | Refused, None, None]:
     """Judge slices in their order; not more than a few are held at a time.
 
     Args:

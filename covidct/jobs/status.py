@@ -199,7 +199,8 @@ def _process_is_there(status: JobStatus) -> bool:
 
 def why_it_failed(error: BaseException) -> str:
     """As a sentence for a clinician."""
-    chain, link = [], error
+    chain: list[BaseException] = []
+    link: BaseException | None = error
     while link is not None and link not in chain:
         chain.append(link)
         link = link.__cause__ or link.__context__

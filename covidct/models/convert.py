@@ -126,7 +126,7 @@ def _headless(backbone: Backbone) -> keras.Model:
 
 
 def _convert_lite(path: Path, state: dict[str, np.ndarray]) -> tuple[str, dict, dict]:
-    variant = re.search(r"lite(\d)", path.name).group(1)
+    variant = re.findall(r"lite(\d)", path.name)[0]
     backbone = BACKBONES[f"efficientnet_lite{variant}"]
     weights = _halved(lite_weights(state, backbone))
     ranks = ranks_of_photographs(backbone, imagenet_classifier(backbone, weights))

@@ -34,7 +34,7 @@ def float_graph(network: keras.Model) -> bytes:
 
 def integer_graph(
     network: keras.Model,
-    images: Sequence[np.ndarray],
+    images: Sequence[np.ndarray] | np.ndarray,
     progress: Callable[[Iterable], Iterable] = iter,
 ) -> bytes:
     """The same graph in integers; its inputs and outputs stay floats.
@@ -57,7 +57,7 @@ def spread(count: int, most: int = CALIBRATION_SLICES) -> np.ndarray:
 
 def _converted(
     network: keras.Model,
-    images: Sequence[np.ndarray] = (),
+    images: Sequence[np.ndarray] | np.ndarray = (),
     progress: Callable[[Iterable], Iterable] = iter,
 ) -> bytes:
     module, trunks = tf.Module(), trunk_models(network)

@@ -118,7 +118,7 @@ class TrunkMaps:
         )
 
     def activations_and_logits(
-        self, images: Sequence[np.ndarray], head: LinearHead, mirrored: bool
+        self, images: Sequence[np.ndarray] | np.ndarray, head: LinearHead, mirrored: bool
     ) -> tuple[np.ndarray, np.ndarray]:
         """Class activation maps and logits, from one look at each slice.
 

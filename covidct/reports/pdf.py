@@ -120,6 +120,7 @@ class PDFReport:
                 [
                     (one.case.number, one.prediction.probability, one.prediction.decision)
                     for one in judged
+                    if one.case.number is not None
                 ],
                 calibration.operating_point,
                 calibration.abstain_band,

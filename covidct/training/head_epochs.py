@@ -7,7 +7,7 @@ the features of its view, and the head that was solved on all views so far.
 
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -131,7 +131,7 @@ class _Epochs:
             ("", self._training.labels, pooled.views[0]),
             ("val_", self._validation.labels, np.load(first / _VALIDATION)),
         )
-        row = {"epoch": epoch - 1}
+        row: dict[str, float] = {"epoch": epoch - 1}
         for prefix, labels, features in shown:
             figures = _figures(labels == 1, head.logits(features))
             row |= {f"{prefix}{name}": value for name, value in figures.items()}
@@ -168,7 +168,7 @@ class _Epochs:
         for name, show in looks.items():
             slices = show()
 
-            def counted(pixels: np.ndarray):  # noqa: ANN202 - a generator
+            def counted(pixels: Iterable) -> Iterator:
                 nonlocal done
                 for one in pixels:
                     yield one

@@ -211,12 +211,12 @@ def solve(
             weights.append(counts)
     scaler = StandardScaler().fit(np.concatenate(sources[0][0].views))
     scaler.scale_ = np.maximum(scaler.scale_, _LEAST_SPREAD * np.sqrt(np.median(scaler.var_)))
-    weights = np.concatenate(weights)
-    used = weights > 0
+    counted = np.concatenate(weights)
+    used = counted > 0
     kernel, bias = logistic_regression(
         scaler.transform(np.concatenate(rows)[used]),
         np.concatenate(targets)[used],
-        weights[used],
+        counted[used],
         inverse_regularisation,
     )
     return Head(scaler.mean_, scaler.scale_**2, kernel, bias)

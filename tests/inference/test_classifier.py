@@ -137,4 +137,4 @@ def test_a_network_is_asked_as_its_model_folder_is(untrained, ct_slices):
     here, there = (asked.predict_many(ct_slices[:2]) for asked in (untrained, same))
     for one, other in zip(here, there, strict=True):
         assert one.prediction.probability == pytest.approx(other.prediction.probability, abs=1e-4)
-        assert np.allclose(one.cam, other.activation, atol=1e-4)
+        assert np.allclose(one.cam, other.cam, atol=1e-4)

@@ -55,7 +55,7 @@ def test_the_card_holds_the_average_map_of_the_training_slices(run, phantom_data
     training, _ = split_for_training(
         read_index(phantom_dataset), CONFIG.validation_share, CONFIG.seed
     )
-    maps = [classifier.predict(read_slice(item.path)).activation for item in training]
+    maps = [classifier.predict(read_slice(item.path)).cam for item in training]
     average = np.mean(maps, axis=0)
     assert np.ptp(average) > 0
     assert np.allclose(classifier.average_map, average, rtol=1e-3, atol=1e-3 * np.ptp(average))

@@ -18,7 +18,7 @@ def training_page() -> None:
     from covidct.ui.training.page import page
 
     access.require_login()
-    page.page()
+    page()
 
 
 def html(app: AppTest) -> str:

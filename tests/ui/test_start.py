@@ -20,7 +20,7 @@ def python(code: str, folder: Path) -> subprocess.CompletedProcess:
 def test_the_pages_import_no_tensorflow():
     code = """
 import sys
-from covidct.ui import diagnose, training, use_notice
+import covidct.ui.diagnose.page, covidct.ui.training.page, covidct.ui.shared.use_notice
 print(sorted({"tensorflow", "keras", "scipy", "sklearn"} & set(sys.modules)))
 """
     result = python(code, REPOSITORY)
@@ -30,7 +30,7 @@ print(sorted({"tensorflow", "keras", "scipy", "sklearn"} & set(sys.modules)))
 def test_the_first_page_does_without_the_libraries_of_charts():
     code = """
 import sys
-from covidct.ui import diagnose
+import covidct.ui.diagnose.page
 print(sorted({"altair", "pandas", "pyarrow"} & set(sys.modules)))
 """
     result = python(code, REPOSITORY)

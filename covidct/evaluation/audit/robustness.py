@@ -60,7 +60,7 @@ def probabilities_after(
 def label_flips(
     change: Change,
     calibration: Calibration,
-    before: Sequence[float],
+    before: Sequence[float] | np.ndarray,
     after: Sequence[float | None],
     patients: np.ndarray,
 ) -> dict[str, Any]:
@@ -79,7 +79,7 @@ def label_flips(
         "share" with its 95 % interval, None without any slice; its "target" and whether it is met.
     """
     compared = [i for i, probability in enumerate(after) if probability is not None]
-    pairs = [(before[i], after[i]) for i in compared]
+    pairs = [(first, last) for first, last in zip(before, after, strict=True) if last is not None]
     changed = [calibration.label(first) != calibration.label(last) for first, last in pairs]
     flipped = list(itertools.compress(pairs, changed))
     share = share_among_patients(np.array(changed), patients[compared]) if compared else None

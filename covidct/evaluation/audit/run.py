@@ -98,7 +98,8 @@ def audit(
     Raises:
         DatasetError: no such data set or split, or a class without a readable slice.
     """
-    items, skipped = read_index(data).subset(split), []
+    items = read_index(data).subset(split)
+    skipped: list[Skipped] = []
     changed = _spread(items, _MOST_CHANGED)
     asked = dict.fromkeys(CHANGES, classifier)
     if classifier.card.in_integers:

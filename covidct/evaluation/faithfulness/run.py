@@ -203,7 +203,7 @@ def _means(figures: Sequence[_Figures]) -> dict[str, Any]:
     """Their means over the slices on which each is known, None where that is none."""
     means: dict[str, Any] = {"n": len(figures)}
     for name in FIGURES:
-        known = [one[name] for one in figures if one.get(name) is not None]
+        known = [value for one in figures if (value := one.get(name)) is not None]
         means[name] = float(np.mean(known)) if known else None
     return means
 
@@ -248,7 +248,7 @@ def _winner(found: Mapping[tuple[str, str], Sequence[_Figures]]) -> str:
     """
     pointing: dict[str, list[float]] = {name: [] for name in METHODS}
     for (_, name), figures in found.items():
-        hits = [one["pointing"] for one in figures[:_FEWER] if "pointing" in one]
+        hits = [hit for one in figures[:_FEWER] if (hit := one.get("pointing")) is not None]
         if hits and name in pointing:
             pointing[name].append(float(np.mean(hits)))
     return max(pointing, key=lambda name: np.mean(pointing[name]))

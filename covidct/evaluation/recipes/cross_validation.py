@@ -10,7 +10,7 @@ from covidct.inference.card import CARD_FILE
 
 
 @dataclass(frozen=True, slots=True)
-class Recipe:
+class RecipeRow:
     """One way of training, on folds that share no patient.
 
     Attributes:
@@ -32,7 +32,7 @@ class Recipe:
     calibration_error: float | None
 
 
-def cross_validation(model: Path) -> tuple[Recipe, ...]:
+def cross_validation(model: Path) -> tuple[RecipeRow, ...]:
     """The recipes on the card of a model folder; none where it holds no such table."""
     try:
         return tuple(map(_recipe, _about(model)["cross_validation"]))
@@ -53,9 +53,9 @@ def _about(model: Path) -> dict[str, Any]:
     return json.loads((model / CARD_FILE).read_text(encoding="utf-8"))["about"]
 
 
-def _recipe(row: dict) -> Recipe:
+def _recipe(row: dict) -> RecipeRow:
     error = row.get("expected_calibration_error")
-    return Recipe(
+    return RecipeRow(
         str(row["recipe"]),
         float(row["roc_auc"]),
         tuple(map(float, row["roc_auc_folds"])),

@@ -9,47 +9,49 @@ changes one thing about it, and the table says whether that would have helped.
 import csv
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
-from functools import cache, partial
+from dataclasses import asdict, replace
+from functools import partial
 from os import PathLike
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from sklearn.metrics import roc_auc_score
 
 from covidct.data.index import HALVES, Item, read_index
-from covidct.data.prepared import PreparedSlices, prepare, read_anew
-from covidct.data.reencode import REENCODED
-from covidct.data.splits import folds_by_patient
+from covidct.data.prepared import PreparedSlices, prepare
 from covidct.errors import ConfigError
-from covidct.evaluation.audit.robustness import TRIED_OUT_OF_FOLD, label_flips
 from covidct.evaluation.evaluate import ClassifiedSlice, write_evaluation
 from covidct.evaluation.metrics import Verdicts, decided, summarise
+from covidct.evaluation.recipes.flips import label_flips_out_of_fold
+from covidct.evaluation.recipes.folds import (
+    FOLDS,
+    BothWays,
+    Shown,
+    folds_of,
+    head_of_terms,
+    out_of_fold_logits,
+    show,
+    solver,
+)
+from covidct.evaluation.recipes.recipe import KEPT, NOT_REENCODED, VARIATIONS
 from covidct.files import NAMES, replace_text
 from covidct.imaging.readers import read_slice
 from covidct.inference.calibration import Calibration, fit_calibration
 from covidct.inference.card import ModelCard
 from covidct.inference.classifier import Prediction
-from covidct.models.backbones import Part, Trunk, get_backbone, get_preprocess_input
+from covidct.models.backbones import get_backbone
 from covidct.models.head import Head
-from covidct.models.pooling import Origin, TrunkMaps
+from covidct.models.pooling import TrunkMaps
 from covidct.runtime.graph import Graph
 from covidct.spreadsheets import harmless
 from covidct.training.config import TrainConfig
 from covidct.training.keep import keep_model
 from covidct.training.probe import (
-    LABEL_SMOOTHING,
-    PartFeatures,
-    PooledViews,
     parts_of,
-    pooled_features,
-    pooled_views,
-    solve,
 )
 from covidct.training.trunks import pretrained_graph, pretrained_network
 
-FOLDS = 5
 TABLE_FILE, OUT_OF_FOLD_FILE = "cross_validation.json", "out_of_fold.csv"
 EVALUATION_FOLDER, OUT_OF_FOLD = "evaluation", "out-of-fold"
 _NOTABLE = 0.003  # of AUC; less is noise between seeds
@@ -65,140 +67,6 @@ _FINE_TUNING = (
     "official_lists",
     "validation_share",
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Recipe:
-    """How a head is solved.
-
-    Attributes:
-        name: what is different from the first recipe.
-        second_weight: of a slice of the second source in a part, against 1 for one of the first.
-        weight: of a part's logit in the sum.
-        mirrored: whether a trunk sees the mirror image as well.
-        blank_weight: of a slice without its lungs, against 1 for one with them.
-        label_smoothing: the share of a slice's weight that counts for the other class.
-        regularisation: of each part's logistic regression, against 1 for as strong as is kept.
-        views: up to which the views are used, as a slice's end tells; None is all.
-        features: which pooled features are used, values by property.
-    """
-
-    name: str
-    second_weight: Callable[[Part], float] = lambda part: part.second_weight
-    weight: Callable[[Part], float] = lambda part: part.weight
-    mirrored: Callable[[Trunk], bool] = lambda trunk: trunk.gains_by_mirror
-    blank_weight: float = 1.0
-    label_smoothing: float = LABEL_SMOOTHING
-    regularisation: float = 1.0
-    views: int | None = None
-    features: Mapping[str, Sequence[str]] = field(default_factory=dict)
-
-    def terms(self, parts: Sequence[PartFeatures], sources: int) -> list["_Term"]:
-        """The logit's terms, one for each part from which it takes features.
-
-        Recipes of which this is the same are the same for that network and number of sources.
-        """
-        taken = [
-            (one, features)
-            for one in parts
-            if (features := tuple(i for i, origin in one.origins.items() if self._takes(origin)))
-        ]
-        largest = max((self.weight(one.part) for one, _ in taken), default=1.0)
-        return [
-            _Term(
-                _Solving(
-                    features=features,
-                    second_weight=self.second_weight(one.part) if sources > 1 else 0.0,
-                    blank_weight=self.blank_weight,
-                    label_smoothing=self.label_smoothing,
-                    views=self.views,
-                    inverse_regularisation=one.part.inverse_regularisation / self.regularisation,
-                ),
-                weight=self.weight(one.part) / largest,
-                mirrored=self.mirrored(one.trunk),
-            )
-            for one, features in taken
-        ]
-
-    def _takes(self, origin: Origin) -> bool:
-        return all(getattr(origin, kind) in allowed for kind, allowed in self.features.items())
-
-
-class _Solving(NamedTuple):
-    """How the head of a part is solved: what of :class:`Recipe` comes to bear on it.
-
-    Attributes:
-        features: the positions of the pooled features that it takes.
-    """
-
-    features: tuple[int, ...]
-    second_weight: float
-    blank_weight: float
-    label_smoothing: float
-    views: int | None
-    inverse_regularisation: float
-
-
-class _Term(NamedTuple):
-    """What a part's head adds to the logit.
-
-    Attributes:
-        solving: how the head is solved.
-        weight: of its logit in the sum, against 1 for the part that counts most.
-        mirrored: whether it is asked of the mirror image as well.
-    """
-
-    solving: _Solving
-    weight: float
-    mirrored: bool
-
-
-KEPT = Recipe("as kept")
-_NOT_REENCODED = Recipe("no re-encoded copies", views=-len(REENCODED))
-_VARIATIONS = (
-    Recipe("without SARS-CoV-2-CT", second_weight=lambda _: 0.0),
-    Recipe("SARS-CoV-2-CT weighed half as much", second_weight=lambda part: part.second_weight / 2),
-    Recipe("SARS-CoV-2-CT for every part", second_weight=lambda _: 0.2),
-    Recipe("Astra's trunk alone", features={"trunk": ("Astra",)}),
-    Recipe("EfficientNet's trunk alone", features={"trunk": ("Lite",)}),
-    Recipe("without Astra's second stage", features={"part": ("stage 3", "early")}),
-    Recipe("without Astra's third stage", features={"part": ("stage 2", "early")}),
-    Recipe("all parts weighed the same", weight=lambda _: 1.0),
-    Recipe("labels not smoothed", label_smoothing=0.0),
-    Recipe("labels smoothed twice as much", label_smoothing=2 * LABEL_SMOOTHING),
-    Recipe("regularised three times as strongly", regularisation=3.0),
-    Recipe("slices without lungs not shown", blank_weight=0.0),
-    Recipe("slices without lungs weighed four times", blank_weight=4.0),
-    Recipe("each slice shown once, unchanged", views=1),
-    _NOT_REENCODED,
-    Recipe("pooled over the thorax only", features={"cover": ("thorax",)}),
-    Recipe("pooled over the haze only", features={"cover": ("haze",)}),
-    Recipe("means only", features={"statistic": ("mean",)}),
-    Recipe("mirror image not asked", mirrored=lambda _: False),
-    Recipe("mirror image asked of every trunk", mirrored=lambda _: True),
-)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Shown:
-    """A source of slices and what the network makes of them.
-
-    Attributes:
-        slices: as prepared.
-        pooled: their views.
-        both_ways: of the slices and of their mirror images.
-    """
-
-    slices: PreparedSlices
-    pooled: PooledViews
-    both_ways: "_BothWays"
-
-
-class _BothWays(NamedTuple):
-    """What the network pools of slices, and of their mirror images, float32 (N, C) each."""
-
-    plain: np.ndarray
-    mirrored: np.ndarray
 
 
 def cross_validate(
@@ -245,25 +113,25 @@ def cross_validate(
         config, first.pixels, lambda slices: progress(slices, "Converting to integers")
     )
     trunks = TrunkMaps(Graph(graph), get_backbone(config.backbone))
-    sources = [_show(trunks, slices, config, progress) for slices in prepared]
-    parts, folds = parts_of(trunks), _folds(first.items, config.seed)
+    sources = [show(trunks, slices, config, progress) for slices in prepared]
+    parts, folds = parts_of(trunks), folds_of(first.items, config.seed)
     kept = KEPT.terms(parts, len(sources))
     recipes = {KEPT.name: kept}
-    for variation in _VARIATIONS:
+    for variation in VARIATIONS:
         terms = variation.terms(parts, len(sources))
         if terms and terms != kept:
             recipes[variation.name] = terms
-    solved = _solver(sources)
+    solved = solver(sources)
     logits = {
-        name: _out_of_fold(recipes[name], sources[0].both_ways, folds, solved)
+        name: out_of_fold_logits(recipes[name], sources[0].both_ways, folds, solved)
         for name in progress(list(recipes), "Cross-validating")
     }
     rows = [_row(name, logits[name], first.labels, folds) for name in recipes]
     calibration = fit_calibration(logits[KEPT.name], first.labels)
     verdicts = _verdicts(first, calibration, logits[KEPT.name])
     emptied = sources[0].pooled.without_lungs
-    blank = _out_of_fold(kept, _BothWays(emptied, emptied), folds, solved)
-    flips = _label_flips(
+    blank = out_of_fold_logits(kept, BothWays(emptied, emptied), folds, solved)
+    flips = label_flips_out_of_fold(
         trunks,
         first,
         config,
@@ -271,9 +139,9 @@ def cross_validate(
             name: (
                 fit_calibration(logits[name], first.labels),
                 logits[name],
-                partial(_out_of_fold, recipes[name], folds=folds, solved=solved),
+                partial(out_of_fold_logits, recipes[name], folds=folds, solved=solved),
             )
-            for name in (KEPT.name, _NOT_REENCODED.name)
+            for name in (KEPT.name, NOT_REENCODED.name)
         },
         progress,
     )
@@ -284,14 +152,14 @@ def cross_validate(
         "roc_auc_without_lungs": float(roc_auc_score(first.labels, blank)),
         "abstaining": decided(verdicts, calibration.abstain_band),
         "flips": flips[KEPT.name],
-        "flips_without_changed_files": flips[_NOT_REENCODED.name],
+        "flips_without_changed_files": flips[NOT_REENCODED.name],
         "calibration": asdict(calibration) | {"abstain_band": list(calibration.abstain_band)},
         "recipes": [_judged(row, rows[0]) for row in rows],
     }
     out.mkdir(parents=True, exist_ok=True)
     replace_text(out / TABLE_FILE, json.dumps(figures, indent=2, ensure_ascii=False) + "\n")
     _write_out_of_fold(out / OUT_OF_FOLD_FILE, first.items, folds, logits[KEPT.name], calibration)
-    head = _head(kept, range(len(folds)), solved)
+    head = head_of_terms(kept, range(len(folds)), solved)
     card = _keep(out, graph, head, config, calibration, figures, sources, progress)
     write_evaluation(
         out / EVALUATION_FOLDER,
@@ -310,126 +178,6 @@ def cross_validate(
 def _prepare(items: Sequence[Item], config: TrainConfig, progress: Callable) -> PreparedSlices:
     prepared = prepare(items, config.input_size, lambda some: progress(some, "Reading slices"))
     return replace(prepared.of(items), skipped=prepared.skipped)
-
-
-def _show(
-    trunks: TrunkMaps, slices: PreparedSlices, config: TrainConfig, progress: Callable
-) -> _Shown:
-    preprocess_input = get_preprocess_input(config.backbone, config.pixel_scaling)
-    pooled = pooled_views(
-        trunks,
-        slices,
-        preprocess_input,
-        config.augmentation,
-        lambda steps: progress(steps, "Looking at slices"),
-        views=config.probe_views,
-        seed=config.seed,
-    )
-    mirror = pooled_features(trunks, _mirrored(slices), preprocess_input)
-    return _Shown(slices, pooled, _BothWays(pooled.views[0], mirror))
-
-
-def _mirrored(slices: PreparedSlices) -> PreparedSlices:
-    return replace(slices, pixels=slices.pixels[:, :, ::-1])
-
-
-def _folds(items: Sequence[Item], seed: int) -> np.ndarray:
-    """The fold in which each slice is held out, int (N,)."""
-    position = {item.path: i for i, item in enumerate(items)}
-    folds = np.empty(len(items), int)
-    for fold, (_, held_out) in enumerate(folds_by_patient(tuple(items), FOLDS, seed)):
-        folds[[position[item.path] for item in held_out]] = fold
-    return folds
-
-
-def _solver(sources: Sequence[_Shown]) -> Callable[[_Solving, tuple[int, ...]], Head]:
-    """Solves heads on some of the first source's slices and all of the second's, each only once."""
-
-    @cache
-    def solved(how: _Solving, training: tuple[int, ...]) -> Head:
-        chosen = [training, *(range(len(other.pooled.labels)) for other in sources[1:])]
-        weights = (1.0, how.second_weight)
-        shown = [
-            (other.pooled.of(np.array(some), np.array(how.features), slice(how.views)), weight)
-            for other, some, weight in zip(sources, chosen, weights, strict=False)
-            if weight
-        ]
-        return solve(
-            shown,
-            balanced=True,
-            inverse_regularisation=how.inverse_regularisation,
-            blank_weight=how.blank_weight,
-            label_smoothing=how.label_smoothing,
-        )
-
-    return solved
-
-
-def _head(terms: Sequence[_Term], training: Iterable[int], solved: Callable) -> Head:
-    """The head of the pooled features that are taken, in the order of the parts."""
-    training = tuple(training)
-    return Head.sum_of(
-        [solved(term.solving, training) for term in terms], [term.weight for term in terms]
-    )
-
-
-def _out_of_fold(
-    terms: Sequence[_Term], shown: _BothWays, folds: np.ndarray, solved: Callable
-) -> np.ndarray:
-    """The logit of each of the first source's slices by a head that saw none of its patient."""
-    taken = np.concatenate([term.solving.features for term in terms])
-    mirrored = np.repeat(
-        [term.mirrored for term in terms], [len(term.solving.features) for term in terms]
-    )
-    logits = np.empty(len(folds))
-    for fold in range(FOLDS):
-        held_out = folds == fold
-        head = _head(terms, np.flatnonzero(~held_out), solved)
-        one_way = shown.plain[held_out][:, taken]
-        other_way = np.where(mirrored, shown.mirrored[held_out][:, taken], one_way)
-        logits[held_out] = (head.logits(one_way) + head.logits(other_way)) / 2
-    return logits
-
-
-def _label_flips(
-    trunks: TrunkMaps,
-    slices: PreparedSlices,
-    config: TrainConfig,
-    recipes: Mapping[str, tuple[Calibration, np.ndarray, Callable[[_BothWays], np.ndarray]]],
-    progress: Callable,
-) -> dict[str, list[dict[str, Any]]]:
-    """Out-of-fold label flips under label-preserving changes.
-
-    Args:
-        trunks: of the network.
-        slices: of the first source.
-        config: as for :func:`cross_validate`.
-        recipes: by their names, how each reads its logits, its logits of the slices as they are,
-            and what gives those of changed slices.
-        progress: as for :func:`cross_validate`.
-
-    Returns:
-        Rows of :func:`covidct.evaluation.audit.robustness.label_flips` by the recipe's name.
-    """
-    preprocess_input = get_preprocess_input(config.backbone, config.pixel_scaling)
-    rows: dict[str, list[dict[str, Any]]] = {name: [] for name in recipes}
-    for change in progress(TRIED_OUT_OF_FOLD, "Looking at changed slices"):
-        changed = read_anew(slices, change.to_file)
-        shown = _BothWays(
-            *(
-                pooled_features(trunks, some, preprocess_input)
-                for some in (changed, _mirrored(changed))
-            )
-        )
-        refused = {skip.path for skip in changed.skipped}
-        for name, (calibration, logits, logits_of) in recipes.items():
-            before, after = map(calibration.probability, (logits, logits_of(shown)))
-            told = [
-                None if item.path in refused else probability
-                for item, probability in zip(slices.items, after.tolist(), strict=True)
-            ]
-            rows[name].append(label_flips(change, calibration, before, told, slices.patients))
-    return rows
 
 
 def _row(name: str, logits: np.ndarray, labels: np.ndarray, folds: np.ndarray) -> dict:
@@ -491,7 +239,7 @@ def _keep(
     config: TrainConfig,
     calibration: Calibration,
     figures: Mapping[str, Any],
-    sources: Sequence[_Shown],
+    sources: Sequence[Shown],
     progress: Callable,
 ) -> ModelCard:
     from covidct.models.network import put_head

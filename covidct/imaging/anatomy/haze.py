@@ -15,7 +15,7 @@ _OUTER_ZONE, _HALF_STEP = 3 / 16, 1 / 80  # of the picture's width, from the tho
 _BLUR = 1 / 128  # of the picture's width; less than that is noise
 
 _HU = np.arange(256) / 255 * 1200 - 1000
-_HAZY_LEVELS = np.float32(np.interp(_HU, _EDGES_HU, (0, 1, 1, 0)))
+_HAZY_LEVELS = np.interp(_HU, _EDGES_HU, (0, 1, 1, 0)).astype(np.float32)
 
 
 def hazy_cover(grey: np.ndarray, thorax: np.ndarray) -> np.ndarray:

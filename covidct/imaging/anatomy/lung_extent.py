@@ -11,13 +11,14 @@ from typing import TypeVar
 BEYOND_LUNGS = "Above or below the lungs."
 
 _Outcome = TypeVar("_Outcome")
+_End = TypeVar("_End")
 
 
 def tell_ends(
     outcomes: Iterable[_Outcome],
     shows_lungs: Callable[[_Outcome], bool],
-    at_end: Callable[[_Outcome], _Outcome],
-) -> Iterator[_Outcome]:
+    at_end: Callable[[_Outcome], _End],
+) -> Iterator[_Outcome | _End]:
     """Pass on the outcomes of a series, those beyond the lungs changed, as soon as that is known.
 
     Args:

@@ -220,7 +220,7 @@ def _enclosed_regions(dark: np.ndarray) -> np.ndarray:
 
     def pixels_in(*places: np.ndarray) -> np.ndarray:
         """How many pixels each component has there, int (count,)."""
-        return sum(np.bincount(place.ravel(), minlength=count) for place in places)
+        return np.sum([np.bincount(place.ravel(), minlength=count) for place in places], axis=0)
 
     edges = labels[0], labels[-1], labels[:, 0], labels[:, -1]
     ends = slice(_CORNER), slice(-_CORNER, None)

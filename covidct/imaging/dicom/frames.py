@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from pydicom import uid
 from pydicom.encaps import get_frame
-from pydicom.pixels import get_decoder
+from pydicom.pixels.decoders.base import get_decoder
 
 from covidct.errors import UnreadableSlice, UnsupportedEncoding
 from covidct.imaging.ct_slice import CTSlice
@@ -94,12 +94,13 @@ def frame_bytes(header: Header, index: int) -> bytes:
         needed = _frame_length(header)
         _check_length(len(pixels), needed, header.frames)
         return pixels[index * needed : (index + 1) * needed]
-    offsets = header.raw.get("ExtendedOffsetTable"), header.raw.get("ExtendedOffsetTableLengths")
+    offsets = header.raw.get("ExtendedOffsetTable")
+    lengths = header.raw.get("ExtendedOffsetTableLengths")
     try:
         return get_frame(
             pixels,
             index,
-            extended_offsets=offsets if all(offsets) else None,
+            extended_offsets=(offsets, lengths) if offsets and lengths else None,
             number_of_frames=header.frames,
         )
     except DECODING_ERRORS as error:

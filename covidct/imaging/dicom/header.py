@@ -16,8 +16,8 @@ from typing import Literal
 import numpy as np
 from pydicom import uid
 from pydicom.dataelem import DataElement, RawDataElement
+from pydicom.dataset import Dataset
 from pydicom.filereader import data_element_generator, read_sequence
-from pydicom.sequence import Sequence
 
 from covidct.errors import UnreadableSlice
 from covidct.imaging.formats.pixels import DECODING_ERRORS, MAX_BYTES
@@ -228,12 +228,14 @@ def _header(elements: Iterable[RawDataElement | DataElement], syntax: uid.UID) -
 
 def _items(element: RawDataElement | DataElement, syntax: uid.UID) -> Iterator[Header]:
     """The items of a sequence, which pydicom has taken apart if its length was undefined."""
-    sequence = element.value or ()
-    if not isinstance(sequence, Sequence):
-        implicit = element.is_implicit_VR or element.VR == "UN"
-        stream, length, encoding = BytesIO(sequence), len(sequence), "iso8859"
-        sequence = read_sequence(stream, implicit, element.is_little_endian, length, encoding)
-    for item in sequence:
+    if isinstance(element, RawDataElement):
+        data, implicit = element.value or b"", element.is_implicit_VR or element.VR == "UN"
+        items: Iterable[Dataset] = read_sequence(
+            BytesIO(data), implicit, element.is_little_endian, len(data), "iso8859"
+        )
+    else:
+        items = element.value or ()
+    for item in items:
         yield _header(item.values(), syntax)
 
 

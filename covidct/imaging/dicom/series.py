@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
+from typing import Any
 
 import numpy as np
 
@@ -185,23 +186,23 @@ def gather(files: Iterable[File]) -> list[Series | File]:
     Returns:
         Series and single files in the order in which the first of each came.
     """
-    groups: dict[object, File | list[_Frame]] = {}
+    groups: dict[File | str, list[_Frame]] = {}  # none of a single file
     for file in files:
         try:
             frames = _frames(file)
         except UnreadableSlice:
             frames = []
         if not frames:
-            groups[file] = file
+            groups[file] = []
         for frame in frames:
             groups.setdefault(frame.series, []).append(frame)
-    joined = _join([group for group in groups.values() if isinstance(group, list)])
+    joined = _join([group for group in groups.values() if group])
     whole = {id(group) for group in joined}
     opened: dict[File, Header] = {}
     return [
-        _sort(group, opened) if isinstance(group, list) else group
-        for group in groups.values()
-        if isinstance(group, File) or id(group) in whole
+        key if isinstance(key, File) else _sort(group, opened)
+        for key, group in groups.items()
+        if isinstance(key, File) or id(group) in whole
     ]
 
 
@@ -284,11 +285,13 @@ def _ordered(
 ) -> Series:
     """A series by position, else by instance number, else by file name."""
     positions, instances = _positions(slices), [frame.instance for frame in slices]
-    numbered = all(number is not None for number, _ in instances)
+    numbers = [number for number, _ in instances if number is not None]
+    keys: list[Any]
+    steps: list[float]
     if positions:
         keys, steps, note = positions, positions, ""
-    elif numbered and len(set(instances)) == len(instances):
-        keys, steps, note = instances, [number for number, _ in instances], BY_NUMBER
+    elif len(numbers) == len(set(instances)) == len(instances):
+        keys, steps, note = instances, numbers, BY_NUMBER
     else:
         keys, steps, note = [_natural(frame) for frame in slices], [], BY_NAME
     ranked = sorted(range(len(slices)), key=keys.__getitem__)
@@ -309,8 +312,8 @@ def _ordered(
 
 def _positions(slices: list[_Frame]) -> list[float]:
     """Millimetres along the common normal; empty where one is unknown or all are the same."""
-    corners = [frame.position for frame in slices]
-    if not corners or None in corners or (len(slices) > 1 and len(set(corners)) == 1):
+    corners = [frame.position for frame in slices if frame.position is not None]
+    if len(corners) < len(slices) or (len(slices) > 1 and len(set(corners)) == 1):
         return []
     normals = [frame.normal for frame in slices if frame.normal is not None]
     normal = np.mean(normals, axis=0) if normals else (0, 0, 1)

@@ -124,7 +124,9 @@ def look_up(values: np.ndarray, header: Header, sequence: str, signed: bool) -> 
         float64 (H, W), or None where there is no table, or a malformed one.
     """
     table = next(iter(header.items.get(sequence, ())), None)
-    descriptor = table.integers("LUTDescriptor") if table else ()
+    if table is None:
+        return None
+    descriptor = table.integers("LUTDescriptor")
     if len(descriptor) != 3 or not 8 <= descriptor[2] <= 16:
         return None
     entries, first = descriptor[0] or 2**16, table.integers("LUTDescriptor", signed)[1]

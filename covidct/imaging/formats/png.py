@@ -39,6 +39,7 @@ def encode_png(pixels: np.ndarray, texts: Mapping[str, str] | None = None) -> by
     putchunk(file, b"IHDR", struct.pack(">2I5B", width, height, _BITS, colours, 0, 0, 0))
     for kind, data, *_ in about.chunks:
         putchunk(file, kind, data)
-    putchunk(file, b"IDAT", deflate_encode(filtered, level=_LEVEL))
+    # It takes any buffer and gives bytes, whatever its annotations say
+    putchunk(file, b"IDAT", deflate_encode(filtered, level=_LEVEL))  # type: ignore[arg-type]
     putchunk(file, b"IEND", b"")
     return file.getvalue()

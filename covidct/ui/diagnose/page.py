@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
@@ -83,12 +83,15 @@ def _choose(
     classifier: Classifier,
 ) -> int:
     """Draw series or table; the position of the slice to show among all slices."""
+    from covidct.inference.judge import SeriesJudged
+
     chosen = 0
     with_slices = [group for group in groups if group.cases]
     of_slices = [
         outcome
         for group, outcomes in zip(groups, concluded, strict=True)
         for outcome in outcomes[: len(group.cases)]
+        if not isinstance(outcome, SeriesJudged)
     ]
     if len(with_slices) == 1 and with_slices[0].is_series:
         (outcomes,) = (found for group, found in zip(groups, concluded, strict=True) if group.cases)
@@ -134,7 +137,7 @@ def _judge_all(cases: Sequence[Case], classifier: Classifier) -> list[Judged | R
         with closing(judge_slices(classifier, left.values(), waiting=say)) as found:
             for key, outcome in zip(left, found, strict=True):
                 if isinstance(outcome, Judged):
-                    if not shown:
+                    if outcome.seen and not shown:
                         shown[key] = View(outcome.case, *outcome.seen)
                     outcome = outcome.summary()
                 outcomes[key] = outcome
@@ -191,7 +194,7 @@ def _summary(outcomes: Sequence[Outcome]) -> int:
     return rows[0] if rows and rows[0] < len(outcomes) else 0
 
 
-def _table(outcomes: Sequence[Outcome], **selection: str) -> dict:
+def _table(outcomes: Sequence[Outcome], **selection: Any) -> dict:  # noqa: ANN401
     """A row for each slice; what is selected, where that is asked for."""
     from covidct.inference.judge import Judged
 

@@ -39,10 +39,11 @@ def show(
     from covidct.inference.judge import Judged, SeriesJudged
 
     cases, axis = series.cases, _axis(series.cases)
-    of_slices = outcomes[: len(cases)]
+    of_slices = [one for one in outcomes[: len(cases)] if not isinstance(one, SeriesJudged)]
     judged = [one for one in of_slices if isinstance(one, Judged)]
+    others = [one for one in of_slices if not isinstance(one, Judged)]
     if not judged:
-        callout("No slice of this series was classified.", of_slices[0].reason, tone="stop")
+        callout("No slice of this series was classified.", others[0].reason, tone="stop")
         return _slider(len(cases), 1, axis)
     (whole,) = (one for one in outcomes if isinstance(one, SeriesJudged))
     verdict = whole.prediction
@@ -56,7 +57,7 @@ def show(
         st.html(f'<p class="cv-hint">{_counts(judged, len(cases))}</p>')
         for note in series.notes:
             callout(note, tone="note")
-    rest = [(one.case.number, one.reason) for one in of_slices if not isinstance(one, Judged)]
+    rest = [(one.case.number, one.reason) for one in others]
     chart.altair_chart(_chart(judged, rest, calibration, axis), width="stretch")
     _suspicious(judged)
     return _slider(len(cases), whole.number, axis)
@@ -115,10 +116,10 @@ def _suspicious(judged: Sequence[Judged]) -> None:
 
 def _chart(
     judged: Sequence[Judged],
-    missing: Sequence[tuple[int, str]],
+    missing: Sequence[tuple[int | None, str]],
     calibration: Calibration,
     axis: str,
-) -> alt.LayerChart:
+) -> alt.LayerChart | alt.FacetChart:
     """The probability of each slice, the operating point, the abstain band and what is missing."""
     import altair as alt  # here, since the first page can do without and would wait a second
     import pandas as pd

@@ -36,7 +36,7 @@ def sort_uploads(uploads: Iterable[tuple[str, bytes]]) -> list[CaseGroup]:
 
     groups = groups_in(uploads)
     files = dict.fromkeys(case.file for group in groups for case in group.cases)
-    digests = {file: _digest(file) for file in files if file}
+    digests: dict[File | None, str] = {file: _digest(file) for file in files if file}
 
     def identified(case: Case) -> Case:
         digest = digests.get(case.file) or case.name

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -36,4 +37,4 @@ def show(slices: Sequence[Reviewed], sample: Sample, threshold: float) -> None:
     )
     for first, groups in by.items():
         st.html(tables.groups_table(first.capitalize(), groups))
-        offer_csv(f"results by {first}", lambda groups=groups: tables.groups_csv(groups, threshold))
+        offer_csv(f"results by {first}", partial(tables.groups_csv, groups, threshold))

@@ -76,7 +76,7 @@ def _choose_split(data: Path) -> str | None:
         default="val" if "val" in splits else "all",
         key=f"{_SPLIT} {data}",
         required=True,
-        format_func=_TITLES.get,
+        format_func=_TITLES.__getitem__,
         persist_state="session",
     )
     st.html(f'<p class="cv-hint">{_counted(index.subset(split))}</p>')
@@ -111,7 +111,7 @@ def _start(model: Path, data: Path | None, split: str | None) -> Path | None:
         else '<p class="cv-hint">It goes on when this page is closed. The audit asks the network '
         "a dozen times about each slice, so it takes longer than the evaluation.</p>"
     )
-    if not pressed or hindrance:
+    if not pressed or hindrance or data is None or split is None:
         return None
     try:
         return jobs.start(model, data, split)

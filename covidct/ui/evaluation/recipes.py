@@ -13,10 +13,10 @@ from covidct.ui.strings import literal
 from covidct.ui.widgets import caption
 
 if TYPE_CHECKING:
-    from covidct.evaluation.recipes.cross_validation import Recipe
+    from covidct.evaluation.recipes.cross_validation import RecipeRow
 
 
-def show(recipes: Sequence[Recipe]) -> None:
+def show(recipes: Sequence[RecipeRow]) -> None:
     """The table."""
     st.html(
         tables.html(
@@ -45,7 +45,7 @@ def _range(folds: Sequence[float]) -> tuple[float, float] | None:
     return (min(folds), max(folds)) if folds else None
 
 
-def _as_csv(recipes: Sequence[Recipe]) -> str:
+def _as_csv(recipes: Sequence[RecipeRow]) -> str:
     head = ("recipe", "roc_auc", "roc_auc_folds", "accuracy", "calibration_error", "helped", "note")
     return tables.as_csv(
         head,

@@ -173,7 +173,11 @@ def groups_csv(groups: Sequence[Group], threshold: float) -> str:
             threshold,
             *_numbers(group.sensitivity),
             *_numbers(group.specificity),
-            *((group.auc.value, *group.auc.ci95) if group.auc else (None, None, None)),
+            *(
+                (group.auc.value, *group.auc.ci95)
+                if group.auc and group.auc.ci95
+                else (None, None, None)
+            ),
         )
         for group in groups
     ]

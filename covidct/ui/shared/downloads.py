@@ -45,7 +45,7 @@ def show(
     row = st.container(horizontal=True, vertical_alignment="center", key="downloads")
     with row:
         _offer("Results, CSV", "covidct-results.csv", "text/csv", lambda: _csv(outcomes, card))
-        if page is None:
+        if page is None or view is None:
             return
         _offer(
             "Report, PDF",
@@ -55,13 +55,15 @@ def show(
         )
         _offer("Overlay, PNG", "covidct-overlay.png", "image/png", lambda: _png(page, card))
         is_dicom = page.ct_slice.source == "DICOM"
+        frame = view.case.place.frame
         kept = f"{KEEP} {view.case.content}"
-        source = view.case.file.read() if is_dicom and st.session_state.get(kept) else None
+        file = view.case.file if is_dicom and st.session_state.get(kept) else None
+        source = file.read() if file else None
         _offer(
             "Overlay, DICOM" if source is None else "Overlay with patient, DICOM",
             "covidct-overlay.dcm",
             "application/dicom",
-            lambda: _capture(page, card, source, view.case.place.frame),
+            lambda: _capture(page, card, source, frame),
         )
         if is_dicom:
             st.checkbox("With patient and study", key=kept, help=strings.IDENTIFIERS)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from hashlib import file_digest
+from io import BytesIO
 from pathlib import Path
-from typing import BinaryIO
 
 import streamlit as st
 
-from covidct.data.fetch import Download, fetch
+from covidct.data.download import Download
+from covidct.data.fetch import fetch
 from covidct.data.zip_dataset import ClassFolder, guess_classes, list_class_folders, unpack_dataset
 from covidct.errors import ConfigError, CovidCTError
 from covidct.evaluation.jobs import live_evaluation
@@ -39,7 +40,9 @@ def choose() -> Path | None:
         label_visibility="collapsed",
         persist_state="session",
     )
-    return {PUBLIC: _public, UPLOAD: _upload, FOLDER: _folder}[source]()
+    ways: dict[str | None, Callable[[], Path | None]]
+    ways = {PUBLIC: _public, UPLOAD: _upload, FOLDER: _folder}
+    return ways[source]()
 
 
 def _first_source() -> str:
@@ -147,7 +150,7 @@ def _ask_for_classes(folders: Sequence[ClassFolder]) -> tuple[str, str] | None:
     return (covid, other) if covid and other else None
 
 
-def _unpacked(archive: BinaryIO, classes: tuple[str, str] | None) -> Path:
+def _unpacked(archive: BytesIO, classes: tuple[str, str] | None) -> Path:
     """The data set of a ZIP; the same ZIP and classes are the same folder."""
     archive.seek(0)
     digest = file_digest(archive, "sha256")

@@ -35,7 +35,7 @@ def show() -> None:
         key=_METRIC,
         default="auc",
         required=True,
-        format_func=charts.TITLES.get,
+        format_func=charts.TITLES.__getitem__,
         persist_state="session",
     )
     if not names:

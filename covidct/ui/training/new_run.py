@@ -96,7 +96,7 @@ def _start(data: Path | None, exclude: tuple[str, ...] | None, hindrance: str) -
     )
     if hindrance:
         st.html(f'<p class="cv-hint" role="status">{literal(hindrance)}</p>')
-    if not pressed or hindrance:
+    if not pressed or hindrance or data is None or exclude is None:
         return None
     try:
         with st.spinner("Starting…"):

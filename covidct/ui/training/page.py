@@ -36,7 +36,7 @@ def page() -> None:
         callout("This cannot be shown.", str(error), tone="stop")
 
 
-def _show(view: str) -> None:
+def _show(view: str | None) -> None:
     match view:
         case "New run":
             access.require_role()

@@ -18,7 +18,7 @@ _GAP = 4
 
 def crops_of_files(paths: Iterable[Path], grid: tuple[int, int], at_most: int) -> list[np.ndarray]:
     """The first slices that can be read, as the network gets them: uint8 (h, w, 3) each."""
-    crops = []
+    crops: list[np.ndarray] = []
     for path in paths:
         if len(crops) == at_most:
             break

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
 from covidct.errors import CovidCTError, ModelError
 from covidct.files import MALFORMED
 from covidct.inference import promotion
+from covidct.inference.card import CARD_FILE
 from covidct.ui import access
 from covidct.ui.shared import frame
 from covidct.ui.strings import literal
@@ -56,7 +58,7 @@ def _held() -> dict[tuple, Comparison]:
 
 
 def _key(run: Path) -> tuple:
-    return run, (run / promotion.CARD_FILE).stat().st_mtime_ns, promotion.current_model()
+    return run, (run / CARD_FILE).stat().st_mtime_ns, promotion.current_model()
 
 
 def is_in_use(run: Path) -> bool:
@@ -66,7 +68,7 @@ def is_in_use(run: Path) -> bool:
 
 def _hash(folder: Path) -> str:
     try:
-        card = json.loads((folder / promotion.CARD_FILE).read_text(encoding="utf-8"))
+        card = json.loads((folder / CARD_FILE).read_text(encoding="utf-8"))
         return str(card["sha256"])
     except (OSError, *MALFORMED) as error:
         raise ModelError(f"The card of the model in {folder.name} cannot be read.") from error
@@ -116,7 +118,7 @@ def roll_back() -> None:
     )
 
 
-def _promote_button(**options: object) -> bool:
+def _promote_button(on_click: Callable | None = None, args: tuple = ()) -> bool:
     return st.button(
         "Use this model",
         type="primary",
@@ -124,7 +126,8 @@ def _promote_button(**options: object) -> bool:
         width="stretch",
         help="It judges on the Diagnose page from the next slice on. One press rolls back.",
         disabled=not access.may_change(),
-        **options,
+        on_click=on_click,
+        args=args,
     )
 
 
@@ -149,7 +152,7 @@ def _confirm(run: Path, why: str) -> None:
         st.rerun()
 
 
-def figures_table(figures: dict, comparison: Comparison | None) -> str:
+def figures_table(figures: Mapping[str, Any], comparison: Comparison | None) -> str:
     """The run's figures, and those of the model in use where they are known, as HTML."""
     other = comparison.incumbent if comparison else None
     columns = [figures, other] if other else [figures]

@@ -93,14 +93,14 @@ def _in_columns(group: Sequence[Field], draw: Any, widths: Sequence[int]) -> Non
 def _widget(field: Field, disabled: bool) -> None:
     key, default = _PREFIX + field.name, _DEFAULTS[field.name]
     st.session_state.setdefault(key, default)
-    common = {
+    common: dict[str, Any] = {
         "key": key,
         "help": field.help,
         "disabled": disabled,
         "persist_state": "session",
     }
     if options := fields.CHOICES.get(field.name):
-        st.selectbox(field.title, list(options), format_func=options.get, **common)
+        st.selectbox(field.title, list(options), format_func=options.__getitem__, **common)
     elif isinstance(default, bool):
         st.toggle(field.title, **common)
     elif field.highest is not None:
@@ -108,7 +108,7 @@ def _widget(field: Field, disabled: bool) -> None:
             field.title,
             0.0,
             field.highest,
-            step=float(field.step),
+            step=None if field.step is None else float(field.step),
             format=field.form,
             **common,
         )

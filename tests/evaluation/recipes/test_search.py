@@ -8,15 +8,10 @@ import pytest
 from covidct.errors import ConfigError
 from covidct.evaluation.audit.robustness import CHANGES, TRIED_OUT_OF_FOLD
 from covidct.evaluation.audit.run import audit
-from covidct.evaluation.recipes import search
+from covidct.evaluation.recipes import flips
 from covidct.evaluation.recipes.cross_validation import cross_validation
-from covidct.evaluation.recipes.search import (
-    KEPT,
-    OUT_OF_FOLD_FILE,
-    TABLE_FILE,
-    Recipe,
-    cross_validate,
-)
+from covidct.evaluation.recipes.recipe import KEPT, Recipe
+from covidct.evaluation.recipes.search import OUT_OF_FOLD_FILE, TABLE_FILE, cross_validate
 from covidct.imaging.phantom import phantom_slice
 from covidct.imaging.readers import read_slice
 from covidct.inference.classifier import Classifier
@@ -38,7 +33,7 @@ STORED = next(change for change in CHANGES if change.name == "PNG")
 def searched(phantom_dataset, tmp_path_factory):
     out = tmp_path_factory.mktemp("search") / "found"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(search, "TRIED_OUT_OF_FOLD", (STORED, *TRIED_OUT_OF_FOLD))
+        patch.setattr(flips, "TRIED_OUT_OF_FOLD", (STORED, *TRIED_OUT_OF_FOLD))
         return out, cross_validate(phantom_dataset, phantom_dataset, out, CONFIG)
 
 
@@ -114,7 +109,7 @@ def test_the_kept_recipe_is_left_as_a_model_that_opens(searched):
 def test_the_card_holds_the_average_map_of_the_slices(searched, phantom_dataset):
     classifier = Classifier.load(searched[0])
     files = sorted(phantom_dataset.glob("*/*.png"))
-    average = np.mean([classifier.predict(read_slice(file)).activation for file in files], axis=0)
+    average = np.mean([classifier.predict(read_slice(file)).cam for file in files], axis=0)
     assert len(files) == 24
     assert np.ptp(average) > 0
     assert np.allclose(classifier.average_map, average, rtol=1e-3, atol=1e-3 * np.ptp(average))

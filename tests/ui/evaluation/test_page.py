@@ -26,7 +26,7 @@ OWN = 0.45
 def evaluation_page() -> None:
     from covidct.ui.evaluation.page import page
 
-    page.page()
+    page()
 
 
 @pytest.fixture

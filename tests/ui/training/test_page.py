@@ -18,7 +18,7 @@ from covidct.training import jobs
 def training_page() -> None:
     from covidct.ui.training.page import page
 
-    page.page()
+    page()
 
 
 @pytest.fixture
