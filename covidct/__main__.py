@@ -65,7 +65,10 @@ def main(arguments: list[str]) -> int:
         command.add_command(commands)
     if arguments[:1] == ["train"]:  # its settings take a moment to import
         train.add_settings(commands.choices["train"])
-    options = parser.parse_args(arguments)
+    options, others = parser.parse_known_args(arguments)
+    if others and "streamlit_options" not in options:
+        parser.error(f"unrecognized arguments: {' '.join(others)}")
+    options.streamlit_options = others
     try:
         return options.run(options)
     except (CovidCTError, OSError) as error:

@@ -51,7 +51,7 @@ def test_the_app_brings_the_settings_that_make_it_safe(installed):
             [*command, "--server.headless", "true"], stdout=output, stderr=output, **installed
         )
     try:
-        wait_until_healthy(f"http://localhost:{port}", process, log)
+        wait_until_healthy(f"http://localhost:{port}/_stcore/health", process, log)
     finally:
         process.terminate()
         process.wait(patience.SECONDS)

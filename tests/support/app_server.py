@@ -39,9 +39,7 @@ def serve(
         secrets: gives the text of Streamlit's secrets for a server at an address.
         largest_file: bytes that it may write to one file.
     """
-    with socket.socket() as free:
-        free.bind(("localhost", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     log = folder / "server.log"
     limit = ["prlimit", f"--fsize={largest_file}"] if largest_file else []
     command = [*limit, sys.executable, "-m", "streamlit", "run", "app.py"]
@@ -71,6 +69,13 @@ def serve(
             finally:
                 process.kill()
                 process.wait()
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        return free.getsockname()[1]
 
 
 def wait_until_healthy(url: str, process: subprocess.Popen, log: Path) -> None:
