@@ -409,3 +409,9 @@ def test_the_shared_series_reads_and_is_not_white():
         assert "not Hounsfield units" in ct_slice.notes[0]
         assert ct_slice.notes[1] == NO_WINDOW
         assert ct_slice.spacing_mm == pytest.approx((0.683594, 0.683594))
+
+
+@pytest.mark.parametrize("syntax", [uid.ImplicitVRLittleEndian, uid.ExplicitVRLittleEndian])
+def test_an_empty_sequence_in_the_header_changes_nothing(hounsfield, dicom, syntax):
+    data = dicom(hounsfield, syntax, ModalityLUTSequence=Sequence([]))
+    assert np.array_equal(read_slice(data).pixels, lung_window(hounsfield))
