@@ -11,7 +11,7 @@ import zipfile
 import pytest
 
 from covidct.errors import ConfigError, DatasetError
-from covidct.evaluation import jobs
+from covidct.evaluation import jobs, request
 from covidct.evaluation.request import read_request
 from covidct.evaluation.results import read_evaluation
 from covidct.jobs.process import process_identity
@@ -58,8 +58,8 @@ def test_an_evaluation_lives_on_its_own_and_leaves_figures_predictions_and_audit
     assert {one.source for one in review.slices} == {"PNG"}
     assert all(one.decision and one.shape == (160, 160) for one in review.slices)
     assert json.loads((folder / "audit.json").read_text())["n"] == 24
-    request = read_request(folder)
-    assert (request.model, request.data, request.split) == (tiny_model, phantom_dataset, "all")
+    asked = read_request(folder)
+    assert (asked.model, asked.data, asked.split) == (tiny_model, phantom_dataset, "all")
 
     out = io.BytesIO()
     jobs.zip_results(folder, out)
@@ -109,16 +109,17 @@ def test_what_is_no_evaluation_is_not_deleted(own_home):
 
 
 def test_shipped_results_are_finished_and_know_their_model(monkeypatch, tmp_path, own_home):
-    monkeypatch.setattr(jobs, "SHIPPED_DIR", tmp_path)
+    for module in (jobs, request):
+        monkeypatch.setattr(module, "SHIPPED_DIR", tmp_path)
     folder = tmp_path / "some-model" / "evaluation"
     folder.mkdir(parents=True)
     assert jobs.shipped_evaluations() == ()
     (folder / "metrics.json").write_text('{"data": "COVID-CT", "split": "val"}')
     assert jobs.shipped_evaluations() == (folder,)
     assert jobs.read_status(folder).state == "finished"
-    request = read_request(folder)
-    assert (request.model, request.split) == (folder.parent, "val")
-    assert request.data == own_home / "data" / "COVID-CT"
+    asked = read_request(folder)
+    assert (asked.model, asked.split) == (folder.parent, "val")
+    assert asked.data == own_home / "data" / "COVID-CT"
     (folder / "metrics.json").write_text("{}")
     with pytest.raises(DatasetError):
         read_request(folder)

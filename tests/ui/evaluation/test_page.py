@@ -11,7 +11,7 @@ import patience
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from covidct.evaluation import jobs
+from covidct.evaluation import jobs, request
 from covidct.evaluation.request import read_request
 from covidct.imaging.readers import read_slice
 from covidct.inference import promotion
@@ -32,7 +32,8 @@ def evaluation_page() -> None:
 @pytest.fixture
 def page(own_home, tmp_path, monkeypatch) -> AppTest:
     """The page, not yet run, of somebody who has evaluated nothing, where nothing was shipped."""
-    monkeypatch.setattr(jobs, "SHIPPED_DIR", tmp_path / "nothing shipped")
+    for module in (jobs, request):
+        monkeypatch.setattr(module, "SHIPPED_DIR", tmp_path / "nothing shipped")
     return AppTest.from_function(evaluation_page, default_timeout=patience.SECONDS)
 
 
@@ -295,8 +296,8 @@ def test_start_hands_model_data_and_split_to_an_evaluation_and_shows_it(
     run(page)
     (folder,) = jobs.list_evaluations()
     try:
-        request = read_request(folder)
-        assert (request.model, request.data, request.split) == (model, clean_dataset, "all")
+        asked = read_request(folder)
+        assert (asked.model, asked.data, asked.split) == (model, clean_dataset, "all")
         assert page.selectbox(key="evaluation").value == str(folder)
         page.session_state["results view"] = "New evaluation"
         run(page)
@@ -333,7 +334,8 @@ def test_each_table_can_be_saved(page, results, monkeypatch):
 
 
 def test_shipped_results_are_there_at_the_first_visit(page, tmp_path, monkeypatch):
-    monkeypatch.setattr(jobs, "SHIPPED_DIR", tmp_path)
+    for module in (jobs, request):
+        monkeypatch.setattr(module, "SHIPPED_DIR", tmp_path)
     folder = write_results(tmp_path / "some" / "evaluation", tmp_path / "some", tmp_path)
     (folder / "request.json").unlink()
     (folder / "status.json").unlink()
