@@ -34,10 +34,11 @@ FLOOR_OF = {part: number for number, floor in enumerate(FLOORS) for part in floo
 
 @pytest.fixture(scope="module")
 def modules(root):
-    """The files of all modules by their dotted names, packages left out."""
+    """The files of all modules and packages below covidct by their dotted names."""
     files = (root / "covidct").rglob("*.py")
     named = {".".join(file.relative_to(root).with_suffix("").parts): file for file in files}
-    return {name: file for name, file in named.items() if not name.endswith("__init__")}
+    del named["covidct.__init__"]
+    return {name.removesuffix(".__init__"): file for name, file in named.items()}
 
 
 def _imports(path):
@@ -53,25 +54,23 @@ def _imports(path):
             yield from re.findall(r"^(?:.*-m )?(covidct(?:\.\w+)+)$", node.value, re.MULTILINE)
 
 
-def _modules(root):
-    for path in (root / "covidct").rglob("*.py"):
-        parts = path.relative_to(root / "covidct").with_suffix("").parts
-        if parts[0] != "__init__":
-            yield path, parts[0]
+def _part(name):
+    """The room or file below covidct that a module is of."""
+    return name.split(".")[1]
 
 
 def test_modules_import_only_from_their_own_floor_or_below(modules):
     for name, path in modules.items():
-        part = name.split(".")[1]
+        part = _part(name)
         for imported in _imports(path):
             if imported.startswith("covidct."):
-                target = imported.split(".")[1]
+                target = _part(imported)
                 if target in FLOOR_OF:
                     assert FLOOR_OF[target] <= FLOOR_OF[part], f"{path} imports {imported}"
 
 
 def test_every_module_has_a_floor(modules):
-    assert {name.split(".")[1] for name in modules} == FLOOR_OF.keys()
+    assert set(map(_part, modules)) == FLOOR_OF.keys()
 
 
 def test_no_modules_import_each_other_not_even_by_way_of_others(modules):
@@ -82,26 +81,26 @@ def test_no_modules_import_each_other_not_even_by_way_of_others(modules):
     TopologicalSorter(graph).prepare()  # CycleError names the circle
 
 
-def test_only_the_user_interface_and_who_drives_it_import_streamlit(root):
-    for path, part in _modules(root):
-        if part not in ("ui", "benchmark"):
+def test_only_the_user_interface_and_who_drives_it_import_streamlit(modules):
+    for name, path in modules.items():
+        if _part(name) not in ("ui", "benchmark"):
             assert not any(name.split(".")[0] == "streamlit" for name in _imports(path)), path
 
 
-def test_imaging_and_errors_do_without_tensorflow(root):
-    for path, part in _modules(root):
-        if part in ("imaging", "errors"):
+def test_imaging_and_errors_do_without_tensorflow(modules):
+    for name, path in modules.items():
+        if _part(name) in ("imaging", "errors"):
             heavy = {name.split(".")[0] for name in _imports(path)} & {"tensorflow", "keras"}
             assert not heavy, f"{path} imports {heavy}"
 
 
-def test_runtime_stands_on_nothing_of_covidct_and_on_no_tensorflow(root):
-    for path, part in _modules(root):
-        if part == "runtime":
-            for name in _imports(path):
-                top, *below = name.split(".")
-                assert top not in ("tensorflow", "keras"), f"{path} imports {name}"
-                assert top != "covidct" or below[0] == "runtime", f"{path} imports {name}"
+def test_runtime_stands_on_nothing_of_covidct_and_on_no_tensorflow(modules):
+    for name, path in modules.items():
+        if _part(name) == "runtime":
+            for imported in _imports(path):
+                top, *below = imported.split(".")
+                assert top not in ("tensorflow", "keras"), f"{path} imports {imported}"
+                assert top != "covidct" or below[0] == "runtime", f"{path} imports {imported}"
 
 
 def test_nothing_from_a_slice_to_its_report_imports_tensorflow(

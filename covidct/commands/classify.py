@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from covidct.commands import DONE, FAILED, NOTICE
-from covidct.commands.shared import add_gate_option, add_model_option
+from covidct.commands.shared import add_gate_option, add_model_option, admission
 
 if TYPE_CHECKING:
     from covidct.imaging.dicom.series import Place
@@ -29,15 +29,13 @@ def add_command(commands: argparse._SubParsersAction) -> None:
 
 
 def _classify(options: argparse.Namespace) -> int:
-    from covidct.imaging.anatomy.gate import check_lung_slice, past_gate
     from covidct.inference.cases import groups_at
     from covidct.inference.classifier import Classifier
     from covidct.inference.judge import judge
 
     classifier = Classifier.load(options.model)
-    admit = past_gate if options.despite_gate else check_lung_slice
     status = DONE
-    for group, outcomes in judge(classifier, groups_at(options.paths), admit):
+    for group, outcomes in judge(classifier, groups_at(options.paths), admission(options)):
         for note in group.notes:
             print(f"covidct: {group.name}: {note}", file=sys.stderr)
         for line in map(_line, outcomes):
@@ -53,7 +51,8 @@ def _classify(options: argparse.Namespace) -> int:
 
 def _line(outcome: Outcome | SeriesJudged) -> dict[str, Any]:
     """What to print of a slice or a series."""
-    from covidct.inference.judge import Judged, Refused, SeriesJudged, SetAside
+    from covidct.inference.cases import SetAside
+    from covidct.inference.judge import Judged, Refused, SeriesJudged
     from covidct.inference.series_verdict import RULE
 
     match outcome:

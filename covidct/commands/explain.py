@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from covidct.commands import DONE, NOTICE
-from covidct.commands.shared import add_gate_option, add_model_option
+from covidct.commands.shared import add_gate_option, add_model_option, admission
 
 METHOD_NAMES = ("gradcam-relative", "gradcam", "gradcam++", "layercam", "scorecam", "smoothgrad")
 
@@ -33,14 +33,13 @@ def _explain(options: argparse.Namespace) -> int:
     import numpy as np
 
     from covidct.imaging import read_slice
-    from covidct.imaging.anatomy.gate import check_lung_slice, past_gate
     from covidct.inference.classifier import Classifier
     from covidct.inference.heatmap import METHODS, explain, overlay
     from covidct.reports.picture import overlay_png
     from covidct.reports.words import NO_LUNGS, OUTSIDE_LUNGS, is_mostly_outside, percent
 
     ct_slice = read_slice(options.path, None if options.frame is None else options.frame - 1)
-    ct_slice = (past_gate if options.despite_gate else check_lung_slice)(ct_slice)
+    ct_slice = admission(options)(ct_slice)
     classifier = Classifier.load(options.model)
     prediction, heat = explain(classifier, ct_slice, options.method)
     options.out.write_bytes(overlay_png(overlay(ct_slice, heat), classifier.card))

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import argparse
 import sys
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from covidct.commands import DONE, FAILED, NOTICE
-from covidct.commands.shared import add_gate_option, add_model_option
+from covidct.commands.shared import add_gate_option, add_model_option, admission
 from covidct.errors import UnreadableSlice
 
 if TYPE_CHECKING:
@@ -69,12 +70,11 @@ class _Run:
     """One run of the command: what it was asked for, and what has come of it so far."""
 
     def __init__(self, options: argparse.Namespace) -> None:
-        from covidct.imaging.anatomy.gate import check_lung_slice, past_gate
         from covidct.inference.classifier import Classifier
         from covidct.reports.pdf import PDFReport
 
         self.options = options
-        self.admit = past_gate if options.despite_gate else check_lung_slice
+        self.admit = admission(options)
         self.classifier = Classifier.load(options.model)
         self.made = datetime.now()
         self.pdf = PDFReport(self.classifier.card, self.made) if options.pdf else None
@@ -96,7 +96,7 @@ class _Run:
 
     def finish(self) -> int:
         """Write table and PDF; the exit status."""
-        from covidct.inference.judge import Judged, Refused
+        from covidct.inference.judge import Judged
         from covidct.reports.table import results_csv
 
         card, status = self.classifier.card, DONE
@@ -108,10 +108,8 @@ class _Run:
         elif self.pdf:
             print("covidct: no slice to report on, so no PDF was written", file=sys.stderr)
             status = FAILED
-        judged, refused = (
-            sum(isinstance(outcome, kind) for outcome in self.outcomes)
-            for kind in (Judged, Refused)
-        )
+        judged = sum(isinstance(outcome, Judged) for outcome in self.outcomes)
+        refused = sum(bool(_error(outcome)) for outcome in self.outcomes)
         print(f"{judged} judged, {refused} refused. Model {card.model_id}. {NOTICE}")
         if self.options.keep_identifiers:
             print("Patient and study stand in the headers of the overlays.")
@@ -121,20 +119,21 @@ class _Run:
         self, outcome: Outcome | SeriesJudged, group: CaseGroup, captures: CaptureSeries
     ) -> Outcome | SeriesJudged:
         """Add the page and the overlay of a slice; its outcome without pixels."""
-        from covidct.inference.judge import Judged, Refused
+        from covidct.inference.judge import Judged
 
         if not isinstance(outcome, Judged):
             return outcome
-        page = None
-        if self.options.secondary_capture or (self.pdf and not group.is_series):
-            page = self._page(outcome, group)
-        if page and self.pdf and not group.is_series:
-            self.pdf.add_slice(page)
-        if page and self.options.secondary_capture:
+        pdf = None if group.is_series else self.pdf
+        if not pdf and not self.options.secondary_capture:
+            return outcome.summary()
+        page = self._page(outcome, group)
+        if pdf:
+            pdf.add_slice(page)
+        if self.options.secondary_capture:
             try:
                 self._capture(captures, outcome, page)
             except UnreadableSlice as error:  # its header is damaged
-                return Refused(outcome.case, error)
+                return replace(outcome.summary(), error=str(error))
         return outcome.summary()
 
     def _add_series(
@@ -154,11 +153,13 @@ class _Run:
         from covidct.reports.slice_page import SlicePage
 
         assert judged.seen is not None  # it is dropped once the slice is reported
-        ct_slice, evidence = judged.seen
+        ct_slice, predicted = judged.seen
         title = f"Case {group.number}"
         if group.is_series:
             title += f", slice {judged.case.number} of {len(group.cases)}"
-        return SlicePage(title, ct_slice, evidence.prediction, heat_map(self.classifier, evidence))
+        return SlicePage(
+            title, ct_slice, predicted.prediction, heat_map(self.classifier, predicted)
+        )
 
     def _capture(self, captures: CaptureSeries, judged: Judged, page: SlicePage) -> None:
         """Write the overlay of a slice.
@@ -183,10 +184,23 @@ class _Run:
         (self.options.secondary_capture / name).write_bytes(data)
 
     def _enter(self, outcome: Outcome | SeriesJudged) -> None:
-        from covidct.inference.judge import Refused, SeriesJudged
+        from covidct.inference.judge import SeriesJudged
 
         if isinstance(outcome, SeriesJudged):
             return
         self.outcomes.append(outcome)
-        if isinstance(outcome, Refused):
-            print(f"Refused  {outcome.case.place.file}: {outcome.reason}")
+        if error := _error(outcome):
+            print(f"Refused  {outcome.case.place.file}: {error}")
+
+
+def _error(outcome: Outcome) -> str:
+    """Why a slice has no verdict, or no overlay in spite of one; else empty."""
+    from covidct.inference.judge import Judged, Refused
+
+    match outcome:
+        case Judged():
+            return outcome.error
+        case Refused():
+            return outcome.reason
+        case _:
+            return ""

@@ -7,7 +7,10 @@ import sys
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from covidct.imaging import CTSlice
 
 DATA_SPLITS = ("train", "val", "test", "first-half", "second-half", "all")
 
@@ -24,6 +27,13 @@ def add_gate_option(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="classify what is no lung slice as well, with a note",
     )
+
+
+def admission(options: argparse.Namespace) -> Callable[[CTSlice], CTSlice]:
+    """What passes a slice on or refuses it, as :func:`add_gate_option` let the user choose."""
+    from covidct.imaging.anatomy.gate import check_lung_slice, past_gate
+
+    return past_gate if options.despite_gate else check_lung_slice
 
 
 def add_evaluation_options(parser: argparse.ArgumentParser, *, needs_data: bool = True) -> None:

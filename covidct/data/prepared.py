@@ -35,6 +35,13 @@ class PreparedSlices:
         """str (N,)."""
         return np.array([item.patient for item in self.items])
 
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many slices of each class, of how many patients, as a card tells it."""
+        ill = int(self.labels.sum())
+        patients = len(np.unique(self.patients))
+        return {"COVID": ill, "NonCOVID": len(self.items) - ill, "patients": patients}
+
     def of(self, items: Iterable[Item]) -> "PreparedSlices":
         """Those of the given items that could be read.
 

@@ -122,9 +122,9 @@ def list_evaluations() -> tuple[Path, ...]:
 
 
 def shipped_evaluations() -> tuple[Path, ...]:
-    """The folders of results that came with the shipped models."""
-    found = SHIPPED_DIR.glob(f"*/*/{METRICS_FILE}")
-    return tuple(sorted(file.parent for file in found))
+    """The folders of results that came with the shipped models, in order of their names."""
+    found = (file.parent for file in SHIPPED_DIR.glob(f"*/*/{METRICS_FILE}"))
+    return tuple(sorted(found, key=lambda folder: str(folder).casefold()))
 
 
 def delete(folder: Path) -> None:

@@ -46,6 +46,19 @@ class Case:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class SetAside:
+    """What belongs to a series and needs no verdict: a scout, a duplicate, a slice of the neck.
+
+    Attributes:
+        case: the slice; without a number where it was never one of the series.
+        reason: why it is left out, in a sentence or two.
+    """
+
+    case: Case
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class CaseGroup:
     """The slices of one file or one series.
 
@@ -53,14 +66,14 @@ class CaseGroup:
         number: its number among the groups that are judged together, from 1.
         name: what it is called: its file, or the folder of a series and the series number.
         cases: its slices; those of a series in the order of the body.
-        left_out: pictures that belong to the series and are no slices of it, each with the reason.
+        left_out: pictures that belong to the series and are no slices of it.
         notes: plain sentences about order and completeness of the series.
     """
 
     number: int
     name: str
     cases: tuple[Case, ...]
-    left_out: tuple[tuple[Case, str], ...] = ()
+    left_out: tuple[SetAside, ...] = ()
     notes: tuple[str, ...] = ()
 
     @property
@@ -98,7 +111,7 @@ def _groups(
         except ArchiveError as error:
             refused.append((name, str(error)))
     groups = [
-        CaseGroup(number, name, (_unread(Place(name), number, None, reason),))
+        CaseGroup(number, name, (_unread(Place(name), number, reason),))
         for number, (name, reason) in enumerate(refused, first)
     ]
     for number, found in enumerate(gather(files), first + len(groups)):
@@ -143,12 +156,13 @@ def _series_name(series: Series) -> str:
     return ", ".join(filter(None, (shared, numbered)))
 
 
-def _left_out(group: int, left: LeftOut) -> tuple[Case, str]:
-    return _unread(left.place, group, None, left.reason), left.reason
+def _left_out(group: int, left: LeftOut) -> SetAside:
+    return SetAside(_unread(left.place, group, left.reason), left.reason)
 
 
-def _unread(place: Place, group: int, number: int | None, reason: str) -> Case:
-    return Case(place, partial(_refuse, reason), group, number)
+def _unread(place: Place, group: int, reason: str) -> Case:
+    """What is known not to be a slice, so that it has no number."""
+    return Case(place, partial(_refuse, reason), group, None)
 
 
 def _refuse(reason: str) -> NoReturn:

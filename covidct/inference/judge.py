@@ -16,15 +16,14 @@ from covidct.imaging.anatomy.gate import check_lung_slice
 from covidct.imaging.anatomy.lung_extent import BEYOND_LUNGS, tell_ends
 from covidct.imaging.anatomy.thorax_crop import ThoraxCrop
 from covidct.imaging.ct_slice import CTSlice
-from covidct.inference.cases import Case, CaseGroup
+from covidct.inference.cases import Case, CaseGroup, SetAside
 from covidct.inference.classifier import AT_A_TIME, Classifier, Prediction, PredictionWithCAM
 from covidct.inference.heatmap import lung_share
 from covidct.inference.series_verdict import series_prediction
-from covidct.runtime.fair_queue import Waiting
+from covidct.runtime.fair_queue import SAY_EVERY, Waiting
 
 BATCH = 4  # slices whose passes keep the interpreters busy
 _AHEAD = 4  # batches that are read before the network asks for them
-_SAY_EVERY = 0.5  # seconds
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -42,6 +41,7 @@ class Judged:
         source: the format, such as "PNG".
         shape: rows and columns.
         seen: the slice itself and what the verdict rests on; None once :meth:`summary` dropped it.
+        error: what could not be made of it in spite of the verdict, else empty.
     """
 
     case: Case
@@ -51,6 +51,7 @@ class Judged:
     source: str
     shape: tuple[int, int]
     seen: tuple[CTSlice, PredictionWithCAM] | None = None
+    error: str = ""
 
     def summary(self) -> "Judged":
         """The same without pixels, small enough to be kept for thousands."""
@@ -81,19 +82,6 @@ class Refused:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class SetAside:
-    """What belongs to a series and needs no verdict: a scout, a duplicate, a slice of the neck.
-
-    Attributes:
-        case: the slice; without a number where it was never one of the series.
-        reason: why it is left out, in a sentence or two.
-    """
-
-    case: Case
-    reason: str
-
-
-@dataclass(frozen=True, slots=True, eq=False)
 class SeriesJudged:
     """The verdict on a whole series, by :data:`covidct.inference.series_verdict.RULE`.
 
@@ -115,7 +103,7 @@ Admit = Callable[[CTSlice], CTSlice]
 
 
 class _Prepared(NamedTuple):
-    """A slice that was read, its chest found."""
+    """A slice that was read and cropped."""
 
     case: Case
     ct_slice: CTSlice
@@ -156,7 +144,7 @@ def conclude(
             assert outcome.case.number is not None  # only what is no slice has none
             judged.append((outcome.case.number, outcome.prediction))
         yield outcome
-    yield from (SetAside(case, reason) for case, reason in group.left_out)
+    yield from group.left_out
     if group.is_series and judged:
         predictions = [prediction for _, prediction in judged]
         prediction, position = series_prediction(predictions, classifier.card.calibration)
@@ -187,16 +175,16 @@ def judge_slices(
             return Refused(case, error)
         return _Prepared(case, ct_slice, classifier.crop_thorax(ct_slice))
 
-    def judge(batch: Sequence[_Prepared | Refused]) -> list[Judged | Refused]:
+    def predict(batch: Sequence[_Prepared | Refused]) -> list[Judged | Refused]:
         crops = [one.crop for one in batch if isinstance(one, _Prepared)]
-        looks = iter(classifier.predict_crops(crops, ahead.note))
+        predicted = iter(classifier.predict_crops(crops, ahead.note))
         return [
-            _judged(classifier, one, next(looks)) if isinstance(one, _Prepared) else one
+            _judged(classifier, one, next(predicted)) if isinstance(one, _Prepared) else one
             for one in batch
         ]
 
     prepared = _in_threads(prepare, cases, os.cpu_count() or 1, _AHEAD * BATCH, ahead)
-    for judged in _in_threads(judge, _batches(prepared), AT_A_TIME, AT_A_TIME + 1, ahead):
+    for judged in _in_threads(predict, _batches(prepared), AT_A_TIME, AT_A_TIME + 1, ahead):
         yield from judged
 
 
@@ -235,7 +223,7 @@ class _Ahead:
 
     def result(self, future: Future[Result]) -> Result:
         """Wait for a result, and tell how many are ahead meanwhile."""
-        while not wait([future], _SAY_EVERY).done:
+        while not wait([future], SAY_EVERY).done:
             if self._waiting and self._last:
                 self._waiting(self._last)
                 self._last = 0

@@ -10,8 +10,9 @@ from reportlab.lib.pagesizes import A4
 from reportlab.pdfgen.canvas import Canvas
 
 from covidct.inference.card import ModelCard
+from covidct.inference.cases import SetAside
 from covidct.inference.heatmap import METHODS, HeatMap, overlay, paint
-from covidct.inference.judge import Judged, Outcome, Refused, SeriesJudged, SetAside
+from covidct.inference.judge import Judged, Outcome, Refused, SeriesJudged
 from covidct.reports.drawing import (
     BODY,
     BOLD,

@@ -54,7 +54,8 @@ def results_csv(outcomes: Iterable[Outcome | SeriesJudged], card: ModelCard) -> 
 
 
 def _row(outcome: Outcome) -> dict[str, object]:
-    from covidct.inference.judge import Judged, Refused, SetAside
+    from covidct.inference.cases import SetAside
+    from covidct.inference.judge import Judged, Refused
 
     place = outcome.case.place
     row: dict[str, object] = {
@@ -73,6 +74,7 @@ def _row(outcome: Outcome) -> dict[str, object]:
                 "operating_point": round(prediction.operating_point, 6),
                 "lung_share": None if share is None else round(share, 4),
                 "notes": " ".join(outcome.notes),
+                "error": outcome.error,
             }
         case Refused():
             return row | {"error": outcome.reason}

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 Waiting = Callable[[int], object]
 
-_SAY_EVERY = 0.5  # seconds
+SAY_EVERY = 0.5  # seconds
 
 
 class FairQueue:
@@ -43,7 +43,7 @@ class FairQueue:
             self._queue.append(mine)
             self._serve()
         try:
-            while not mine.wait(_SAY_EVERY):
+            while not mine.wait(SAY_EVERY):
                 with self._mutex:
                     ahead = self._queue.index(mine) - self._places + 1
                 if waiting is not None:

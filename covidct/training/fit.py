@@ -316,16 +316,8 @@ def _about(
     run: Path,
     trained: _Trained,
 ) -> dict:
-    counts = {
-        name: {
-            "COVID": int(slices.labels.sum()),
-            "NonCOVID": int((1 - slices.labels).sum()),
-            "patients": len(np.unique(slices.patients)),
-        }
-        for name, slices in (("training", training), ("validation", validation))
-    }
     return {
-        "slices": counts,
+        "slices": {"training": training.counts, "validation": validation.counts},
         "recipe": config.as_flat_dict(),
         "epochs_run": len(read_metrics(run)),
         "best_epoch": kept_epoch(run),

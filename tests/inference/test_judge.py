@@ -4,7 +4,7 @@ import pytest
 
 from covidct.errors import UnreadableSlice
 from covidct.imaging.dicom.series import Place
-from covidct.inference.cases import Case, groups_at
+from covidct.inference.cases import Case, SetAside, groups_at
 from covidct.inference.classifier import AT_A_TIME, Classifier
 from covidct.inference.judge import (
     _AHEAD,
@@ -12,7 +12,6 @@ from covidct.inference.judge import (
     Judged,
     Refused,
     SeriesJudged,
-    SetAside,
     judge,
     judge_slices,
 )

@@ -11,7 +11,7 @@ from covidct.imaging.dicom.series import Place
 from covidct.imaging.phantom import phantom_slice
 from covidct.inference.calibration import Calibration
 from covidct.inference.card import ModelCard
-from covidct.inference.cases import Case, CaseGroup
+from covidct.inference.cases import Case, CaseGroup, SetAside
 from covidct.inference.classifier import Prediction
 from covidct.inference.heatmap import HeatMap
 from covidct.inference.judge import Judged, Refused, conclude
@@ -80,5 +80,5 @@ def series(predict, case, card):
     ]
     found[9] = Refused(case(10), UnreadableSlice("The file is damaged."))
     cases = tuple(one.case for one in found)
-    group = CaseGroup(2, "a series", cases, ((case(None), "A scout."),))
+    group = CaseGroup(2, "a series", cases, (SetAside(case(None), "A scout."),))
     return list(conclude(group, found, SimpleNamespace(card=card)))

@@ -4,7 +4,8 @@ from io import StringIO
 import pytest
 
 from covidct.errors import UnreadableSlice
-from covidct.inference.judge import Judged, Refused, SeriesJudged, SetAside
+from covidct.inference.cases import SetAside
+from covidct.inference.judge import Judged, Refused, SeriesJudged
 from covidct.reports.table import COLUMNS, results_csv
 
 
@@ -41,3 +42,9 @@ def test_no_name_is_a_formula_to_a_spreadsheet(name, card, case):
     refused = Refused(case(1, file=name), UnreadableSlice(""))
     (row,) = read(results_csv([refused], card))
     assert row["file"] == f"'{name}"
+
+
+def test_a_verdict_is_kept_where_its_overlay_could_not_be_made(predict, case, card):
+    judged = Judged(case(1), predict(0.8), 0.7, (), "DICOM", (64, 64), error="Damaged header.")
+    (row,) = read(results_csv([judged], card))
+    assert (row["label"], row["error"]) == ("Positive", "Damaged header.")

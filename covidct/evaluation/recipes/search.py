@@ -247,14 +247,7 @@ def _keep(
     network = pretrained_network(config, mirrored=True)
     put_head(network, head)
     names = ("training", "training, SARS-CoV-2-CT")
-    counts = {
-        name: {
-            "COVID": int(shown.slices.labels.sum()),
-            "NonCOVID": int((1 - shown.slices.labels).sum()),
-            "patients": len(np.unique(shown.slices.patients)),
-        }
-        for name, shown in zip(names, sources, strict=False)
-    }
+    counts = {name: shown.slices.counts for name, shown in zip(names, sources, strict=False)}
     rest = {name: figures[name] for name in figures if name not in ("recipes", "calibration")}
     about = {
         "slices": counts,

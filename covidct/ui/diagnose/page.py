@@ -221,7 +221,8 @@ def _table(outcomes: Sequence[Outcome], **selection: Any) -> dict:  # noqa: ANN4
 
 
 def _decision(outcome: Outcome) -> str:
-    from covidct.inference.judge import Judged, Refused, SetAside
+    from covidct.inference.cases import SetAside
+    from covidct.inference.judge import Judged, Refused
 
     match outcome:
         case Judged():

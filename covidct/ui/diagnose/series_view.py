@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import altair as alt
 
     from covidct.inference.calibration import Calibration
-    from covidct.inference.cases import Case, CaseGroup
+    from covidct.inference.cases import Case, CaseGroup, SetAside
     from covidct.inference.judge import Judged, Outcome, SeriesJudged
 
 _MOST, _THUMBNAIL = 5, 220
@@ -63,15 +63,15 @@ def show(
     return _slider(len(cases), whole.number, axis)
 
 
-def show_left_out(left_out: Sequence[tuple[Case, str]]) -> None:
+def show_left_out(left_out: Sequence[SetAside]) -> None:
     """What belongs to series and is no slice of one, and why; nothing where there is none."""
     if not left_out:
         return
     with st.expander(f"{words.count(len(left_out), 'picture')} set aside", type="compact"):
         st.dataframe(
             {
-                "File": [case.place.file for case, _ in left_out],
-                "Reason": [reason for _, reason in left_out],
+                "File": [left.case.place.file for left in left_out],
+                "Reason": [left.reason for left in left_out],
             },
             hide_index=True,
         )
