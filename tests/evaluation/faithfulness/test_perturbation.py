@@ -40,6 +40,6 @@ def test_only_the_order_of_the_places_counts(one_side, evidence):
 
 def test_a_network_that_hears_nothing_has_no_slope(linear_classifier):
     deaf = linear_classifier(np.zeros((48, 64)))
-    evidence = deaf.look(phantom_slice(3, 2, 160).ct_slice)
+    evidence = deaf.predict(phantom_slice(3, 2, 160).ct_slice)
     areas = deletion_and_insertion(deaf, evidence, np.ones((6, 8)))
     assert areas == pytest.approx({"deletion": 0.5, "insertion": 0.5})
