@@ -49,7 +49,7 @@ def split_for_training(
 
 
 def folds_by_patient(
-    items: tuple[Item, ...], folds: int, seed: int = 0
+    items: tuple[Item, ...], folds: int, seed: int
 ) -> Iterator[tuple[tuple[Item, ...], tuple[Item, ...]]]:
     """Cross-validation folds by scikit-learn's StratifiedGroupKFold: (training, test) each.
 
