@@ -3,6 +3,7 @@ import stat
 import struct
 import tracemalloc
 import zipfile
+from pathlib import PurePosixPath
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from covidct.data.zip_dataset import (
     unpack_folder,
 )
 from covidct.errors import DatasetError
-from covidct.zip_files import MAX_MEMBERS
+from covidct.zip_files import is_junk
 
 RNG = np.random.default_rng(0)
 SLICES = {
@@ -78,11 +79,14 @@ def test_folders_deep_inside_with_other_names_and_junk_beside_them(place):
             "__MACOSX/my set/Positive/._1.dcm": b"junk",
             "my set/healthy/Thumbs.db": b"junk",
             "my set/cover.png": b"beside the folders",
+            "cover.png": b"beside all folders",
         }
     )
-    folders = list_class_folders(archive)
-    assert ClassFolder("my set/Positive", 1) in folders
-    assert ClassFolder("my set/healthy", 1) in folders
+    assert list_class_folders(archive) == (
+        ClassFolder("my set", 1),
+        ClassFolder("my set/Positive", 1),
+        ClassFolder("my set/healthy", 1),
+    )
     root = unpack_dataset(archive, place / "data", ("my set/Positive", "my set/healthy"))
     assert _contents(root) == {"CT_COVID/1.dcm": b"one", "CT_NonCOVID/2.dcm": b"two"}
 
@@ -96,6 +100,12 @@ def test_patients_and_official_lists_come_along(place):
     files |= {f"set/{name}": data for name, data in extras.items()}
     root = unpack_dataset(_zip(files), place / "data")
     assert _contents(root) == SLICES | extras
+
+
+def test_lists_of_which_there_are_two_stay_behind(place):
+    twice = {f"{at}/patients.csv": b"class,file,split,patient\n" for at in ("set", "set/more")}
+    root = unpack_dataset(_zip(SLICES | twice), place / "data")
+    assert _contents(root) == SLICES
 
 
 @pytest.mark.parametrize(
@@ -127,6 +137,20 @@ def test_classes_that_cannot_be_guessed_are_asked_for_and_can_be_chosen(place):
 
 
 @pytest.mark.parametrize(
+    ("count", "found"),
+    [
+        (0, "none"),
+        (1, "f0"),
+        (6, "f0, f1, f2, f3, f4, f5"),
+        (7, "f0, f1, f2, f3, f4, f5 and 1 more"),
+        (9, "f0, f1, f2, f3, f4, f5 and 3 more"),
+    ],
+)
+def test_up_to_six_folders_are_named(count, found, place):
+    _assert_refused(_zip({f"f{i}/1.png": b"x" for i in range(count)}), place, f"Found: {found}\\.")
+
+
+@pytest.mark.parametrize(
     "name",
     [
         "/etc/CT_COVID/a.png",
@@ -153,6 +177,32 @@ def test_links_and_devices_are_refused(kind, name, place):
     _assert_refused(_zip(files), place, "a link or a device")
 
 
+def test_files_and_folders_that_say_what_they_are_are_taken(place):
+    folder, file = zipfile.ZipInfo("CT_COVID/"), zipfile.ZipInfo("CT_COVID/d.zip.png")
+    for info, kind in ((folder, stat.S_IFDIR | 0o755), (file, stat.S_IFREG | 0o644)):
+        info.create_system = 3
+        info.external_attr = kind << 16
+    root = unpack_dataset(_zip({folder: b"", file: b"slice", **SLICES}), place / "data")
+    assert _contents(root) == {"CT_COVID/d.zip.png": b"slice", **SLICES}
+
+
+@pytest.mark.parametrize(
+    ("path", "is_so"),
+    [
+        ("a/.hidden.png", True),
+        (".hidden/a.png", True),
+        ("__MACOSX/a.png", True),
+        ("a/Thumbs.DB", True),
+        ("desktop.ini", True),
+        ("a.b/c.png", False),
+        ("thumbs.db/c.png", False),
+        ("MACOSX/c.png", False),
+    ],
+)
+def test_hidden_files_and_what_file_managers_leave_are_junk(path, is_so):
+    assert is_junk(PurePosixPath(path)) == is_so
+
+
 @pytest.mark.parametrize(
     ("name", "start"),
     [
@@ -167,9 +217,18 @@ def test_archives_in_the_archive_are_refused(name, start, place):
     _assert_refused(_zip(SLICES | {name: start + RNG.bytes(300)}), place, "another archive")
 
 
-def test_too_many_members_are_refused(place):
-    files = {f"CT_COVID/{i}.png": b"" for i in range(MAX_MEMBERS + 1)}
-    _assert_refused(_zip(files, zipfile.ZIP_STORED), place, "20,001 entries")
+def test_as_many_members_as_are_told_are_taken_and_no_more(place):
+    files = {f"CT_COVID/{i}.png": b"" for i in range(20_000)}
+    assert list_class_folders(_zip(files, zipfile.ZIP_STORED)) == (ClassFolder("CT_COVID", 20_000),)
+    files["CT_COVID/one more.png"] = b""
+    _assert_refused(_zip(files, zipfile.ZIP_STORED), place, "20,001 entries; at most 20,000")
+
+
+@pytest.mark.parametrize(("more", "reason"), [(0, "damaged"), (1, "directory of the ZIP")])
+def test_a_directory_may_have_eight_megabytes(more, reason, place):
+    directory = bytes(8 * 1024 * 1024 + more)
+    end = struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, 1, 1, len(directory), 0, 0)
+    _assert_refused(io.BytesIO(directory + end), place, reason)
 
 
 def test_a_long_directory_is_refused_before_it_is_read(place):
@@ -190,10 +249,34 @@ def test_a_bomb_is_refused(place):
     _assert_refused(_zip(bomb), place, "more than 100 times")
 
 
-def test_more_than_the_disk_should_take_is_refused(place):
-    archive = _declaring(_zip(SLICES), "CT_COVID/a.png", 2**32 - 2)
-    archive = _declaring(archive, "CT_COVID/b (1).png", 2**32 - 2)
-    _assert_refused(archive, place, "8.0 GB")
+def test_up_to_a_megabyte_may_be_packed_at_any_ratio(place):
+    blank = {"CT_COVID/a.png": bytes(1024 * 1024 - 5), "CT_NonCOVID/b.png": b"slice"}
+    assert _contents(unpack_dataset(_zip(blank), place / "data")) == blank
+    with pytest.raises(DatasetError, match="more than 100 times"):
+        list_class_folders(_zip(blank | {"CT_NonCOVID/c.png": b"x"}))
+
+
+def test_what_unpacks_to_a_hundred_times_its_size_is_taken_and_no_more():
+    archive = _zip({"CT_COVID/a.png": b"", "CT_COVID/b.png": RNG.bytes(20_000)})
+    times = 100 * len(archive.getvalue()) - 20_000
+    assert list_class_folders(_declaring(archive, "CT_COVID/a.png", times))
+    with pytest.raises(DatasetError, match="more than 100 times"):
+        list_class_folders(_declaring(archive, "CT_COVID/a.png", times + 1))
+
+
+@pytest.mark.parametrize(
+    ("sizes", "reason"),
+    [
+        ((2**31, 2**31 - 2800), "more than 100 times"),
+        ((2**31, 2**31 - 2799), "takes 4.0 GB; at most 4 GB"),
+        ((2**32 - 2, 2**32 - 2), "takes 8.0 GB; at most 4 GB"),
+    ],
+)
+def test_more_than_the_disk_should_take_is_refused(sizes, reason, place):
+    archive = _zip(SLICES)  # six files of 700 bytes
+    for name, size in zip(("CT_COVID/a.png", "CT_COVID/b (1).png"), sizes, strict=True):
+        archive = _declaring(archive, name, size)
+    _assert_refused(archive, place, reason)
 
 
 @pytest.mark.parametrize("size", [10, 701, 5000])
@@ -274,6 +357,15 @@ def test_one_folder_can_be_had_alone(place):
     assert sorted(f.name for f in root.iterdir()) == ["a.png", "b (1).png", "ü%0.png"]
     with pytest.raises(DatasetError, match="one folder CT_Other"):
         unpack_folder(_zip(SLICES), "CT_Other", place / "other")
+    twice = SLICES | {"again/CT_COVID/a.png": b"another"}
+    with pytest.raises(DatasetError, match="one folder CT_COVID"):
+        unpack_folder(_zip(twice), "CT_COVID", place / "other")
+    noted = SLICES | {"CT_COVID/notes.txt": b"no slice"}
+    assert _contents(unpack_folder(_zip(noted), "CT_COVID", place / "deep" / "other")) == {
+        name.removeprefix("CT_COVID/"): data
+        for name, data in SLICES.items()
+        if name.startswith("CT_COVID/")
+    }
 
 
 def _declaring(archive, name, value, offset=24):
