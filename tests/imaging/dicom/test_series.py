@@ -355,6 +355,149 @@ def test_a_damaged_member_of_a_zip_is_refused_alone(scan):
         damaged.read()
 
 
+@pytest.mark.parametrize(("degrees", "is_axial"), [(34, True), (36, False)])
+@pytest.mark.parametrize("turned", [1, -1])
+def test_slices_tilted_by_up_to_35_degrees_are_axial(changed, degrees, is_axial, turned):
+    tilt = turned * np.radians(degrees)
+    cosines = [1, 0, 0, 0, float(np.cos(tilt)), float(np.sin(tilt))]
+    series = only(gather(files(changed(ImageOrientationPatient=cosines))))
+    assert len(series) == (7 if is_axial else 0)
+    assert all("an oblique" in left.reason for left in series.set_aside)
+
+
+@pytest.mark.parametrize(("degrees", "plane"), [(34, "a coronal"), (36, "an oblique")])
+def test_planes_are_named_up_to_35_degrees_off(changed, degrees, plane):
+    tilt = np.radians(90 - degrees)
+    cosines = [1, 0, 0, 0, float(np.cos(tilt)), float(np.sin(tilt))]
+    series = only(gather(files(changed(ImageOrientationPatient=cosines))))
+    assert {left.reason for left in series.set_aside} == {f"Not an axial slice but {plane} one."}
+
+
+@pytest.mark.parametrize(("length", "counts"), [(1.04, True), (0.96, True), (1.06, False)])
+def test_an_orientation_counts_if_its_cosines_are_nearly_of_unit_length(changed, length, counts):
+    sagittal = [0, length, 0, 0, 0, -1]
+    series = only(gather(files(changed(ImageOrientationPatient=sagittal))))
+    assert len(series) == (0 if counts else 7)
+    assert counts or heights(series) == HEIGHTS
+
+
+@pytest.mark.parametrize("kind", ["LOCALIZER", "SCOUT", "TOPOGRAM", "SURVIEW"])
+def test_every_name_of_a_scout_is_known(changed, kind):
+    series = only(gather(files(changed(ImageType=["ORIGINAL", "PRIMARY", kind]))))
+    assert [left.reason for left in series.set_aside] == [words.SCOUT] * 7
+
+
+@pytest.mark.parametrize(
+    ("positions", "missing"),
+    [
+        ([0, 2.5], 0),
+        ([0, 2.5, 6.2], 0),
+        ([0, 2.5, 6.3], 1),
+        ([0, 2.5, 5, 10, 17.5, 20], 3),
+        ([0, 1, 2, 4, 6, 8, 10, 12], 5),
+    ],
+)
+def test_missing_slices_are_counted_by_the_smaller_distances(
+    volume, ct_header, ct_file, positions, missing
+):
+    slices = [
+        ct_file(
+            ct_header(i, ImagePositionPatient=[0, 0, height]),
+            volume[i % 7] + np.uint16(i // 7),
+        )
+        for i, height in enumerate(positions)
+    ]
+    notes = only(gather(files(slices))).notes
+    are = "One slice seems" if missing == 1 else f"{missing} slices seem"
+    assert len(notes) == (missing > 0)
+    assert all(note.startswith(are) for note in notes)
+
+
+def test_slices_at_one_place_are_no_gap(scan, volume, ct_header, ct_file):
+    again = ct_file(ct_header(20, ImagePositionPatient=[-100, -90, 30]), volume[5])
+    assert only(gather(files([*scan, again]))).notes == (words.REPEATED,)
+
+
+def test_one_uid_one_number_and_one_place_are_one_slice(scan, expected, volume, ct_header, ct_file):
+    altered = ct_file(ct_header(2), volume[5])
+    series = only(gather(files([*scan, altered])))
+    assert np.array_equal(pixels(series), expected)
+    assert [left.reason for left in series.set_aside] == [words.DUPLICATE]
+
+
+@pytest.mark.parametrize("elements", [{"ImagePositionPatient": [5, 6]}, {}])
+def test_numbers_count_where_one_position_is_missing(scan, volume, ct_header, ct_file, elements):
+    header = ct_header(6, **(elements or {"ImagePositionPatient": None}))
+    series = only(gather(files([ct_file(header, volume[6]), *scan[:6]])))
+    assert series.notes == (words.BY_NUMBER,)
+    assert [place.file for place in series.places] == ["1", "2", "3", "4", "5", "6", "0"]
+
+
+@pytest.mark.parametrize("number", ["1", None])
+def test_names_count_where_numbers_are_missing_or_twice(changed, number):
+    numbered = changed(
+        ImagePositionPatient=None, InstanceNumber=lambda i: number if i in (0, 6) else str(9 - i)
+    )
+    names = ["s8", "s09", "s10", "s011", "s12", "s99", "s100"]
+    series = only(gather(files(dict(zip(names, numbered, strict=True)))))
+    assert series.notes == (words.BY_NAME,)
+    assert [place.file for place in series.places] == names
+
+
+def test_a_single_slice_needs_no_word_on_its_order(volume, ct_header, ct_file, scan):
+    single = only(gather(files([scan[3]])))
+    assert (heights(single), single.notes) == ([HEIGHTS[3]], ())
+    bare = ct_header(0, ImagePositionPatient=None, InstanceNumber=None, SeriesNumber=None)
+    alone = only(gather(files([ct_file(bare, volume[0])])))
+    assert (alone.places, alone.notes, alone.number) == ((Place("0"),), (), None)
+
+
+@pytest.mark.parametrize(
+    "elements",
+    [
+        {"SeriesInstanceUID": lambda i: f"1.15{i // 4}.7{i // 4}"},
+        {"SeriesInstanceUID": lambda i: "1.15.7" + ".1" * (i // 4)},
+        {"SeriesNumber": lambda i: str(i // 4)},
+        {"Modality": lambda i: ("CT", "OT")[i // 4]},
+        {"PixelSpacing": lambda i: [0.7, 0.8 + i // 4]},
+    ],
+)
+def test_scans_that_differ_in_more_than_a_part_of_the_uid_are_two(changed, elements):
+    cut = {"SeriesInstanceUID": lambda i: f"1.15{i // 4}.7"} | elements
+    assert [len(series) for series in gather(files(changed(**cut)))] == [4, 3]
+
+
+def test_scans_of_another_size_are_two(volume, ct_header, ct_file):
+    values = [volume[0], volume[1], volume[2][:, :100], volume[3][:100]]
+    cut = [
+        ct_file(ct_header(i, SeriesInstanceUID=f"1.15{i}.7"), np.ascontiguousarray(one))
+        for i, one in enumerate(values)
+    ]
+    assert [len(series) for series in gather(files(cut))] == [2, 1, 1]
+
+
+def test_a_file_of_more_than_can_be_read_is_left_to_the_reader(scan, monkeypatch):
+    monkeypatch.setattr("covidct.imaging.dicom.series.MAX_BYTES", len(scan[0]))
+    assert isinstance(gather(files(scan[:1]))[0], Series)
+    monkeypatch.setattr("covidct.imaging.dicom.series.MAX_BYTES", len(scan[0]) - 1)
+    assert isinstance(gather(files(scan[:1]))[0], File)
+
+
+def test_a_file_is_read_once_for_all_its_frames_and_its_slices_are_named(enhanced, scan):
+    reads = []
+
+    def counted(name: str, data: bytes) -> File:
+        return File(name, lambda: reads.append(name) or data)
+
+    several, single = counted("several", enhanced()), counted("single", scan[0])
+    (series,) = gather([several])
+    (other,) = gather([single])
+    assert reads == ["several", "single"]
+    list(series)
+    assert reads == ["several", "single", "several"]
+    assert (series.files, other.files) == ((several,) * 7, (single,))
+
+
 def test_no_patient_data_are_kept(scan, enhanced):
     for series in gather(files([*scan, enhanced()])):
         list(series)
