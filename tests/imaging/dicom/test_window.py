@@ -51,9 +51,13 @@ def test_viewing_windows_run_from_black_to_white_over_their_width():
     ends = {"Lung": (-1350, 150), "Wide": (-1500, 1000), "Mediastinal": (-160, 240)}
     assert VIEWING_WINDOWS.keys() == ends.keys()
     for name, (black, white) in ends.items():
-        step = (white - black) / 255
-        values = np.array([black - 1, black, black + step, white - step, white, white + 1])
-        assert VIEWING_WINDOWS[name].apply(values).tolist() == [0, 0, 1, 254, 255, 255]
+        level = (white - black) / 255
+        low, high = (
+            black + level * np.array([0, 0.49, 0.51]),
+            white - level * np.array([0.51, 0.49]),
+        )
+        greys = VIEWING_WINDOWS[name].apply(np.r_[black - 1, low, high, white + 1])
+        assert greys.tolist() == [0, 0, 0, 1, 254, 255, 255]
 
 
 @pytest.mark.parametrize("function", ["LINEAR", "LINEAR_EXACT", "SIGMOID"])
