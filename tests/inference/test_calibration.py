@@ -16,20 +16,24 @@ def overconfident():
     return 3 * logits, labels
 
 
-def test_the_temperature_undoes_overconfidence(overconfident):
-    assert fit_calibration(*overconfident).temperature == pytest.approx(3, rel=0.1)
+@pytest.fixture(scope="module")
+def calibration(overconfident):
+    return fit_calibration(*overconfident)
 
 
-def test_calibrated_probabilities_are_frequencies(overconfident):
+def test_the_temperature_undoes_overconfidence(calibration):
+    assert calibration.temperature == pytest.approx(3, rel=0.1)
+
+
+def test_calibrated_probabilities_are_frequencies(overconfident, calibration):
     logits, labels = overconfident
-    probabilities = fit_calibration(logits, labels).probability(logits)
+    probabilities = calibration.probability(logits)
     likely = (probabilities > 0.7) & (probabilities < 0.9)
     assert labels[likely].mean() == pytest.approx(probabilities[likely].mean(), abs=0.05)
 
 
-def test_the_operating_point_maximises_youdens_index(overconfident):
+def test_the_operating_point_maximises_youdens_index(overconfident, calibration):
     logits, labels = overconfident
-    calibration = fit_calibration(logits, labels)
     probabilities = calibration.probability(logits)
 
     def youden(threshold):
@@ -60,9 +64,8 @@ def test_decisions_abstain_inside_the_band_only():
     assert Calibration(1.0, 0.5, (0.5, 0.5)).decision(0.5) == "Positive"
 
 
-def test_the_band_leaves_few_uncertain_and_the_rest_right(overconfident):
+def test_the_band_leaves_few_uncertain_and_the_rest_right(overconfident, calibration):
     logits, labels = overconfident
-    calibration = fit_calibration(logits, labels)
     low, high = calibration.abstain_band
     probabilities = calibration.probability(logits)
     uncertain = (probabilities >= low) & (probabilities < high)
@@ -79,9 +82,8 @@ def test_no_slice_is_uncertain_where_all_are_right_already():
     assert low == high
 
 
-def test_the_sensitive_point_misses_few(overconfident):
+def test_the_sensitive_point_misses_few(overconfident, calibration):
     logits, labels = overconfident
-    calibration = fit_calibration(logits, labels)
     called = calibration.probability(logits) >= calibration.sensitive_point
     assert 0.95 <= called[labels].mean() < 0.97
     assert calibration.sensitive_point < calibration.operating_point
