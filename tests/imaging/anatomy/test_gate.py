@@ -1,10 +1,19 @@
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
 
 from covidct.errors import NotALungSlice, UnreadableSlice
-from covidct.imaging.anatomy.gate import OUTSIDE_USE, check_lung_slice, gate, measure, past_gate
-from covidct.imaging.anatomy.lungs import find_figure
+from covidct.imaging.anatomy.gate import (
+    OUTSIDE_USE,
+    Measures,
+    check_lung_slice,
+    gate,
+    measure,
+    past_gate,
+)
+from covidct.imaging.anatomy.lungs import Box, Figure, find_figure
 from covidct.imaging.chest_drawing import AIR, FAT, MUSCLE, SIDE, clouds, ellipse, paint
 from covidct.imaging.ct_slice import CTSlice
 from covidct.imaging.dicom.window import Window
@@ -152,6 +161,64 @@ def test_measures_are_those_of_the_picture_not_of_its_size(phantoms):
     once, thrice = measure(find_figure(pixels)), measure(find_figure(large))
     for name in ("separation", "likeness", "filling", "width", "aspect"):
         assert getattr(once, name) == pytest.approx(getattr(thrice, name), abs=0.05)
+
+
+def figure(lungs, grey=None):
+    """Lungs, bool (240, 300), of grey 60 in tissue of 180 unless greys are given."""
+    grey = np.where(lungs, 60, 180) if grey is None else grey
+    return Figure(Box(0, 0, *lungs.shape), grey.astype(np.uint8), lungs)
+
+
+def rectangles(left=30):
+    """Two lungs of 100 × 120 pixels, 40 apart."""
+    lungs = np.zeros((240, 300), bool)
+    lungs[60:180, left : left + 100] = lungs[60:180, left + 140 : left + 240] = True
+    return lungs
+
+
+def test_lengths_and_shares_of_two_rectangles_are_as_worked_out_by_hand():
+    found = measure(figure(rectangles()))
+    assert (found.width, found.depth) == (240 / 300, 120 / 300)
+    assert (found.aspect, found.elongation) == (120 / 240, 300 / 240)
+    # Of 41 columns in the middle one shows lung, on average 200 of 240 do; hull: 240 × 120
+    assert found.filling == pytest.approx(1 / 41 / (200 / 240) * (200 / 240))
+    assert found.separation == pytest.approx(1)
+    assert (found.evenness, found.roughness, found.quarters) == (0, 0, 0)
+    assert measure(figure(np.zeros((240, 300), bool))) is None
+
+
+@pytest.mark.parametrize(("aside", "fills"), [(0, True), (30, True), (44, True), (46, False)])
+def test_lungs_far_aside_are_one_lung(aside, fills):
+    lungs = np.zeros((240, 300), bool)
+    lungs[60:180, 110 + aside : 190 + aside] = True
+    assert measure(figure(lungs)).filling == pytest.approx(1 if fills else 0)
+
+
+def test_two_lungs_around_heart_and_spine_are_like_the_drawing():
+    y, x = np.mgrid[-1:1:180j, -1:1:240j]
+    body = np.abs(x) ** 2.4 + np.abs(y) ** 2.4 < 1
+    heart, spine = np.hypot(x / 0.35, (y + 0.2) / 0.5) < 1, (np.abs(x) < 0.1) & (y > 0.2)
+    likeness = []
+    for shown in (body & ~heart & ~spine, body & ~heart, body, body & ~(np.abs(x) > 0.5)):
+        lungs = np.zeros((240, 300), bool)
+        lungs[30:210, 30:270] = shown
+        likeness.append(measure(figure(lungs)).likeness)
+    assert likeness[0] > 0.92
+    assert likeness == sorted(likeness, reverse=True)
+
+
+def test_derived_measures_are_as_worked_out_by_hand():
+    some = Measures(0.9, 0.3, 0.005, 0.25, 0.6, 0.2, 0.8, 0.5, 0.625, 1.25, 0)
+    assert some.arrangement == pytest.approx(0.4)
+    assert some.breadth == 2
+    assert some.flatness == 0
+    assert replace(some, roughness=0.0049).flatness == 0.25
+
+
+def test_a_fifth_of_colour_is_allowed(phantoms):
+    for share, is_allowed in ((0.2, True), (0.21, False)):
+        coloured = replace(phantoms[0].ct_slice, colour_share=share)
+        assert gate(coloured).accepted == is_allowed
 
 
 def test_a_coloured_picture_is_refused_and_coloured_marks_are_not(phantoms):
