@@ -9,8 +9,8 @@ from typing import Any
 
 import keras
 import numpy as np
+import tensorflow as tf
 from keras import layers
-from keras.src.legacy.preprocessing.image import ImageDataGenerator
 from PIL import Image
 from sklearn.metrics import roc_auc_score
 
@@ -127,10 +127,9 @@ def _train_head(
     started = time.perf_counter()
     base, head = _reference_networks(settings.reference_side)
     base.set_weights(weights)
-    plain = ImageDataGenerator(rescale=1 / 255)
-    augmented = ImageDataGenerator(
-        rescale=1 / 255, rotation_range=15, zoom_range=0.1, horizontal_flip=True
-    )
+    generator = tf.keras.preprocessing.image.ImageDataGenerator
+    plain = generator(rescale=1 / 255)
+    augmented = generator(rescale=1 / 255, rotation_range=15, zoom_range=0.1, horizontal_flip=True)
     labels, validation_labels = (
         np.array([item.label for item in items], np.float32) for items in (training, validation)
     )
@@ -171,7 +170,10 @@ def _reference_networks(side: int) -> tuple[keras.Model, keras.Model]:
 
 
 def _features(
-    base: keras.Model, items: Sequence[Item], generator: ImageDataGenerator, settings: Settings
+    base: keras.Model,
+    items: Sequence[Item],
+    generator: tf.keras.preprocessing.image.ImageDataGenerator,
+    settings: Settings,
 ) -> tuple[np.ndarray, float]:
     """The base's maps of all slices, read and augmented anew, and the seconds that took."""
     started = time.perf_counter()

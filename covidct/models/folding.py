@@ -19,10 +19,15 @@ def fold_batch_norm(model: keras.Model) -> keras.Model:
         A model of the same inputs and, but for rounding, the same outputs in inference; layers
         keep their names. Batch normalisation of anything else stays.
     """
-    norms = {
-        layer.input._keras_history.operation.name: layer
+    convolutions = {
+        id(layer.output): layer.name
         for layer in model.layers
-        if isinstance(layer, layers.BatchNormalization) and _is_convolution(layer)
+        if isinstance(layer, layers.Conv2D | layers.DepthwiseConv2D)
+    }
+    norms = {
+        convolutions[id(layer.input)]: layer
+        for layer in model.layers
+        if isinstance(layer, layers.BatchNormalization) and id(layer.input) in convolutions
     }
     folded = {norm.name for norm in norms.values()}
 
@@ -47,11 +52,6 @@ def round_to_half_precision(network: keras.Model) -> None:
     """Inference needs no more, and the file shrinks to half its size."""
     for layer in network.layers:
         layer.set_weights([w.astype(np.float16).astype(np.float32) for w in layer.get_weights()])
-
-
-def _is_convolution(norm: layers.BatchNormalization) -> bool:
-    before = norm.input._keras_history.operation
-    return isinstance(before, layers.Conv2D | layers.DepthwiseConv2D)
 
 
 def _with_norm(convolution: keras.Layer, norm: layers.BatchNormalization) -> list[np.ndarray]:

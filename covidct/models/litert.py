@@ -15,7 +15,6 @@ from tempfile import TemporaryDirectory
 import keras
 import numpy as np
 import tensorflow as tf
-from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
 from covidct.models.network import trunk_models
 from covidct.models.pooling import resized
@@ -83,16 +82,13 @@ def _signature(trunk: keras.Model) -> tf.types.experimental.PolymorphicFunction:
     """A trunk as a function of one picture, with its weights as constants: the converter's
     calibration finds no variables when there are several signatures."""
     picture = tf.TensorSpec((1, *trunk.inputs[0].shape[1:]), tf.float32, name="picture")
-
-    @tf.function(input_signature=[picture], autograph=False)
-    def maps(picture: tf.Tensor) -> list[tf.Tensor]:
-        return trunk(picture, training=False)
-
-    frozen = convert_variables_to_constants_v2(maps.get_concrete_function())
+    trainable = [variable.numpy() for variable in trunk.trainable_variables]
+    fixed = [variable.numpy() for variable in trunk.non_trainable_variables]
 
     @tf.function(input_signature=[picture], autograph=False)
     def signature(picture: tf.Tensor) -> dict[str, tf.Tensor]:
-        return {f"maps_{number}": found for number, found in enumerate(frozen(picture))}
+        maps, _ = trunk.stateless_call(trainable, fixed, picture, training=False)
+        return {f"maps_{number}": found for number, found in enumerate(keras.tree.flatten(maps))}
 
     return signature
 
