@@ -23,21 +23,23 @@ from pathlib import Path
 
 import requests
 from requests.adapters import HTTPAdapter
-from streamlit.proto.BackMsg_pb2 import BackMsg
-from streamlit.proto.Common_pb2 import FileURLs
-from streamlit.proto.Element_pb2 import Element
-from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
-from streamlit.proto.WidgetStates_pb2 import WidgetState
-from websockets.sync.client import ClientConnection, connect
-from websockets.typing import Origin, Subprotocol
+from websockets.sync.client import ClientConnection
 
+from covidct.ui.streamlit_internals import (
+    BackMsg,
+    Element,
+    FileURLs,
+    ForwardMsg,
+    WidgetState,
+    open_socket,
+    xsrf_header,
+)
 from covidct.ui.strings import ACCEPT
 
 _AGAIN = 0.02  # seconds
 # As a browser does: the server closes a connection that was idle for 5 seconds, at times just when
 # it is used again
 _ASK_AGAIN = 1
-_XSRF_COOKIE = "_streamlit_xsrf"
 _VERDICT = 'class="cv-decision"'
 _RUN_ENDS = {
     ForwardMsg.FINISHED_SUCCESSFULLY,
@@ -97,16 +99,13 @@ class Visitor:
         return self.http.put(
             self.url + place.upload_url,
             files={"file": (name, data)},
-            headers=self._token(),
+            headers=xsrf_header(self.http),
         )
 
     def _delete(self, place: FileURLs) -> None:
-        self.http.delete(self.url + place.delete_url, headers=self._token()).raise_for_status()
-
-    def _token(self) -> dict[str, str]:
-        token = self.http.cookies[_XSRF_COOKIE]
-        assert token is not None  # the server gives none that is empty
-        return {"X-Xsrftoken": token}
+        self.http.delete(
+            self.url + place.delete_url, headers=xsrf_header(self.http)
+        ).raise_for_status()
 
     def fetch(self, path: str) -> bytes:
         """A picture or a file that the page refers to."""
@@ -190,16 +189,7 @@ def open_tab(url: str) -> Iterator[Visitor]:
     with requests.Session() as http:
         _knock(http, url)
         http.mount(url, HTTPAdapter(max_retries=_ASK_AGAIN))
-        token = http.cookies[_XSRF_COOKIE]
-        assert token is not None  # the server gives none that is empty
-        with connect(
-            f"{url.replace('http', 'ws', 1)}/_stcore/stream",
-            origin=Origin(url),
-            subprotocols=[Subprotocol("streamlit"), Subprotocol(token)],
-            additional_headers={"Cookie": f"{_XSRF_COOKIE}={token}"},
-            max_size=None,
-            ping_interval=None,  # as in a browser; the server's are answered
-        ) as socket:
+        with open_socket(url, http) as socket:
             visitor = Visitor(url, http, socket)
             visitor.run()
             yield visitor

@@ -7,8 +7,8 @@ from pathlib import Path
 import streamlit as st
 
 from covidct.ui import access
-from covidct.ui.diagnose import uploads
 from covidct.ui.shared import frame, use_notice
+from covidct.ui.streamlit_internals import keep_uploads_in_memory
 
 ICON = Path(__file__).parent / "assets" / "icon.png"
 
@@ -16,7 +16,7 @@ ICON = Path(__file__).parent / "assets" / "icon.png"
 def main() -> None:
     """Draw the page that somebody asks for."""
     st.set_page_config(page_title="covidct", page_icon=str(ICON), layout="wide")
-    uploads.keep_in_memory()
+    keep_uploads_in_memory()
     frame.show()
     access.require_login()
     chosen = st.navigation(

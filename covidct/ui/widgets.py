@@ -1,15 +1,13 @@
 """Shared pieces of the pages. Every text that may come from a file goes through `literal`."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from threading import Thread
 from typing import Any
 
 import numpy as np
 import streamlit as st
-from streamlit.runtime import get_instance
-from streamlit.runtime.scriptrunner import add_script_run_ctx, get_script_run_ctx
 
 from covidct.imaging.formats.png import encode_png
+from covidct.ui.streamlit_internals import held_by_session
 from covidct.ui.strings import literal, percent
 
 _TONES = {"stop": "alert", "caution": "alert", "note": "note"}
@@ -60,9 +58,6 @@ def counted(items: Iterable, place: st.delta_generator.DeltaGenerator, doing: st
 def download(title: str, name: str, mime: str, make: Callable[[], bytes], **look: Any) -> None:  # noqa: ANN401
     """A button for a file that is made when it is pressed.
 
-    Streamlit counts such a file as nobody's and removes it once two runs of any session's page have
-    ended, fetched or not: with many sessions, at once. So this session lays hold of it.
-
     Args:
         title: of the button.
         name: of the file.
@@ -70,30 +65,14 @@ def download(title: str, name: str, mime: str, make: Callable[[], bytes], **look
         make: gives its content, without a session.
         look: as ``st.download_button`` takes it.
     """
-    session = get_script_run_ctx()
-
-    def make_and_hold() -> bytes:
-        data = make()
-        holder = Thread(target=_hold, args=(data, mime, name))
-        add_script_run_ctx(holder, session)
-        holder.start()
-        holder.join()
-        return data
-
     st.download_button(
         title,
-        data=make_and_hold,
+        data=held_by_session(make, mime, name),
         file_name=name,
         mime=mime,
         icon=":material/download:",
         on_click="ignore",
         **look,
-    )
-
-
-def _hold(data: bytes, mime: str, name: str) -> None:
-    get_instance().media_file_mgr.add(
-        data, mime, coordinates=name, file_name=name, is_for_static_download=True
     )
 
 

@@ -31,6 +31,7 @@ from covidct.jobs.status import LOG_FILE, last_word, why_it_failed
 from covidct.training import jobs
 from covidct.training.progress import read_status
 from covidct.training.run_folder import read_metrics
+from covidct.ui.streamlit_internals import xsrf_header
 
 pytestmark = pytest.mark.endurance
 
@@ -128,7 +129,7 @@ def begin_upload(tab, name, data) -> socket.socket:
         "PUT",
         tab.url + place.upload_url,
         files={"file": (name, data)},
-        headers={"X-Xsrftoken": tab.http.cookies["_streamlit_xsrf"]},
+        headers=xsrf_header(tab.http),
     )
     prepared = tab.http.prepare_request(request)
     lines = [f"PUT {prepared.path_url} HTTP/1.1", f"Host: {address.netloc}"]

@@ -31,6 +31,7 @@ def serve(
     folder: Path,
     secrets: Callable[[str], str] | None = None,
     largest_file: int | None = None,
+    script: str | Path = "app.py",
 ) -> Iterator[Server]:
     """The app in a process of its own, which keeps below `folder` whatever it writes.
 
@@ -38,11 +39,12 @@ def serve(
         folder: for its log, homes and temporary files.
         secrets: gives the text of Streamlit's secrets for a server at an address.
         largest_file: bytes that it may write to one file.
+        script: what Streamlit runs.
     """
     port = free_port()
     log = folder / "server.log"
     limit = ["prlimit", f"--fsize={largest_file}"] if largest_file else []
-    command = [*limit, sys.executable, "-m", "streamlit", "run", "app.py"]
+    command = [*limit, sys.executable, "-m", "streamlit", "run", str(script)]
     options = ["--server.port", str(port), "--server.headless", "true"]
     if secrets:
         (folder / "secrets.toml").write_text(secrets(f"http://localhost:{port}"))

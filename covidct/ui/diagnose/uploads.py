@@ -2,28 +2,16 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable
 from dataclasses import replace
 from hashlib import sha256
 from typing import TYPE_CHECKING
-
-from starlette.formparsers import MultiPartParser
 
 from covidct.errors import UnreadableSlice
 
 if TYPE_CHECKING:
     from covidct.imaging.sources import File
     from covidct.inference.cases import Case, CaseGroup
-
-
-def keep_in_memory() -> None:
-    """Let no upload touch the disk on its way in.
-
-    Starlette, which Streamlit serves by, writes what is longer than `spool_max_size`, a megabyte
-    unless told otherwise, to a temporary file before Streamlit takes it into memory.
-    """
-    MultiPartParser.spool_max_size = sys.maxsize
 
 
 def sort_uploads(uploads: Iterable[tuple[str, bytes]]) -> list[CaseGroup]:

@@ -1,0 +1,116 @@
+"""What the pages and their visitors need of Streamlit beyond its public API.
+
+Any of these names may change in a minor version. So requirements.txt ends the ranges of Streamlit
+and Starlette before the next one, and tests/ui/test_streamlit_internals.py fails on a change.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from threading import Thread
+from typing import TYPE_CHECKING
+
+from starlette.formparsers import MultiPartParser
+from streamlit.proto.BackMsg_pb2 import BackMsg
+from streamlit.proto.Common_pb2 import FileURLs
+from streamlit.proto.Element_pb2 import Element
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+from streamlit.proto.WidgetStates_pb2 import WidgetState
+from streamlit.runtime import get_instance
+from streamlit.runtime.scriptrunner import add_script_run_ctx, get_script_run_ctx
+
+if TYPE_CHECKING:
+    from requests import Session
+    from websockets.sync.client import ClientConnection
+
+__all__ = [
+    "BackMsg",
+    "Element",
+    "FileURLs",
+    "ForwardMsg",
+    "WidgetState",
+    "held_by_session",
+    "keep_uploads_in_memory",
+    "open_socket",
+    "xsrf_header",
+]
+
+_XSRF_COOKIE = "_streamlit_xsrf"
+
+
+def keep_uploads_in_memory() -> None:
+    """Let no upload touch the disk on its way in.
+
+    Starlette, which Streamlit serves by, writes what is longer than a megabyte to a temporary file
+    before Streamlit takes it into memory. Neither has an option for that.
+    """
+    MultiPartParser.spool_max_size = sys.maxsize
+
+
+def held_by_session(make: Callable[[], bytes], mime: str, name: str) -> Callable[[], bytes]:
+    """A file for ``st.download_button`` that is made on demand and waits until it is fetched.
+
+    Streamlit counts such a file as nobody's. It removes it once two runs of any session's page have
+    ended, fetched or not: with many sessions, at once. So the session that draws the button is made
+    its holder. Streamlit offers a holder only to files that are made before anyone asks for them.
+
+    Args:
+        make: gives the content, without a session.
+        mime: type of the file.
+        name: of the file.
+    """
+    session = get_script_run_ctx()
+
+    def hold(data: bytes) -> None:
+        get_instance().media_file_mgr.add(
+            data, mime, coordinates=name, file_name=name, is_for_static_download=True
+        )
+
+    def make_and_hold() -> bytes:
+        data = make()
+        holder = Thread(target=hold, args=(data,))
+        add_script_run_ctx(holder, session)
+        holder.start()
+        holder.join()
+        return data
+
+    return make_and_hold
+
+
+def open_socket(url: str, http: Session) -> ClientConnection:
+    """The websocket over which a browser and the server exchange ``BackMsg`` and ``ForwardMsg``.
+
+    Streamlit has no client but its page in a browser: its messages and this address are its own.
+
+    Args:
+        url: of the server, "http://localhost:8501".
+        http: has asked the server for something before, which sets the cookie of its token.
+    """
+    from websockets.sync.client import connect
+    from websockets.typing import Origin, Subprotocol
+
+    token = _token(http)
+    return connect(
+        f"{url.replace('http', 'ws', 1)}/_stcore/stream",
+        origin=Origin(url),
+        subprotocols=[Subprotocol("streamlit"), Subprotocol(token)],
+        additional_headers={"Cookie": f"{_XSRF_COOKIE}={token}"},
+        max_size=None,
+        ping_interval=None,  # as in a browser; the server's are answered
+    )
+
+
+def xsrf_header(http: Session) -> dict[str, str]:
+    """What shows that an upload, or its removal, comes from Streamlit's own page.
+
+    Args:
+        http: has asked the server for something before, which sets the cookie of its token.
+    """
+    return {"X-Xsrftoken": _token(http)}
+
+
+def _token(http: Session) -> str:
+    token = http.cookies[_XSRF_COOKIE]
+    assert token is not None  # the server gives none that is empty
+    return token
