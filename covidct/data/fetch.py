@@ -3,13 +3,13 @@
 Zhao et al. 2020, "COVID-CT-Dataset: a CT scan dataset about COVID-19", arXiv:2003.13865.
 """
 
-import fcntl
-import os
 import shutil
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
+
+from filelock import FileLock, Timeout
 
 from covidct.data.download import CHECKING, Download, Patience, download
 from covidct.data.index import CLASS_FOLDERS, SPLITS
@@ -25,6 +25,7 @@ LISTS = tuple(
 )
 FILES = (*LISTS, *(f"Images-processed/{folder}.zip" for folder in IMAGE_COUNTS))
 
+_LOCK_FILE = ".lock"
 _LISTED_NAME_ENDS = (".png", ".jpg", ".jpeg")
 
 
@@ -205,14 +206,12 @@ def _write_record(record: Path, sums: dict[str, str]) -> None:
 @contextmanager
 def _alone_in(folder: Path) -> Iterator[None]:
     """Hold the folder against a second fetch, by a lock that ends with the process."""
-    handle = os.open(folder, os.O_RDONLY)
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield
-    except BlockingIOError as error:
+        lock = FileLock(folder / _LOCK_FILE).acquire(blocking=False)
+    except Timeout as error:
         raise FetchError("This data set is being fetched already; wait for that.") from error
-    finally:
-        os.close(handle)
+    with lock:
+        yield
 
 
 def _is_empty_folder(path: Path) -> bool:

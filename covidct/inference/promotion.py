@@ -6,9 +6,7 @@ promotion, the old model or the new one is in use, whole.
 """
 
 import contextlib
-import fcntl
 import json
-import os
 import re
 import shutil
 from collections.abc import Iterator
@@ -227,10 +225,8 @@ def _now() -> str:
 @contextlib.contextmanager
 def _locked() -> Iterator[None]:
     """One change at a time, whoever makes it."""
+    from filelock import FileLock  # here, since every verdict imports this module
+
     models_dir().mkdir(parents=True, exist_ok=True)
-    lock = os.open(models_dir() / _LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o644)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with FileLock(models_dir() / _LOCK_FILE):
         yield
-    finally:
-        os.close(lock)

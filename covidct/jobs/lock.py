@@ -1,13 +1,14 @@
 """A lock that a process holds for as long as it lives, and may be handed by who launched it.
 
-The operating system's own, since no library's lock can be handed to another process.
+The lock belongs to an open descriptor, which a child process can inherit.
 """
 
-import fcntl
 import os
 import time
 from collections.abc import Callable
 from pathlib import Path
+
+from filelock import lock_descriptor
 
 _ENDING_FOR = 20  # seconds that a process may take to close down after its last word
 
@@ -25,17 +26,9 @@ def take_lock(file: Path, is_live: Callable[[], bool]) -> int | None:
     file.parent.mkdir(parents=True, exist_ok=True)
     lock = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     give_up = time.monotonic() + _ENDING_FOR
-    while not _locked(lock):
+    while not lock_descriptor(lock, blocking=False):
         if is_live() or time.monotonic() > give_up:
             os.close(lock)
             return None
         time.sleep(0.1)
     return lock
-
-
-def _locked(lock: int) -> bool:
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
