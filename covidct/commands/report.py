@@ -103,7 +103,7 @@ class _Run:
         if self.options.csv:
             text = results_csv(self.outcomes, card)
             self.options.csv.write_text(text, encoding="utf-8", errors="backslashreplace")
-        if self.pdf and self.pdf.pages:
+        if self.pdf and not self.pdf.is_empty:
             self.options.pdf.write_bytes(self.pdf.finish())
         elif self.pdf:
             print("covidct: no slice to report on, so no PDF was written", file=sys.stderr)

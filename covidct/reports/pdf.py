@@ -3,12 +3,26 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
+from functools import partial
 from io import BytesIO
 
 import numpy as np
 from reportlab.lib.pagesizes import A4
 from reportlab.pdfgen.canvas import Canvas
+from reportlab.platypus import (
+    BaseDocTemplate,
+    Flowable,
+    Frame,
+    Image,
+    KeepTogether,
+    NextPageTemplate,
+    PageBreak,
+    PageTemplate,
+    Spacer,
+    Table,
+)
 
+from covidct.imaging.formats.png import encode_png
 from covidct.inference.card import ModelCard
 from covidct.inference.cases import SetAside
 from covidct.inference.heatmap import METHODS, HeatMap, overlay, paint
@@ -16,15 +30,23 @@ from covidct.inference.judge import Judged, Outcome, Refused, SeriesJudged
 from covidct.reports.drawing import (
     BODY,
     BOLD,
+    CELLS,
     COLOURS,
+    COUNTS,
+    FLUSH,
+    HEADING,
     INK,
     LINE,
     QUIET,
+    REGULAR,
     SMALL,
+    SMALL_RIGHT,
     SOFT,
-    Sheet,
-    style,
-    wrapped,
+    chart,
+    decision,
+    gauge,
+    paragraph,
+    terms,
 )
 from covidct.reports.slice_page import SlicePage
 from covidct.reports.words import (
@@ -42,60 +64,63 @@ from covidct.reports.words import (
 MOST_SUSPICIOUS = 5
 TABLE_ROWS = 12
 _WIDTH, _HEIGHT = A4
-_MARGIN, _GAP = 48, 11
+_MARGIN, _TOP, _FOOT, _GAP = 48, 128, 52, 11
 _INNER = _WIDTH - 2 * _MARGIN
-_FOOT = 46
 _SIDE = (_INNER - _GAP) / 2
 _PIXELS = 1024  # of the longest side of a picture: 300 an inch
-_TERMS = 92
 _STEPS = 256
 
 
 class PDFReport:
-    """Pages that are added one after the other; nothing but what they show is kept of a slice."""
+    """Parts that are added one after the other, each on pages of its own under its title."""
 
     def __init__(self, card: ModelCard, made: datetime) -> None:
         self.card = card
-        self.pages = 0
         self._made = f"{made:%Y-%m-%d %H:%M}"
-        self._file = BytesIO()
-        self._canvas = Canvas(self._file, pagesize=A4, pageCompression=1)
-        self._canvas.setTitle("covidct report")
-        self._canvas.setAuthor("covidct")
-        self._canvas.setCreator("covidct")
-        self._canvas.setSubject(RESEARCH_USE)
-        self._sheet = Sheet(self._canvas)
+        self._parts: list[PageTemplate] = []
+        self._story: list[Flowable] = []
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing was added."""
+        return not self._parts
 
     def finish(self) -> bytes:
-        """The file; no page can be added any more."""
-        self._canvas.save()
-        return self._file.getvalue()
+        """The file; nothing can be added any more."""
+        file = BytesIO()
+        BaseDocTemplate(
+            file,
+            pagesize=A4,
+            pageTemplates=self._parts,
+            title="covidct report",
+            author="covidct",
+            creator="covidct",
+            subject=RESEARCH_USE,
+        ).build(self._story)
+        return file.getvalue()
 
     def add_slice(self, page: SlicePage) -> None:
         """A page on one slice: pictures, verdict, probability, and what to know about them."""
         rows, columns = page.ct_slice.shape
-        about = f"{columns} × {rows} pixels, {page.ct_slice.source}"
-        top = self._head(page.title, about)
-        top = self._pictures(page, top) - 18
-        calibration = self.card.calibration
-        sentence = verdict_sentence(page.prediction, calibration.abstain_band)
-        lower = self._decision(page.prediction.decision, sentence, top, _SIDE)
-        x = _MARGIN + _SIDE + _GAP
-        self._sheet.line_of_text("Probability of COVID-19", x, top - 7, 7.5, QUIET)
-        gauge = self._sheet.gauge(
-            page.prediction.probability,
-            page.prediction.operating_point,
-            calibration.abstain_band,
-            (x, top - 9, _SIDE),
+        prediction, band = page.prediction, self.card.calibration.abstain_band
+        verdict = [
+            decision(prediction.decision, verdict_sentence(prediction, band), _SIDE),
+            "",
+            gauge(prediction.probability, prediction.operating_point, band, _SIDE),
+        ]
+        self._add(
+            page.title,
+            f"{columns} × {rows} pixels, {page.ct_slice.source}",
+            _pictures(page),
+            Spacer(0, 14),
+            Table([verdict], [_SIDE, _GAP, _SIDE], style=FLUSH),
+            self._facts(_about_heat(page.heat), page.ct_slice.notes),
         )
-        facts = [*_about_heat(page.heat), *self._about_model(page.ct_slice.notes)]
-        self._facts(facts, min(lower, gauge) - 16)
-        self._end_page()
 
     def add_series(
         self, title: str, outcomes: Sequence[Outcome | SeriesJudged], notes: Sequence[str]
     ) -> None:
-        """A page on a series: its verdict, its probabilities, its most suspicious slices.
+        """A page on a series: its verdict, its most suspicious slices, its probabilities.
 
         Args:
             title: which series it is.
@@ -106,134 +131,117 @@ class PDFReport:
         judged = [one for one in outcomes if isinstance(one, Judged)]
         of_slices = [one for one in outcomes if not isinstance(one, SeriesJudged)]
         slices = len({one.case.number for one in of_slices} - {None})
-        top = self._head(title, f"{slices} slices, in order{_direction(of_slices)}")
-        calibration = self.card.calibration
-        for whole in outcomes:
-            if isinstance(whole, SeriesJudged):
-                sentence = series_sentence(whole.prediction, whole.number)
-                top = self._decision(whole.prediction.decision, sentence, top, _INNER) - 12
-        top = self._sheet.paragraph(_counts(of_slices), _MARGIN, top, _INNER, style(10))
-        if judged:
-            self._sheet.line_of_text(
-                "Probability of COVID-19 of each slice", _MARGIN, top - 20, 9, INK, BOLD
+        verdict = [
+            decision(
+                whole.prediction.decision, series_sentence(whole.prediction, whole.number), _INNER
             )
-            self._sheet.chart(
-                [
-                    (one.case.number, one.prediction.probability, one.prediction.decision)
-                    for one in judged
-                    if one.case.number is not None
-                ],
-                calibration.operating_point,
-                calibration.abstain_band,
-                (_MARGIN + 28, top - 178, _INNER - 28, 144),
-            )
-            point = percent(calibration.operating_point)
-            axis = f"Number of the slice. The dashed line is the operating point, {point}."
-            self._sheet.line_of_text(axis, _MARGIN + 28, top - 200, 7.5, QUIET)
-            top = self._table(judged, top - 222)
-        self._facts(list(self._about_model(notes)), top - 14)
-        self._end_page()
-
-    def _head(self, title: str, about: str) -> float:
-        """Name, notice and title; where the content begins."""
-        sheet, top = self._sheet, _HEIGHT - 40
-        sheet.line_of_text("covidct", _MARGIN, top - 12, 15, INK, BOLD)
-        sheet.line_of_text("COVID-19 on chest CT slices", _MARGIN + 72, top - 12, 9, QUIET)
-        sheet.line_of_text(f"Made {self._made}", _WIDTH - _MARGIN, top - 12, 8, QUIET, anchor=1)
-        top -= 24
-        sheet.rectangle(_MARGIN, top - 20, _INNER, 20, SOFT)
-        sheet.rectangle(_MARGIN, top - 20, 3, 20, COLOURS["Uncertain"])
-        sheet.line_of_text(RESEARCH_USE, _MARGIN + 11, top - 13, 8, INK, BOLD)
-        sheet.line_of_text(NO_DECISION, _MARGIN + 107, top - 13, 8)
-        top -= 44
-        sheet.line_of_text(title, _MARGIN, top, 13, INK, BOLD)
-        sheet.line_of_text(about, _WIDTH - _MARGIN, top, 8, QUIET, anchor=1)
-        sheet.rule((_MARGIN, top - 8), (_WIDTH - _MARGIN, top - 8))
-        return top - 18
-
-    def _end_page(self) -> None:
-        self.pages += 1
-        sheet = self._sheet
-        sheet.rule((_MARGIN, _FOOT), (_WIDTH - _MARGIN, _FOOT))
-        sheet.line_of_text(f"Model {self.card.model_id}", _MARGIN, _FOOT - 12, 7, QUIET)
-        number = f"Page {self.pages}"
-        sheet.line_of_text(number, _WIDTH - _MARGIN, _FOOT - 12, 7, QUIET, anchor=1)
-        self._canvas.showPage()
-
-    def _decision(self, decision: str, sentence: str, top: float, width: float) -> float:
-        """A decision in one word and in a sentence; the lower edge."""
-        colour = COLOURS[decision]
-        self._sheet.line_of_text(decision, _MARGIN + 12, top - 21, 24, colour, BOLD)
-        lower = self._sheet.paragraph(sentence, _MARGIN + 12, top - 29, width - 12)
-        self._sheet.rectangle(_MARGIN, lower - 2, 4, top - lower + 2, colour)
-        return lower
-
-    def _pictures(self, page: SlicePage, top: float) -> float:
-        """Slice and overlay side by side with their captions; their lower edge."""
-        shown = page.ct_slice.at_most(_PIXELS)
-        rows, columns = shown.shape
-        scale = _SIDE / max(rows, columns)
-        width, height = columns * scale, rows * scale
-        covered = overlay(shown, page.heat.resized(shown.shape), page.opacity, page.colormap)
-        right, end = _MARGIN + _SIDE + _GAP, _WIDTH - _MARGIN
-        for x, pixels, caption in (
-            (_MARGIN, shown.pixels, "The slice"),
-            (right, covered, f"What moved the score towards {page.prediction.label}"),
-        ):
-            self._sheet.picture(pixels, x + (_SIDE - width) / 2, top, width, height)
-            self._sheet.line_of_text(caption, x, top - height - 11, 7.5, QUIET)
-        lower = top - height - 17
-        if not page.heat.is_empty:
-            colours = _colours(page.opacity, page.colormap)
-            self._sheet.picture(colours, right, lower, _SIDE, 5)
-            self._sheet.line_of_text("0, no evidence", right, lower - 13, 7, QUIET)
-            self._sheet.line_of_text("this slice’s own peak", end, lower - 13, 7, QUIET, anchor=1)
-        return lower - 13
-
-    def _table(self, judged: Sequence[Judged], top: float) -> float:
-        """The most suspicious slices; the lower edge."""
-        ranked = most_suspicious(judged, TABLE_ROWS)
-        title = f"The {len(ranked)} most suspicious of {len(judged)} slices"
-        self._sheet.line_of_text(
-            title if len(ranked) < len(judged) else "All slices, the most suspicious first",
-            _MARGIN,
-            top,
-            9,
-            INK,
-            BOLD,
-        )
-        lines = [
-            (
-                str(one.case.number),
-                _position(one),
-                percent(one.prediction.probability),
-                one.prediction.decision,
-                "unknown" if one.lung_share is None else percent(one.lung_share),
-            )
-            for one in ranked
+            for whole in outcomes
+            if isinstance(whole, SeriesJudged)
         ]
-        head = ("Slice", "Position", "Probability", "Decision", "Heat map inside the lungs")
-        edges = [_MARGIN + at for at in (0, 60, 150, 240, 330)] + [_WIDTH - _MARGIN]
-        return self._sheet.table(head, lines, edges, top - 5)
+        self._add(
+            title,
+            f"{slices} slices, in order{_direction(of_slices)}",
+            *verdict,
+            Spacer(0, 8),
+            paragraph(_counts(of_slices), COUNTS),
+            *(self._figures(judged) if judged else ()),
+            self._facts((), notes),
+        )
 
-    def _about_model(self, notes: Sequence[str]) -> Iterator[tuple[str, str]]:
-        """Terms and what there is to say on them, at the end of each page."""
-        if notes:
-            yield "Notes", " ".join(notes)
-        yield "Calibration", calibration_statement(self.card)
-        yield "Model", self.card.model_id
-        yield "SHA-256", self.card.sha256
+    def _add(self, title: str, about: str, *content: Flowable) -> None:
+        """A part, its title on each of its pages."""
+        name = str(len(self._parts))
+        frame = Frame(_MARGIN, _FOOT, _INNER, _HEIGHT - _TOP - _FOOT, 0, 0, 0, 0)
+        self._parts.append(PageTemplate(name, [frame], partial(self._around, title, about)))
+        if self._story:
+            self._story += NextPageTemplate(name), PageBreak()
+        self._story += content
 
-    def _facts(self, facts: Sequence[tuple[str, str]], top: float) -> None:
-        """Terms in a narrow column beside their texts, on further pages where there are many."""
-        for term, text in facts:
-            _, height = wrapped(text, BODY).wrap(_INNER - _TERMS, _HEIGHT)
-            if top - height - 12 < _FOOT:
-                self._end_page()
-                top = self._head("Continued", "")
-            self._sheet.rule((_MARGIN, top), (_WIDTH - _MARGIN, top), LINE)
-            self._sheet.paragraph(term, _MARGIN, top - 6, _TERMS, SMALL)
-            top = self._sheet.paragraph(text, _MARGIN + _TERMS, top - 5, _INNER - _TERMS) - 6
+    def _around(self, title: str, about: str, canvas: Canvas, document: BaseDocTemplate) -> None:
+        """What stands on each page: program, notice and title above, model and number below."""
+        left, right, top = _MARGIN, _WIDTH - _MARGIN, _HEIGHT - 52
+
+        def write(x: float, y: float, text: str, font: str, size: float, colour: object) -> None:
+            canvas.setFont(font, size)
+            canvas.setFillColor(colour)
+            (canvas.drawString if x < right else canvas.drawRightString)(x, y, text)
+
+        for x, width, colour in ((left, _INNER, SOFT), (left, 3, COLOURS["Uncertain"])):
+            canvas.setFillColor(colour)
+            canvas.rect(x, top - 32, width, 20, stroke=0, fill=1)
+        canvas.setStrokeColor(LINE)
+        for y in (top - 64, _FOOT - 6):
+            canvas.line(left, y, right, y)
+        write(left, top, "covidct", BOLD, 15, INK)
+        write(left + 72, top, "COVID-19 on chest CT slices", REGULAR, 9, QUIET)
+        write(right, top, f"Made {self._made}", REGULAR, 8, QUIET)
+        write(left + 11, top - 25, RESEARCH_USE, BOLD, 8, INK)
+        write(left + 107, top - 25, NO_DECISION, REGULAR, 8, INK)
+        write(left, top - 56, title, BOLD, 13, INK)
+        write(right, top - 56, about, REGULAR, 8, QUIET)
+        write(left, _FOOT - 17, f"Model {self.card.model_id}", REGULAR, 7, QUIET)
+        write(right, _FOOT - 17, f"Page {document.page}", REGULAR, 7, QUIET)
+        write(left, _FOOT - 27, f"SHA-256 {self.card.sha256}", REGULAR, 7, QUIET)
+
+    def _figures(self, judged: Sequence[Judged]) -> Iterator[Flowable]:
+        """The most suspicious slices as a table, then the probabilities of all."""
+        ranked = most_suspicious(judged, TABLE_ROWS)
+        some = f"The {len(ranked)} most suspicious of {len(judged)} slices"
+        all_of_them = "All slices, the most suspicious first"
+        yield paragraph(some if len(ranked) < len(judged) else all_of_them, HEADING)
+        yield _slices_table(ranked)
+        points = [
+            (one.case.number, one.prediction.probability, one.prediction.decision)
+            for one in judged
+            if one.case.number is not None
+        ]
+        title = paragraph("Probability of COVID-19 of each slice", HEADING)
+        point, band = self.card.calibration.operating_point, self.card.calibration.abstain_band
+        yield KeepTogether([title, chart(points, point, band, (_INNER, 180))])
+
+    def _facts(self, facts: Iterable[tuple[str, str]], notes: Sequence[str]) -> Flowable:
+        """Terms beside what there is to say on them; on one page, unless they fill more."""
+        told = [*facts, *(("Note", note) for note in notes)]
+        told.append(("Calibration", calibration_statement(self.card)))
+        return KeepTogether([Spacer(0, 14), terms(told, _INNER)])
+
+
+def _pictures(page: SlicePage) -> Table:
+    """Slice and overlay side by side with their captions and the colours of the overlay."""
+    shown = page.ct_slice.at_most(_PIXELS)
+    covered = overlay(shown, page.heat.resized(shown.shape), page.opacity, page.colormap)
+    caption = f"What moved the score towards {page.prediction.label}"
+    lines: list[list] = [
+        [_picture(shown.pixels), "", _picture(covered)],
+        [paragraph("The slice", SMALL), "", paragraph(caption, SMALL)],
+    ]
+    if not page.heat.is_empty:
+        colours = Image(BytesIO(encode_png(_colours(page.opacity, page.colormap))), _SIDE, 5)
+        ends = [paragraph("0, no evidence", SMALL), paragraph("this slice’s own peak", SMALL_RIGHT)]
+        lines += ["", "", colours], ["", "", Table([ends], style=FLUSH)]
+    look = [*FLUSH, ("ALIGN", (0, 0), (-1, -1), "CENTER")]
+    return Table(lines, [_SIDE, _GAP, _SIDE], style=look)
+
+
+def _picture(pixels: np.ndarray) -> Image:
+    return Image(BytesIO(encode_png(pixels)), _SIDE, _SIDE, "proportional")
+
+
+def _slices_table(ranked: Sequence[Judged]) -> Table:
+    """Slices in the order given; a column that none of them fills is left out."""
+    columns = (
+        ("Slice", *(str(one.case.number) for one in ranked)),
+        ("Position", *map(_position, ranked)),
+        ("Probability", *(percent(one.prediction.probability) for one in ranked)),
+        ("Decision", *(one.prediction.decision for one in ranked)),
+        ("Heat map inside the lungs", *map(_inside, ranked)),
+    )
+    head, *lines = zip(*(column for column in columns if any(column[1:])), strict=True)
+    cells = [
+        [paragraph(said or "unknown", CELLS.get(said, BODY)) for said in line] for line in lines
+    ]
+    look = [("LINEABOVE", (0, 1), (-1, -1), 0.6, LINE), ("TOPPADDING", (0, 1), (-1, -1), 1.5)]
+    return Table([[paragraph(title, SMALL) for title in head], *cells], style=[*FLUSH, *look])
 
 
 def most_suspicious(
@@ -277,6 +285,10 @@ def _counts(outcomes: Sequence[Outcome]) -> str:
 def _position(one: Judged) -> str:
     position = one.case.place.position_mm
     return "" if position is None else f"{position:.1f} mm"
+
+
+def _inside(one: Judged) -> str:
+    return "" if one.lung_share is None else percent(one.lung_share)
 
 
 def _direction(outcomes: Sequence[Outcome]) -> str:

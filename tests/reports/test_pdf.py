@@ -8,7 +8,7 @@ from pypdf import PdfReader
 
 from covidct.imaging.ct_slice import CTSlice
 from covidct.inference.heatmap import overlay
-from covidct.inference.judge import Judged
+from covidct.inference.judge import Judged, Refused
 from covidct.reports.pdf import TABLE_ROWS, PDFReport, most_suspicious
 from covidct.reports.words import OUTSIDE_LUNGS
 
@@ -89,6 +89,28 @@ def test_a_series_has_its_figures_and_its_most_suspicious_slices(write, series, 
     assert card.sha256 in text
     for judged in most_suspicious(series):
         assert f"{judged.case.place.position_mm:.1f} mm" in text
+    assert text.index("most suspicious of") < text.index("Probability of COVID-19 of each slice")
+
+
+def test_a_column_that_no_slice_fills_is_left_out(write, series, case):
+    bare = [
+        replace(one, case=case(one.case.number), lung_share=None)
+        for one in series
+        if isinstance(one, Judged)
+    ]
+    text = words(write(lambda report: report.add_series("A series", bare, ())).pages[0])
+    assert "Slice Probability Decision" in text
+    bare[-1] = replace(bare[-1], case=case(bare[-1].case.number, 75.0))
+    text = words(write(lambda report: report.add_series("A series", bare, ())).pages[0])
+    assert "Slice Position Probability Decision" in text
+    assert "75.0 mm" in text
+    assert "unknown" in text
+
+
+def test_nothing_but_refused_slices_makes_a_page_as_well(write, series):
+    refused = [one for one in series if isinstance(one, Refused)]
+    pdf = write(lambda report: report.add_series("Case 2, a series", refused, ()))
+    assert "1 refused" in words(pdf.pages[0])
 
 
 def test_the_most_suspicious_come_first_and_only_if_judged(series):
@@ -120,3 +142,21 @@ def test_what_does_not_fit_goes_on_on_another_page(write, page, card):
     assert card.sha256 in text
     assert "<PNG> & co" in text
     assert all(f"Remark {number}." in text for number in range(7))
+
+
+def test_every_page_names_its_part_the_model_and_the_research_use(write, page, series, card):
+    notes = tuple(f"Note {number}. {'It is a long one. ' * 40}" for number in range(40))
+
+    def add(report):
+        report.add_series("Case 2, a series", series, ("endless " * 5000, *notes))
+        report.add_slice(page)
+
+    *of_series, of_slice = map(words, write(add).pages)
+    assert len(of_series) > 3
+    assert all("Case 2, a series" in text for text in of_series)
+    assert "Case 3" in of_slice
+    assert all(f"Note {number}." in " ".join(of_series) for number in range(40))
+    for number, text in enumerate([*of_series, of_slice], 1):
+        assert f"Page {number}" in text
+        assert all(said in text for said in ("Research use only.", card.model_id, card.sha256))
+        assert len(text) > 600  # no page has but its frame
