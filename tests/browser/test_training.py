@@ -11,6 +11,8 @@ from playwright.sync_api import Locator, Page, expect
 from width import is_not_scrolled_sideways
 
 from covidct.imaging.phantom import phantom_slice
+from covidct.jobs.status import JobStatus, write_status
+from covidct.training.run_folder import start_run_folder
 
 pytestmark = pytest.mark.browser
 
@@ -185,6 +187,20 @@ def test_one_press_starts_a_run_that_outlives_its_server(
         expect(page.get_by_role("combobox", name="Run")).to_have_value(re.compile("in progress"))
         button(page, "Stop the run").click()
         expect(button(page, "Resume")).to_be_visible()
+
+
+def test_a_resumed_run_is_followed_to_its_end_without_another_press(
+    start_server, new_page, quick, tmp_path
+):
+    run = tmp_path / "home" / "runs" / "of data that are gone"
+    start_run_folder(run, tmp_path / "gone", quick)
+    write_status(run, JobStatus("stopped"))
+    with start_server() as server:
+        page = new_page()
+        page.goto(f"{server.url}/training?view=Runs")
+        expect(page.locator(".cv-state")).to_contain_text("Stopped")
+        button(page, "Resume").click()
+        expect(page.locator(".cv-state")).to_contain_text("Failed")
 
 
 def test_the_page_stands_before_the_network_is_loaded(cold_server, new_page):
