@@ -18,9 +18,29 @@ what to do. It never holds a file name, since uploads' names are not logged; the
 the name shows it beside the message.
 """
 
+from covidct.messages import Message
+
 
 class CovidCTError(Exception):
-    """Base of all errors that are shown to the user as they are."""
+    """Base of all errors that are shown to the user as they are.
+
+    Args:
+        message: the sentence, marked by ``N_`` so that pages can show it in another language.
+            ``str(error)`` is its English.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message if isinstance(message, Message) else Message(message)
+
+    @property
+    def code(self) -> str:
+        """What scripts tell errors apart by: the name of the class in the tree above.
+
+        It stays when a sentence is reworded. One for each sentence would promise scripts more than
+        they can act on: what differs within a class is what a person reads.
+        """
+        return next(kind.__name__ for kind in type(self).__mro__ if kind.__module__ == __name__)
 
 
 class UnreadableSlice(CovidCTError):

@@ -19,7 +19,7 @@ for arguments in json.loads(sys.argv[1]):
 print({"tensorflow", "keras"} & sys.modules.keys())
 """
 FLOORS = (
-    {"errors", "files", "home", "runtime", "spreadsheets", "stats", "zip_files"},
+    {"errors", "files", "home", "messages", "runtime", "spreadsheets", "stats", "zip_files"},
     {"imaging", "jobs"},
     {"data", "models"},
     {"inference", "training"},
@@ -87,9 +87,9 @@ def test_only_the_user_interface_and_who_drives_it_import_streamlit(modules):
             assert not any(name.split(".")[0] == "streamlit" for name in _imports(path)), path
 
 
-def test_imaging_and_errors_do_without_tensorflow(modules):
+def test_imaging_errors_and_messages_do_without_tensorflow(modules):
     for name, path in modules.items():
-        if _part(name) in ("imaging", "errors"):
+        if _part(name) in ("imaging", "errors", "messages"):
             heavy = {name.split(".")[0] for name in _imports(path)} & {"tensorflow", "keras"}
             assert not heavy, f"{path} imports {heavy}"
 
