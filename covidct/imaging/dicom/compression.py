@@ -8,6 +8,7 @@ from imagecodecs import dicomrle_decode, jpeg2k_decode, jpeg8_decode, jpegls_dec
 from pydicom import uid
 
 from covidct.errors import UnreadableSlice
+from covidct.messages import N_
 
 _JPEG = (uid.JPEGBaseline8Bit, uid.JPEGExtended12Bit, uid.JPEGLossless, uid.JPEGLosslessSV1)
 _JPEG_LS = (uid.JPEGLSLossless, uid.JPEGLSNearLossless)
@@ -64,7 +65,7 @@ def decompress(frame: bytes, syntax: uid.UID, shape: tuple[int, int], bits: int)
         if values.shape == shape:
             return values
     raise UnreadableSlice(
-        "The compressed picture in the DICOM file is not of the size that its header declares."
+        N_("The compressed picture in the DICOM file is not of the size that its header declares.")
     )
 
 

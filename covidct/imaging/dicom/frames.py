@@ -15,6 +15,7 @@ from covidct.imaging.dicom.header import Header, read_header
 from covidct.imaging.dicom.orientation import TURNED, Turn, upright
 from covidct.imaging.dicom.window import is_hounsfield, look_up, show
 from covidct.imaging.formats.pixels import DECODING_ERRORS, MAX_CT_PIXELS, check_size, check_values
+from covidct.messages import N_
 
 MAX_FRAMES = 5000
 BELOW_ANY_WINDOW = -32768  # stands for padding among Hounsfield units
@@ -113,10 +114,15 @@ def _chosen(data: bytes, frame: int | None) -> tuple[Header, int]:
     _refuse_unsupported(header)
     if frame is None and header.frames > 1:
         raise UnsupportedEncoding(
-            f"This DICOM file holds {header.frames} frames; open it as a series, or name a frame."
+            N_(
+                "This DICOM file holds {frames} frames; open it as a series, or name a frame.",
+                frames=header.frames,
+            )
         )
     if frame is not None and not 0 <= frame < header.frames:
-        raise UnreadableSlice(f"The file has no such frame: it holds {header.frames}.")
+        raise UnreadableSlice(
+            N_("The file has no such frame: it holds {frames}.", frames=header.frames)
+        )
     return header, frame or 0
 
 
@@ -124,26 +130,34 @@ def _refuse_unsupported(header: Header) -> None:
     """Everything that can be refused before decoding."""
     if not header.raw.get("PixelData"):
         raise UnreadableSlice(
-            "This DICOM file holds no pixel data: it is a report, a plan or an index. "
-            "Upload the image itself."
+            N_(
+                "This DICOM file holds no pixel data: it is a report, a plan or an index. Upload "
+                "the image itself."
+            )
         )
     photometric = header.text("PhotometricInterpretation") or "MONOCHROME2"
     if header.integer("SamplesPerPixel", 1) != 1 or not photometric.startswith("MONOCHROME"):
         raise UnsupportedEncoding(
-            "This DICOM file holds a colour image; upload the original grey CT slice."
+            N_("This DICOM file holds a colour image; upload the original grey CT slice.")
         )
     check_size(header.integer("Rows"), header.integer("Columns"), MAX_CT_PIXELS)
     if header.frames > MAX_FRAMES:
         raise UnreadableSlice(
-            f"This DICOM file claims {header.frames:,} frames; at most {MAX_FRAMES:,} are read."
+            N_(
+                "This DICOM file claims {frames:,} frames; at most {most:,} are read.",
+                frames=header.frames,
+                most=MAX_FRAMES,
+            )
         )
     native = (*uid.UncompressedTransferSyntaxes, uid.DeflatedExplicitVRLittleEndian)
     if header.encapsulated and header.syntax not in READ:
         known = header.syntax.name != header.syntax and header.syntax not in native
         raise UnsupportedEncoding(
-            f"The DICOM file uses {header.syntax.name if known else 'an unknown compression'}, "
-            "which cannot be read here. "
-            "Export it uncompressed (Explicit VR Little Endian)."
+            N_(
+                "The DICOM file uses {compression}, which cannot be read here. Export it "
+                "uncompressed (Explicit VR Little Endian).",
+                compression=header.syntax.name if known else N_("an unknown compression"),
+            )
         )
 
 
@@ -205,18 +219,22 @@ def _check_length(actual: int, frame: int, frames: int) -> None:
         raise _damaged()
     if actual < frame * frames:
         raise UnreadableSlice(
-            f"The DICOM file is incomplete: only {actual} of {frame * frames} bytes of pixel data "
-            "are there. Copy or export it again."
+            N_(
+                "The DICOM file is incomplete: only {actual} of {needed} bytes of pixel data are "
+                "there. Copy or export it again.",
+                actual=actual,
+                needed=frame * frames,
+            )
         )
     if actual >= frame * (frames + 1):
         raise UnsupportedEncoding(
-            "This DICOM file holds more frames than it declares; export the slice on its own."
+            N_("This DICOM file holds more frames than it declares; export the slice on its own.")
         )
 
 
 def _damaged() -> UnreadableSlice:
     return UnreadableSlice(
-        "The pixel data of the DICOM file are damaged or incomplete; copy or export it again."
+        N_("The pixel data of the DICOM file are damaged or incomplete; copy or export it again.")
     )
 
 

@@ -21,6 +21,7 @@ from pydicom.filereader import data_element_generator, read_sequence
 
 from covidct.errors import UnreadableSlice
 from covidct.imaging.formats.pixels import DECODING_ERRORS, MAX_BYTES
+from covidct.messages import N_
 from covidct.zip_files import MAX_RATIO
 
 TAGS = {
@@ -188,8 +189,11 @@ def read_header(data: bytes) -> Header:
             stream = BytesIO(_inflate(data[stream.tell() :]))
         if max(map(stream.getvalue().count, _ITEM_TAGS)) > _MOST_ITEMS:
             raise UnreadableSlice(
-                f"The DICOM file has more than {_MOST_ITEMS:,} sequence items, which slices never "
-                "have. Export the series as single images."
+                N_(
+                    "The DICOM file has more than {most:,} sequence items, which slices never "
+                    "have. Export the series as single images.",
+                    most=_MOST_ITEMS,
+                )
             )
         # The data set itself shows whether it has explicit VRs; the meta information may be absent.
         first = stream.read(6)
@@ -203,7 +207,7 @@ def read_header(data: bytes) -> Header:
         return _header(elements, syntax)
     except DECODING_ERRORS as error:
         raise UnreadableSlice(
-            "The DICOM file is damaged or incomplete; copy or export it again."
+            N_("The DICOM file is damaged or incomplete; copy or export it again.")
         ) from error
 
 
@@ -214,8 +218,10 @@ def _header(elements: Iterable[RawDataElement | DataElement], syntax: uid.UID) -
     values = {k: bytes(e.value or b"") for k, e in found.items() if not k.endswith("Sequence")}
     if any(len(value) > _LONGEST_VALUE for k, value in values.items() if k != "PixelData"):
         raise UnreadableSlice(
-            "The DICOM file has a header value of more than a megabyte, which slices never have. "
-            "Export it again."
+            N_(
+                "The DICOM file has a header value of more than a megabyte, which slices never "
+                "have. Export it again."
+            )
         )
     return Header(
         values,
@@ -245,7 +251,11 @@ def _inflate(body: bytes) -> bytes:
     inflated = inflater.decompress(body, min(MAX_BYTES, MAX_RATIO * len(body)))
     if inflater.unconsumed_tail:
         raise UnreadableSlice(
-            f"The DICOM file unpacks to more than {MAX_BYTES // 1024**2} MB or {MAX_RATIO} times "
-            "its size, which slices never do. Export it uncompressed."
+            N_(
+                "The DICOM file unpacks to more than {most} MB or {most2} times its size, which "
+                "slices never do. Export it uncompressed.",
+                most=MAX_BYTES // 1024**2,
+                most2=MAX_RATIO,
+            )
         )
     return inflated

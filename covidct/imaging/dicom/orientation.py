@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from covidct.imaging.dicom.header import Header
+from covidct.messages import N_
 
-TURNED = (
+TURNED = N_(
     "The slice was turned, so that the patient’s front is at the top and the patient’s left on the "
     "right: its header says that it is stored otherwise."
 )

@@ -16,18 +16,25 @@ from covidct.imaging.dicom.frames import frame_bytes, frame_hounsfield, frame_sl
 from covidct.imaging.dicom.header import Header, is_dicom, read_header
 from covidct.imaging.formats.pixels import MAX_BYTES
 from covidct.imaging.sources import File
+from covidct.messages import N_, ngettext
 
-SCOUT = "A scout: it shows where the slices lie and is none itself."
-DUPLICATE = "The same slice as another one of the series."
-NO_PICTURE = "A DICOM file without a picture: a report, a plan or an index."
-BY_NUMBER = "The headers give no positions: the slices are in order of their instance numbers."
-BY_NAME = "The headers give neither positions nor numbers: the slices are in order of file names."
-REPEATED = "Several slices lie at the same position: the series may hold more than one scan."
-JOINED = "The headers split this scan into several series; by its numbers it is one."
+SCOUT = N_("A scout: it shows where the slices lie and is none itself.")
+DUPLICATE = N_("The same slice as another one of the series.")
+NO_PICTURE = N_("A DICOM file without a picture: a report, a plan or an index.")
+BY_NUMBER = N_("The headers give no positions: the slices are in order of their instance numbers.")
+BY_NAME = N_(
+    "The headers give neither positions nor numbers: the slices are in order of file names."
+)
+REPEATED = N_("Several slices lie at the same position: the series may hold more than one scan.")
+JOINED = N_("The headers split this scan into several series; by its numbers it is one.")
 
 _SCOUT_TYPES = {"LOCALIZER", "SCOUT", "TOPOGRAM", "SURVIEW"}
 _AXIAL = math.cos(math.radians(35))  # gantries are tilted by up to 30 degrees
-_PLANES = ("a sagittal", "a coronal")
+_NOT_AXIAL = (
+    N_("Not an axial slice but a sagittal one."),
+    N_("Not an axial slice but a coronal one."),
+)
+_OBLIQUE = N_("Not an axial slice but an oblique one.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,8 +279,7 @@ def _reason_against(frame: _Frame) -> str:
     normal = frame.normal
     if normal is not None and normal[2] < _AXIAL:
         across = int(np.argmax(np.abs(normal)))
-        plane = "an oblique" if abs(normal[across]) < _AXIAL else _PLANES[across]
-        return f"Not an axial slice but {plane} one."
+        return _OBLIQUE if abs(normal[across]) < _AXIAL else _NOT_AXIAL[across]
     return ""
 
 
@@ -329,8 +335,13 @@ def _gaps(steps: Sequence[float]) -> tuple[str, ...]:
     missing = int(sum(round(d / usual) - 1 for d in distances if d > 1.5 * usual))
     if not missing:
         return ()
-    are = "One slice seems" if missing == 1 else f"{missing} slices seem"
-    return (f"{are} to be missing: the distance between neighbours is uneven.",)
+    return (
+        ngettext(
+            "One slice seems to be missing: the distance between neighbours is uneven.",
+            "{count} slices seem to be missing: the distance between neighbours is uneven.",
+            missing,
+        ),
+    )
 
 
 def _natural(frame: _Frame) -> tuple:

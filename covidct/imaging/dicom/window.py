@@ -6,6 +6,7 @@ import numpy as np
 
 from covidct.imaging.dicom.header import Header
 from covidct.imaging.formats.pixels import ramp
+from covidct.messages import N_
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +22,17 @@ class Window:
 
 
 LUNG = Window(-600, 1500)  # what the network is given, whatever a person looks at
-VIEWING_WINDOWS = {"Lung": LUNG, "Wide": Window(-250, 2500), "Mediastinal": Window(40, 400)}
+VIEWING_WINDOWS = {
+    N_("Lung"): LUNG,
+    N_("Wide"): Window(-250, 2500),
+    N_("Mediastinal"): Window(40, 400),
+}
+
+_NO_WINDOW = N_("No window in the header: full range shown.")
+_WINDOW_USED = N_("The window in the header was used.")
+_WINDOW_HIDES = N_("The window in the header hides the picture: full range shown.")
+_TABLE_USED = N_("The look-up table in the header was used.")
+_TABLE_HIDES = N_("The look-up table in the header hides the picture: full range shown.")
 
 
 def show(
@@ -32,27 +43,34 @@ def show(
     low, high = measured.min(), measured.max()
     reversed_display = header.text("PhotometricInterpretation") == "MONOCHROME1"
     if is_hounsfield(measured, header.rescale_type):
-        window = f"centre {LUNG.centre}, width {LUNG.width} Hounsfield units"
-        note = f"Lung window for the network ({window})."
-        kept = "The header asks for a reversed display, but air is shown dark as usual."
+        note = N_(
+            "Lung window for the network (centre {centre}, width {width} Hounsfield units).",
+            centre=LUNG.centre,
+            width=LUNG.width,
+        )
+        kept = N_("The header asks for a reversed display, but air is shown dark as usual.")
         return lung_window(values), (note, kept) if reversed_display else (note,)
 
     notes: tuple[str, ...] = ()
     if header.text("Modality") == "CT" or header.text("RescaleIntercept"):
         notes = (
-            "The stored values are not Hounsfield units although the header implies so: "
-            f"they run from {low:g} to {high:g}.",
+            N_(
+                "The stored values are not Hounsfield units although the header implies so: they "
+                "run from {low:g} to {high:g}.",
+                low=low,
+                high=high,
+            ),
         )
     flip = np.uint8(255 if reversed_display else 0)
-    windowed, asked = _header_window(values, header), "window"
+    windowed, used, hides = _header_window(values, header), _WINDOW_USED, _WINDOW_HIDES
     if windowed is None:
-        windowed, asked = _header_lut(values, header), "look-up table"
+        windowed, used, hides = _header_lut(values, header), _TABLE_USED, _TABLE_HIDES
     if windowed is None:
-        note = "No window in the header: full range shown."
+        note = _NO_WINDOW
     elif not _has_contrast(windowed[shown] ^ flip):
-        windowed, note = None, f"The {asked} in the header hides the picture: full range shown."
+        windowed, note = None, hides
     else:
-        note = f"The {asked} in the header was used."
+        note = used
     greys = ramp(values, low, high) if windowed is None else windowed
     return greys ^ flip, (*notes, note)
 

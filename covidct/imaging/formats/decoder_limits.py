@@ -11,6 +11,7 @@ from PIL.TiffImagePlugin import TILELENGTH, TILEWIDTH, TiffImageFile
 
 from covidct.errors import UnreadableSlice, UnsupportedEncoding
 from covidct.imaging.formats.pixels import MAX_CT_PIXELS
+from covidct.messages import N_
 
 MAX_SCANS = 64  # cameras and browsers write about ten
 MAX_RUN_LENGTH_PIXELS = 2048**2  # which Pillow unpacks byte by byte
@@ -45,24 +46,37 @@ def check_demands(image: ImageFile, data: bytes) -> None:
             _check_tiff(image)
         case JpegImageFile() if data.count(_SCAN) > MAX_SCANS:
             raise UnreadableSlice(
-                f"The JPEG file is drawn in more than {MAX_SCANS} passes, which no slice needs; "
-                "export it again."
+                N_(
+                    "The JPEG file is drawn in more than {most} passes, which no slice needs; "
+                    "export it again.",
+                    most=MAX_SCANS,
+                )
             )
         case BmpImageFile() if image.tile and image.tile[0].codec_name == "bmp_rle":
             if image.width * image.height > MAX_RUN_LENGTH_PIXELS:
                 raise UnreadableSlice(
-                    "The BMP file is packed in run lengths and larger than 4 megapixels; "
-                    "export it uncompressed or as PNG."
+                    N_(
+                        "The BMP file is packed in run lengths and larger than 4 megapixels; "
+                        "export it uncompressed or as PNG."
+                    )
                 )
 
 
 def _check_tiff(image: TiffImageFile) -> None:
     if image.info.get("compression") not in _TIFF_COMPRESSIONS:
         raise UnsupportedEncoding(
-            "The TIFF file is packed in a way that is not read; export it uncompressed or as PNG."
+            N_(
+                "The TIFF file is packed in a way that is not read; export it uncompressed or as "
+                "PNG."
+            )
         )
     width, height = (image.tag_v2.get(tag, 1) for tag in (TILEWIDTH, TILELENGTH))
     if width * height > MAX_CT_PIXELS:
         raise UnreadableSlice(
-            f"The tiles of the TIFF file are too large: {width} × {height} pixels. Export it again."
+            N_(
+                "The tiles of the TIFF file are too large: {width} × {height} pixels. Export it "
+                "again.",
+                width=width,
+                height=height,
+            )
         )

@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 
 from covidct.errors import UnreadableSlice
+from covidct.messages import N_
 
 MAX_BYTES = 500 * 1024**2  # nearly a thousand 16-bit frames of an enhanced CT
 MAX_PIXELS = 50_000_000
@@ -48,12 +49,20 @@ def check_size(rows: int, columns: int, at_most: int = MAX_PIXELS) -> None:
     size = f"{columns} × {rows} pixels"
     if min(rows, columns) < MIN_SIDE:
         raise UnreadableSlice(
-            f"The image is too small: {size}. A slice needs at least {MIN_SIDE} pixels a side."
+            N_(
+                "The image is too small: {size}. A slice needs at least {least} pixels a side.",
+                size=size,
+                least=MIN_SIDE,
+            )
         )
     if rows * columns > at_most:
         raise UnreadableSlice(
-            f"The image is too large: {size}. At most {at_most // 10**6} megapixels are read; "
-            "export the slice at its original size."
+            N_(
+                "The image is too large: {size}. At most {most} megapixels are read; export the "
+                "slice at its original size.",
+                size=size,
+                most=at_most // 10**6,
+            )
         )
 
 
@@ -65,11 +74,11 @@ def check_values(values: np.ndarray) -> None:
     """
     if not np.isfinite(values).all():
         raise UnreadableSlice(
-            "The image holds pixels that are not numbers (NaN or infinite); export it again."
+            N_("The image holds pixels that are not numbers (NaN or infinite); export it again.")
         )
     spread = float(values.max()) - float(values.min()) if values.size else 0.0
     if not 1e-30 < spread < 1e300:
-        raise UnreadableSlice("All pixels are the same: there is no picture in this file.")
+        raise UnreadableSlice(N_("All pixels are the same: there is no picture in this file."))
 
 
 def ramp(values: np.ndarray, low: float, high: float) -> np.ndarray:

@@ -4,6 +4,7 @@ import re
 
 from covidct.errors import UnreadableSlice
 from covidct.imaging.dicom.header import is_dicom
+from covidct.messages import N_, Message, joined
 
 _PICTURES = {
     "PNG": re.compile(rb"\x89PNG\r\n\x1a\n"),
@@ -12,28 +13,28 @@ _PICTURES = {
     "BMP": re.compile(rb"BM.{12}[\x0c\x28\x34\x38\x40\x6c\x7c]\0\0\0", re.DOTALL),
 }
 _OTHERS = {
-    "a PDF file": re.compile(rb"%PDF-"),
-    "a GIF image": re.compile(rb"GIF8[79]a"),
-    "a WebP image": re.compile(rb"RIFF.{4}WEBP", re.DOTALL),
-    "an AVI film": re.compile(rb"RIFF.{4}AVI ", re.DOTALL),
-    "a HEIC photograph": re.compile(rb".{4}ftyp(?:hei|hev|mif1|msf1)", re.DOTALL),
-    "an AVIF image": re.compile(rb".{4}ftypavi", re.DOTALL),
-    "a QuickTime or MP4 film": re.compile(rb".{4}ftyp", re.DOTALL),
-    "a Matroska or WebM film": re.compile(rb"\x1aE\xdf\xa3"),
-    "a JPEG 2000 image": re.compile(rb"\0\0\0\x0cjP  |\xff\x4f\xff\x51"),
-    "a JPEG XL image": re.compile(rb"\xff\x0a|\0\0\0\x0cJXL "),
-    "a Photoshop file": re.compile(rb"8BPS"),
-    "a NIfTI volume": re.compile(rb".{344}(?:n\+1|ni1)\0|.{4}n[+i][12]\0", re.DOTALL),
-    "an NRRD volume": re.compile(rb"NRRD000"),
-    "a MetaImage volume": re.compile(rb"ObjectType\s*=|NDims\s*="),
-    "a gzip archive (perhaps a NIfTI volume)": re.compile(rb"\x1f\x8b"),
-    "a ZIP archive or Office document": re.compile(rb"PK(?:\x03\x04|\x05\x06)"),
-    "a 7-Zip archive": re.compile(rb"7z\xbc\xaf\x27\x1c"),
-    "a RAR archive": re.compile(rb"Rar!\x1a\x07"),
-    "a NumPy array": re.compile(rb"\x93NUMPY"),
-    "an HDF5 file": re.compile(rb"\x89HDF\r\n\x1a\n"),
-    "an SVG drawing": re.compile(rb"\s*(?:<\?xml.{0,900})?(?:<!--.{0,900})?<svg", re.DOTALL),
-    "a web page": re.compile(rb"\s*<(?:!doctype\s+html|html)", re.IGNORECASE),
+    N_("a PDF file"): re.compile(rb"%PDF-"),
+    N_("a GIF image"): re.compile(rb"GIF8[79]a"),
+    N_("a WebP image"): re.compile(rb"RIFF.{4}WEBP", re.DOTALL),
+    N_("an AVI film"): re.compile(rb"RIFF.{4}AVI ", re.DOTALL),
+    N_("a HEIC photograph"): re.compile(rb".{4}ftyp(?:hei|hev|mif1|msf1)", re.DOTALL),
+    N_("an AVIF image"): re.compile(rb".{4}ftypavi", re.DOTALL),
+    N_("a QuickTime or MP4 film"): re.compile(rb".{4}ftyp", re.DOTALL),
+    N_("a Matroska or WebM film"): re.compile(rb"\x1aE\xdf\xa3"),
+    N_("a JPEG 2000 image"): re.compile(rb"\0\0\0\x0cjP  |\xff\x4f\xff\x51"),
+    N_("a JPEG XL image"): re.compile(rb"\xff\x0a|\0\0\0\x0cJXL "),
+    N_("a Photoshop file"): re.compile(rb"8BPS"),
+    N_("a NIfTI volume"): re.compile(rb".{344}(?:n\+1|ni1)\0|.{4}n[+i][12]\0", re.DOTALL),
+    N_("an NRRD volume"): re.compile(rb"NRRD000"),
+    N_("a MetaImage volume"): re.compile(rb"ObjectType\s*=|NDims\s*="),
+    N_("a gzip archive (perhaps a NIfTI volume)"): re.compile(rb"\x1f\x8b"),
+    N_("a ZIP archive or Office document"): re.compile(rb"PK(?:\x03\x04|\x05\x06)"),
+    N_("a 7-Zip archive"): re.compile(rb"7z\xbc\xaf\x27\x1c"),
+    N_("a RAR archive"): re.compile(rb"Rar!\x1a\x07"),
+    N_("a NumPy array"): re.compile(rb"\x93NUMPY"),
+    N_("an HDF5 file"): re.compile(rb"\x89HDF\r\n\x1a\n"),
+    N_("an SVG drawing"): re.compile(rb"\s*(?:<\?xml.{0,900})?(?:<!--.{0,900})?<svg", re.DOTALL),
+    N_("a web page"): re.compile(rb"\s*<(?:!doctype\s+html|html)", re.IGNORECASE),
 }
 READABLE = "PNG, JPEG, TIFF, BMP or DICOM"
 
@@ -45,23 +46,25 @@ def sniff(data: bytes) -> str:
         UnreadableSlice: anything else, named where it is known.
     """
     if not data:
-        raise UnreadableSlice("The file is empty.")
+        raise UnreadableSlice(N_("The file is empty."))
     if is_dicom(data):
         return "DICOM"
     for name, magic in _PICTURES.items():
         if magic.match(data):
             return name
-    raise UnreadableSlice(f"{_describe(data)}. Upload a CT slice as {READABLE}.")
+    raise UnreadableSlice(
+        joined(_describe(data), N_("Upload a CT slice as {formats}.", formats=READABLE))
+    )
 
 
-def _describe(data: bytes) -> str:
-    """What the bytes are, as the beginning of a sentence."""
+def _describe(data: bytes) -> Message:
+    """What the bytes are."""
     for name, magic in _OTHERS.items():
         if magic.match(data):
-            return f"This is {name}, which is not read here"
+            return N_("This is {kind}, which is not read here.", kind=name)
     if _is_text(data[:4096]):
-        return "This is a text file, not an image"
-    return "This is not an image in a format that is known here, or its beginning is damaged"
+        return N_("This is a text file, not an image.")
+    return N_("This is not an image in a format that is known here, or its beginning is damaged.")
 
 
 def _is_text(sample: bytes) -> bool:
