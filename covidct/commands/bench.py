@@ -9,6 +9,7 @@ from pathlib import Path
 
 from covidct.commands import DONE
 from covidct.errors import ConfigError
+from covidct.messages import N_
 
 
 def add_command(commands: argparse._SubParsersAction) -> None:
@@ -34,7 +35,13 @@ def _bench(options: argparse.Namespace) -> int:
     parts = options.only.split(",") if options.only else PARTS
     unknown = sorted(set(parts) - set(PARTS))
     if unknown:
-        raise ConfigError(f"There is no part {', '.join(unknown)}; there are {', '.join(PARTS)}.")
+        raise ConfigError(
+            N_(
+                "There is no part {unknown}; there are {parts}.",
+                unknown=", ".join(unknown),
+                parts=", ".join(PARTS),
+            )
+        )
     settings = Settings(model=options.model, data=options.data or default_data())
     for part in run(settings, parts, options.out):
         print(f"Measuring: {part}", file=sys.stderr, flush=True)

@@ -133,7 +133,7 @@ class _Run:
             try:
                 self._capture(captures, outcome, page)
             except UnreadableSlice as error:  # its header is damaged
-                return replace(outcome.summary(), error=str(error))
+                return replace(outcome.summary(), error=error.message)
         return outcome.summary()
 
     def _add_series(

@@ -28,8 +28,9 @@ from covidct.errors import DatasetError, UnreadableSlice
 from covidct.imaging.anatomy.gate import gate
 from covidct.imaging.readers import read_slice
 from covidct.imaging.sources import load
+from covidct.messages import N_, Message, joined
 
-TRAINING, VALIDATION, SET_ASIDE = "training", "validation", "set aside"
+TRAINING, VALIDATION, SET_ASIDE = N_("training"), N_("validation"), N_("set aside")
 
 _SAMPLES = 4
 
@@ -136,8 +137,12 @@ def check_dataset(
     seen = _look_at(progress(index.items))
     if {item.label for item in seen.items} != {0, 1}:
         raise DatasetError(
-            f"Slices of both classes are needed; {len(seen.items)} files could be read and "
-            f"{len(seen.unreadable)} could not."
+            N_(
+                "Slices of both classes are needed; {read} files could be read and {unreadable} "
+                "could not.",
+                read=len(seen.items),
+                unreadable=len(seen.unreadable),
+            )
         )
     training, validation = split_for_training(index, validation_share, seed)
     split_of = {i.path: TRAINING for i in training} | {i.path: VALIDATION for i in validation}
@@ -181,7 +186,7 @@ def _look_at(items: Iterable[Item]) -> _Seen:
             data = load(item.path)
             ct_slice = read_slice(data)
         except UnreadableSlice as error:
-            unreadable.append(Skipped(item.path, str(error)))
+            unreadable.append(Skipped(item.path, error.message))
             continue
         read.append(item)
         verdict = gate(ct_slice)
@@ -250,12 +255,15 @@ def _picture_leaks(
     for group in groups:
         members = tuple(items[i] for i in group)
         if official:
-            sentence = f"The same or nearly the same picture: {_by_split(members, split_of)}."
+            sentence = N_(
+                "The same or nearly the same picture: {where}.", where=_by_split(members, split_of)
+            )
         else:
             patients = len({item.patient for item in members})
-            sentence = (
-                f"The same or nearly the same picture filed as {patients} patients: a split can "
-                "put it on both sides."
+            sentence = N_(
+                "The same or nearly the same picture filed as {patients} patients: a split can put "
+                "it on both sides.",
+                patients=patients,
             )
         yield Leak(sentence, members)
 
@@ -265,14 +273,23 @@ def _patient_leaks(
 ) -> Iterable[Leak]:
     for group in torn:
         members = tuple(items[i] for i in group)
-        yield Leak(f"One patient, {members[0].patient}: {_by_split(members, split_of)}.", members)
+        sentence = N_(
+            "One patient, {patient}: {where}.",
+            patient=members[0].patient,
+            where=_by_split(members, split_of),
+        )
+        yield Leak(sentence, members)
 
 
-def _by_split(items: Iterable[Item], split_of: Mapping[Path, str]) -> str:
-    """ "2 slices in training, 1 in validation"."""
+def _by_split(items: Iterable[Item], split_of: Mapping[Path, str]) -> Message:
+    """ "2 in training, 1 in validation"."""
     counted = Counter(split_of.get(item.path, SET_ASIDE) for item in items)
-    parts = [f"{counted[s]} in {s}" for s in (TRAINING, VALIDATION) if counted[s]]
-    return ", ".join(parts + [f"{counted[SET_ASIDE]} set aside"] * (counted[SET_ASIDE] > 0))
+    parts = {
+        TRAINING: N_("{slices} in training", slices=counted[TRAINING]),
+        VALIDATION: N_("{slices} in validation", slices=counted[VALIDATION]),
+        SET_ASIDE: N_("{slices} set aside", slices=counted[SET_ASIDE]),
+    }
+    return joined(*(part for split, part in parts.items() if counted[split]), by=", ")
 
 
 def _counts(items: Sequence[Item], split_of: Mapping[Path, str]) -> tuple[Count, ...]:

@@ -9,15 +9,16 @@ from urllib.parse import urlsplit
 import requests
 
 from covidct.errors import DatasetError, FetchError
+from covidct.messages import N_, Message, joined
 
-DOWNLOADING, RETRYING, CHECKING = "downloading", "trying again", "checking"
+DOWNLOADING, RETRYING, CHECKING = N_("downloading"), N_("trying again"), N_("checking")
 
 _CHUNK = 8 * 1024  # what a broken connection loses at most
 _CONNECT_SECONDS = 10
 _MAX_BYTES = 1024**3
 _MAX_PAUSE_SECONDS = 30
 _MAY_PASS = (408, 425, 429)  # beside every 5xx
-_KEPT = "What has arrived so far is kept; fetching again goes on from there."
+_KEPT = N_("What has arrived so far is kept; fetching again goes on from there.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,7 @@ class Patience:
     pause_seconds: float = 1.0
 
 
-class _MayPass(Exception):
+class _MayPass(FetchError):
     """A failure after which another try may succeed; its text says what went wrong."""
 
 
@@ -93,10 +94,16 @@ def download(
             failures = 0 if _size(part) > furthest else failures + 1
             furthest = max(furthest, _size(part))
             if failures >= patience.tries:
-                raise FetchError(f"{problem} {_KEPT}" if _size(part) else f"{problem}") from problem
+                raise FetchError(_with_what_is_kept(problem, part)) from problem
             report(Download(name, _size(part), None, RETRYING))
             time.sleep(min(_MAX_PAUSE_SECONDS, patience.pause_seconds * 2 ** max(0, failures - 1)))
     _tag_file(part).unlink(missing_ok=True)
+
+
+def _with_what_is_kept(problem: _MayPass, part: Path) -> Message:
+    if not _size(part):
+        return problem.message
+    return joined(problem.message, _KEPT)
 
 
 def _receive(
@@ -113,20 +120,37 @@ def _receive(
             _store(response, part, report, name)
     except requests.exceptions.SSLError as error:
         raise FetchError(
-            f"The connection to {host} is not secure: its certificate is not trusted here. A "
-            "proxy may stand between; ask who runs this network."
+            N_(
+                "The connection to {host} is not secure: its certificate is not trusted here. A "
+                "proxy may stand between; ask who runs this network.",
+                host=host,
+            )
         ) from error
     except (requests.ConnectTimeout, requests.ReadTimeout, requests.ConnectionError) as error:
         if _size(part):
-            raise _MayPass(f"The connection to {host} stopped while {name} arrived.") from error
+            raise _MayPass(
+                N_("The connection to {host} stopped while {name} arrived.", host=host, name=name)
+            ) from error
         raise _MayPass(
-            f"{host} cannot be reached: there is no network, or it is blocked here. Connect this "
-            "machine, or copy the data set into a folder on it and choose that folder."
+            N_(
+                "{host} cannot be reached: there is no network, or it is blocked here. Connect "
+                "this machine, or copy the data set into a folder on it and choose that folder.",
+                host=host,
+            )
         ) from error
     except requests.exceptions.ChunkedEncodingError as error:
-        raise _MayPass(f"The connection to {host} broke off while {name} arrived.") from error
+        raise _MayPass(
+            N_("The connection to {host} broke off while {name} arrived.", host=host, name=name)
+        ) from error
     except requests.RequestException as error:
-        raise FetchError(f"{name} cannot be fetched from {host}: {error}") from error
+        raise FetchError(
+            N_(
+                "{name} cannot be fetched from {host}: {error}",
+                name=name,
+                host=host,
+                error=str(error),
+            )
+        ) from error
 
 
 def _headers(part: Path) -> dict[str, str]:
@@ -146,13 +170,21 @@ def _check_status(response: requests.Response, name: str) -> None:
     if status in (200, 206, 416):
         return
     if status >= 500 or status in _MAY_PASS:
-        raise _MayPass(f"{host} has trouble at the moment (status {status}).")
+        raise _MayPass(
+            N_("{host} has trouble at the moment (status {status}).", host=host, status=status)
+        )
     if status == 404:
         raise FetchError(
-            f"{host} has no {name} any more; the data set may have moved. Fetch it by hand and "
-            "choose its folder."
+            N_(
+                "{host} has no {name} any more; the data set may have moved. Fetch it by hand and "
+                "choose its folder.",
+                host=host,
+                name=name,
+            )
         )
-    raise FetchError(f"{host} refuses to send {name} (status {status}).")
+    raise FetchError(
+        N_("{host} refuses to send {name} (status {status}).", host=host, name=name, status=status)
+    )
 
 
 def _check_continues(response: requests.Response, part: Path) -> None:
@@ -160,7 +192,7 @@ def _check_continues(response: requests.Response, part: Path) -> None:
     begins = response.headers.get("Content-Range", "").startswith(f"bytes {_size(part)}-")
     if not begins or response.headers.get("ETag") != _tag(part):
         part.unlink()
-        raise _MayPass("The file on the server has changed while it was fetched.")
+        raise _MayPass(N_("The file on the server has changed while it was fetched."))
 
 
 def _store(
@@ -169,7 +201,7 @@ def _store(
     """Write the body behind what is here (206) or as a new beginning (200)."""
     if response.status_code == 416:
         part.unlink(missing_ok=True)
-        raise _MayPass("The server does not hold what is missing here.")
+        raise _MayPass(N_("The server does not hold what is missing here."))
     continues = response.status_code == 206
     received = _size(part) if continues else 0
     length = response.headers.get("Content-Length", "")
@@ -180,10 +212,12 @@ def _store(
         for chunk in response.iter_content(_CHUNK):
             received += out.write(chunk)
             if received > _MAX_BYTES:
-                raise FetchError(f"{name} does not end; the server sends something else.")
+                raise FetchError(
+                    N_("{name} does not end; the server sends something else.", name=name)
+                )
             report(Download(name, received, total, DOWNLOADING))
     if total is not None and received != total:
-        raise _MayPass(f"The connection broke off while {name} arrived.")
+        raise _MayPass(N_("The connection broke off while {name} arrived.", name=name))
 
 
 def _check(part: Path, check: Callable[[Path], None], name: str) -> None:
@@ -191,7 +225,9 @@ def _check(part: Path, check: Callable[[Path], None], name: str) -> None:
         check(part)
     except DatasetError as error:
         part.unlink()
-        raise _MayPass(f"{name} arrived damaged: {error}") from error
+        raise _MayPass(
+            N_("{name} arrived damaged: {error}", name=name, error=error.message)
+        ) from error
 
 
 def _tag_file(part: Path) -> Path:

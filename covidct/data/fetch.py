@@ -17,6 +17,7 @@ from covidct.data.zip_dataset import list_class_folders, unpack_folder
 from covidct.errors import DatasetError, FetchError
 from covidct.files import replace_text, sha256_of
 from covidct.home import data_dir
+from covidct.messages import N_, ngettext
 
 COVID_CT_URL = "https://raw.githubusercontent.com/UCSD-AI4H/COVID-CT/master"
 IMAGE_COUNTS = {"CT_COVID": 349, "CT_NonCOVID": 397}
@@ -76,8 +77,12 @@ def fetch(
             _complete(partial, to, report)
     except OSError as error:
         raise FetchError(
-            f"The data set could not be written to {to.parent}: {error.strerror or error}. Make "
-            "room or choose another folder, then fetch again."
+            N_(
+                "The data set could not be written to {folder}: {reason}. Make room or choose "
+                "another folder, then fetch again.",
+                folder=to.parent,
+                reason=error.strerror or error,
+            )
         ) from error
     return to
 
@@ -117,7 +122,13 @@ def _unpack(partial: Path, report: Callable[[Download], None]) -> Path:
             with packed.open("rb") as archive:
                 unpack_folder(archive, folder, whole / "Images-processed" / folder)
         except DatasetError as error:
-            raise FetchError(f"{name} of the data set cannot be unpacked: {error}") from error
+            raise FetchError(
+                N_(
+                    "{name} of the data set cannot be unpacked: {error}",
+                    name=name,
+                    error=error.message,
+                )
+            ) from error
     return whole
 
 
@@ -127,16 +138,27 @@ def _check_complete(root: Path) -> None:
         held = {file.name for file in (root / "Images-processed" / folder).iterdir()}
         if len(held) != IMAGE_COUNTS[folder]:
             raise FetchError(
-                f"{folder} holds {len(held)} images instead of {IMAGE_COUNTS[folder]}: the data "
-                "set has changed upstream, or something else was sent. Nothing was kept."
+                N_(
+                    "{folder} holds {held} images instead of {expected}: the data set has changed "
+                    "upstream, or something else was sent. Nothing was kept.",
+                    folder=folder,
+                    held=len(held),
+                    expected=IMAGE_COUNTS[folder],
+                )
             )
         for name in LISTS:
             if name.startswith(f"Data-split/{class_name}/"):
                 missing = set(_lines(root / name)) - held
                 if missing:
                     raise FetchError(
-                        f"{len(missing)} files that {name} names are missing, such as "
-                        f"{min(missing)}. Nothing was kept."
+                        ngettext(
+                            "A file that {name} names is missing: {example}. Nothing was kept.",
+                            "{count} files that {name} names are missing, such as {example}. "
+                            "Nothing was kept.",
+                            len(missing),
+                            name=name,
+                            example=min(missing),
+                        )
                     )
 
 
@@ -144,19 +166,19 @@ def _check_zip(path: Path) -> None:
     with path.open("rb") as archive:
         folders = [PurePosixPath(folder.name).name for folder in list_class_folders(archive)]
     if folders.count(path.name.partition(".")[0]) != 1:
-        raise DatasetError("it is not the ZIP of slices that belongs there.")
+        raise DatasetError(N_("it is not the ZIP of slices that belongs there."))
     with zipfile.ZipFile(path) as zipped:
         if zipped.testzip():
-            raise DatasetError("a file in it does not match its checksum.")
+            raise DatasetError(N_("a file in it does not match its checksum."))
 
 
 def _check_list(path: Path) -> None:
     try:
         names = _lines(path)
     except UnicodeDecodeError as error:
-        raise DatasetError("it is not a list of files.") from error
+        raise DatasetError(N_("it is not a list of files.")) from error
     if not names or not all(name.lower().endswith(_LISTED_NAME_ENDS) for name in names):
-        raise DatasetError("it is not a list of files.")
+        raise DatasetError(N_("it is not a list of files."))
 
 
 def _lines(path: Path) -> list[str]:
@@ -168,8 +190,11 @@ def _check_again(to: Path, report: Callable[[Download], None]) -> None:
     """Compare a folder that is there with the record of its first fetch."""
     if not to.is_dir() or not _record(to).exists():
         raise FetchError(
-            f"{to} is there already, but was not fetched by this program. Choose another folder, "
-            "or move it away."
+            N_(
+                "{to} is there already, but was not fetched by this program. Choose another "
+                "folder, or move it away.",
+                to=to,
+            )
         )
     _compare(_sums(to, report), _record(to))
 
@@ -179,9 +204,16 @@ def _compare(sums: dict[str, str], record: Path) -> None:
     differing = sorted(name for name in first | sums if first.get(name) != sums.get(name))
     if differing:
         raise FetchError(
-            f"{len(differing)} files are not what they were at the first fetch, such as "
-            f"{differing[0]}. Fetch again into another folder; if the data set was changed on "
-            f"purpose, delete {record.name} first."
+            ngettext(
+                "A file is not what it was at the first fetch: {example}. Fetch again into another "
+                "folder; if the data set was changed on purpose, delete {name} first.",
+                "{count} files are not what they were at the first fetch, such as {example}. Fetch "
+                "again into another folder; if the data set was changed on purpose, delete {name} "
+                "first.",
+                len(differing),
+                example=differing[0],
+                name=record.name,
+            )
         )
 
 
@@ -209,7 +241,7 @@ def _alone_in(folder: Path) -> Iterator[None]:
     try:
         lock = FileLock(folder / _LOCK_FILE).acquire(blocking=False)
     except Timeout as error:
-        raise FetchError("This data set is being fetched already; wait for that.") from error
+        raise FetchError(N_("This data set is being fetched already; wait for that.")) from error
     with lock:
         yield
 

@@ -11,6 +11,7 @@ from covidct.data.forest import forest_auc
 from covidct.data.index import Item
 from covidct.imaging.ct_slice import CTSlice
 from covidct.imaging.formats.pixels import DECODING_ERRORS
+from covidct.messages import N_
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +75,7 @@ def measure_shortcut(
     auc = forest_auc(items, as_numbers(attributes), seed)
     if auc is None or auc.ci95 is None:
         return Shortcut(
-            None, None, "Too few patients to measure what file format and size alone predict."
+            None, None, N_("Too few patients to measure what file format and size alone predict.")
         )
     return Shortcut(auc.value, auc.ci95, _sentence(auc.value, *auc.ci95))
 
@@ -87,11 +88,20 @@ def as_numbers(attributes: Sequence[FileAttributes]) -> np.ndarray:
 
 
 def _sentence(auc: float, low: float, high: float) -> str:
-    measured = f"AUC {auc:.2f}, 95 % interval {low:.2f} to {high:.2f}; 0.5 is chance"
+    measured = N_(
+        "AUC {auc:.2f}, 95 % interval {low:.2f} to {high:.2f}; 0.5 is chance",
+        auc=auc,
+        low=low,
+        high=high,
+    )
     if low > 0.5:
-        return (
-            f"File format, size and colour mode alone tell the classes apart ({measured}): they "
+        return N_(
+            "File format, size and colour mode alone tell the classes apart ({measured}): they "
             "were collected in different ways. Only grey pixels of the chest reach the network, "
-            "but what else differs in them does too; judge the model on data of one source."
+            "but what else differs in them does too; judge the model on data of one source.",
+            measured=measured,
         )
-    return f"File format, size and colour mode do not tell the classes apart ({measured})."
+    return N_(
+        "File format, size and colour mode do not tell the classes apart ({measured}).",
+        measured=measured,
+    )

@@ -15,11 +15,12 @@ from pathlib import Path
 
 from covidct.errors import DatasetError
 from covidct.files import sha256_of
+from covidct.messages import N_
 
 SPLITS = ("train", "val", "test")
 HALVES = ("first-half", "second-half")
 CLASS_FOLDERS = {"COVID": "CT_COVID", "NonCOVID": "CT_NonCOVID"}
-EXCLUDED_BY_CHOICE = "Excluded by choice after the data check."
+EXCLUDED_BY_CHOICE = N_("Excluded by choice after the data check.")
 
 # SHA-256 of COVID-CT's CT_NonCOVID/71%0.jpg and 71%1.jpg: figures of a COVID-19 paper, which the
 # upstream test list holds as COVID
@@ -98,8 +99,12 @@ class Index:
         if not chosen:
             held = ", ".join(s for s in SPLITS if s in self.splits) or "none"
             raise DatasetError(
-                f"This data set has no “{split}” list (lists found: {held}). "
-                "Choose another split, or “all”."
+                N_(
+                    "This data set has no “{split}” list (lists found: {held}). Choose another "
+                    "split, or “all”.",
+                    split=split,
+                    held=held,
+                )
             )
         return chosen
 
@@ -141,15 +146,19 @@ def read_index(
     missing = [folder.name for folder in folders.values() if not folder.is_dir()]
     if missing:
         raise DatasetError(
-            f"{root} is not a data set: {' and '.join(missing)} missing. Expected are two folders "
-            "CT_COVID and CT_NonCOVID, directly or below Images-processed."
+            N_(
+                "{root} is not a data set: {folders} missing. Expected are two folders CT_COVID "
+                "and CT_NonCOVID, directly or below Images-processed.",
+                root=root,
+                folders=_named(*missing),
+            )
         )
     patients, splits, exclude = read_patients(root), _read_splits(root), frozenset(exclude)
     items, skipped = [], []
     for class_name, folder in folders.items():
         files = sorted(f for f in folder.iterdir() if f.is_file() and not f.name.startswith("."))
         if not files:
-            raise DatasetError(f"The folder {folder.name} holds no files.")
+            raise DatasetError(N_("The folder {folder} holds no files.", folder=folder.name))
         for file in files:
             key = (class_name, file.name)
             split = splits.pop(key, None)
@@ -159,13 +168,13 @@ def read_index(
                 skipped.append(Skipped(file, EXCLUDED_BY_CHOICE))
                 continue
             if class_name == "NonCOVID" and _is_known_mislabelled(file):
-                skipped.append(Skipped(file, "Known to be labelled wrongly in COVID-CT."))
+                skipped.append(Skipped(file, N_("Known to be labelled wrongly in COVID-CT.")))
                 continue
             patient = patients.get(key) or group_by_name(file.name)
             label = int(class_name == "COVID")
             items.append(Item(file, label, f"{class_name}/{patient}", split))
     skipped += [
-        Skipped(folders[class_name] / name, "Named in the official lists, but missing.")
+        Skipped(folders[class_name] / name, N_("Named in the official lists, but missing."))
         for class_name, name in splits
     ]
     return Index(root, tuple(items), tuple(skipped))
@@ -202,7 +211,7 @@ def read_patients(root: Path) -> dict[tuple[str, str], str]:
     rows = csv.DictReader(StringIO(_text_of(table)))
     if not {"class", "file", "patient"} <= set(rows.fieldnames or ()):
         raise DatasetError(
-            "patients.csv must have the columns class, file and patient, divided by commas."
+            N_("patients.csv must have the columns class, file and patient, divided by commas.")
         )
     return {(row["class"], row["file"]): row["patient"] for row in rows}
 
@@ -214,11 +223,17 @@ def _text_of(file: Path) -> str:
         DatasetError: it is too long for one, or not UTF-8.
     """
     if file.stat().st_size > _LONGEST_LIST:
-        raise DatasetError(f"{file.name} is longer than the list of a data set can be.")
+        raise DatasetError(
+            N_("{file} is longer than the list of a data set can be.", file=file.name)
+        )
     try:
         return file.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
-        raise DatasetError(f"{file.name} is not UTF-8. Save it as UTF-8.") from error
+        raise DatasetError(N_("{file} is not UTF-8. Save it as UTF-8.", file=file.name)) from error
+
+
+def _named(folder: str, other: str = "") -> str:
+    return N_("{folder} and {other}", folder=folder, other=other) if other else folder
 
 
 def _read_splits(root: Path) -> dict[tuple[str, str], str]:

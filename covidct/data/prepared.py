@@ -9,6 +9,7 @@ from covidct.data.index import Item, Skipped
 from covidct.errors import DatasetError, UnreadableSlice
 from covidct.imaging.anatomy.thorax_crop import crop_thorax
 from covidct.imaging.readers import read_slice
+from covidct.messages import N_
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,8 +53,12 @@ class PreparedSlices:
         chosen = [position[item.path] for item in items if item.path in position]
         if {self.items[i].label for i in chosen} != {0, 1}:
             raise DatasetError(
-                f"Slices of both classes are needed; {len(chosen)} could be read here and "
-                f"{len(self.skipped)} files of the data set could not."
+                N_(
+                    "Slices of both classes are needed; {read} could be read here and {unreadable} "
+                    "files of the data set could not.",
+                    read=len(chosen),
+                    unreadable=len(self.skipped),
+                )
             )
         return PreparedSlices(self.pixels[chosen], tuple(self.items[i] for i in chosen))
 
@@ -75,7 +80,7 @@ def prepare(
         try:
             ct_slice = read_slice(item.path)
         except UnreadableSlice as error:
-            skipped.append(Skipped(item.path, str(error)))
+            skipped.append(Skipped(item.path, error.message))
             continue
         pixels.append(crop_thorax(ct_slice, image_size).pixels)
         read.append(item)
@@ -105,7 +110,7 @@ def read_anew(slices: PreparedSlices, to_file: Callable[[np.ndarray], bytes]) ->
         try:
             ct_slice = read_slice(data)
         except UnreadableSlice as error:
-            skipped.append(Skipped(item.path, str(error)))
+            skipped.append(Skipped(item.path, error.message))
         else:
             pixels[position] = crop_thorax(ct_slice, pixels.shape[1:3]).pixels
     return PreparedSlices(pixels, slices.items, tuple(skipped))

@@ -7,6 +7,7 @@ from sklearn.model_selection import StratifiedGroupKFold
 
 from covidct.data.index import Index, Item
 from covidct.errors import ConfigError, DatasetError
+from covidct.messages import N_, ngettext
 
 
 def train_test_split(
@@ -29,7 +30,10 @@ def train_test_split(
     """
     if not 0 < test_share <= 0.5:
         raise ConfigError(
-            f"The share to set aside must be above 0 and at most 0.5, not {test_share:g}."
+            N_(
+                "The share to set aside must be above 0 and at most 0.5, not {test_share:g}.",
+                test_share=test_share,
+            )
         )
     folds = folds_by_patient(items, max(2, round(1 / test_share)), seed)
     return min(folds, key=lambda fold: abs(len(fold[1]) - test_share * len(items)))
@@ -62,8 +66,15 @@ def folds_by_patient(
         count = len(set(patients[labels == label]))
         if count < folds:
             raise DatasetError(
-                f"{count} patients of class {name} are too few to set aside 1/{folds} of them. "
-                "Add slices of more patients or set a larger share aside."
+                ngettext(
+                    "{count} patient of class {name} is too few to set aside 1/{folds} of them. "
+                    "Add slices of more patients or set a larger share aside.",
+                    "{count} patients of class {name} are too few to set aside 1/{folds} of them. "
+                    "Add slices of more patients or set a larger share aside.",
+                    count,
+                    name=name,
+                    folds=folds,
+                )
             )
     splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
     for training, test in splitter.split(labels, labels, patients):

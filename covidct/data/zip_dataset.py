@@ -15,6 +15,7 @@ from typing import BinaryIO
 
 from covidct.data.index import CLASS_FOLDERS
 from covidct.errors import DatasetError
+from covidct.messages import N_
 from covidct.zip_files import Member, opened_zip
 
 _CHUNK = 1024**2
@@ -110,7 +111,9 @@ def unpack_folder(archive: BinaryIO, name: str, to: Path) -> Path:
     with opened_zip(archive) as (zipped, members):
         inside = [m for m in members if m.path.parent.name == name and _may_be_slice(m)]
         if len({member.folder for member in inside}) != 1:
-            raise DatasetError(f"The ZIP does not hold one folder {name} with slices in it.")
+            raise DatasetError(
+                N_("The ZIP does not hold one folder {name} with slices in it.", name=name)
+            )
         _write_folder(zipped, {PurePosixPath(m.path.name): m for m in inside}, to)
     return to
 
@@ -121,21 +124,29 @@ def _chosen(classes: tuple[str, str] | None, folders: list[str]) -> tuple[str, s
         classes = guess_classes(folders)
     if classes is None:
         raise DatasetError(
-            f"The ZIP should hold two folders with slices directly in them, one for each class, "
-            f"such as CT_COVID and CT_NonCOVID. Found: {_listed(folders)}. Name the folders so, "
-            "or choose which is which."
+            N_(
+                "The ZIP should hold two folders with slices directly in them, one for each class, "
+                "such as CT_COVID and CT_NonCOVID. Found: {folders}. Name the folders so, or "
+                "choose which is which.",
+                folders=_listed(folders),
+            )
         )
     missing = [name for name in classes if name not in folders]
     if missing or classes[0] == classes[1]:
         raise DatasetError(
-            f"Two different folders of the ZIP are needed as classes. Found: {_listed(folders)}."
+            N_(
+                "Two different folders of the ZIP are needed as classes. Found: {folders}.",
+                folders=_listed(folders),
+            )
         )
     return classes
 
 
 def _listed(names: list[str], most: int = 6) -> str:
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return (", ".join(sorted(names)[:most]) or "none") + more
+    shown = ", ".join(sorted(names)[:most])
+    if len(names) > most:
+        return N_("{shown} and {more} more", shown=shown, more=len(names) - most)
+    return shown if names else N_("none")
 
 
 def _companions(members: Sequence[Member]) -> dict[PurePosixPath, Member]:
@@ -154,7 +165,9 @@ def _write_folder(
 ) -> None:
     """Write the members under their target paths into a new folder that appears when complete."""
     if to.exists():
-        raise DatasetError(f"There is a folder {to.name} already; nothing was written over it.")
+        raise DatasetError(
+            N_("There is a folder {folder} already; nothing was written over it.", folder=to.name)
+        )
     try:
         to.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".unpacking-", dir=to.parent) as workplace:
@@ -167,7 +180,10 @@ def _write_folder(
             folder.rename(to)
     except OSError as error:
         raise DatasetError(
-            f"The ZIP could not be unpacked: {error.strerror or error}. Nothing was kept of it."
+            N_(
+                "The ZIP could not be unpacked: {reason}. Nothing was kept of it.",
+                reason=error.strerror or error,
+            )
         ) from error
 
 

@@ -20,6 +20,7 @@ from covidct.evaluation.recipes.search import OUT_OF_FOLD_FILE, TABLE_FILE
 from covidct.evaluation.results import AUDIT_FILE, FAITHFULNESS_FILE, METRICS_FILE
 from covidct.files import MALFORMED, NAMES, replace_text
 from covidct.inference.card import ModelCard, read_card
+from covidct.messages import N_
 
 CARD_TEXT_FILE, EARLIER_FILE = "card_text.json", "earlier_model.json"
 _FROM_SEARCH = ("slices", "recipe")
@@ -57,7 +58,13 @@ def assemble(model: Path) -> ModelCard:
         heat_maps = _read(folder / FAITHFULNESS_FILE)
         for figures in (metrics, audited, heat_maps):
             if figures and figures["model_id"] != card.model_id:
-                raise ModelError(f"{folder.name} was measured with {figures['model_id']}.")
+                raise ModelError(
+                    N_(
+                        "{folder} was measured with {model_id}.",
+                        folder=folder.name,
+                        model_id=figures["model_id"],
+                    )
+                )
         about[folder.name] = {n: metrics[n] for n in _HEADLINES if n in metrics}
         if audited:
             about[f"audit of {folder.name}"] = {
@@ -104,7 +111,7 @@ def _out_of_fold_labels(folder: Path) -> dict[str, str]:
                 for row in csv.DictReader(file)
             }
     except (OSError, *MALFORMED) as error:
-        raise ModelError(f"{folder / OUT_OF_FOLD_FILE} cannot be read.") from error
+        raise ModelError(N_("{file} cannot be read.", file=folder / OUT_OF_FOLD_FILE)) from error
 
 
 def _read(file: Path) -> dict[str, Any]:

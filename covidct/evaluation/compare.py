@@ -23,6 +23,7 @@ from covidct.files import MALFORMED, replace_text
 from covidct.inference.card import read_card
 from covidct.inference.classifier import Classifier
 from covidct.inference.promotion import current_model
+from covidct.messages import N_
 from covidct.stats.bootstrap import fewest_patients, interval, patient_weights
 
 COMPARISON_FOLDER = "comparison"
@@ -131,17 +132,41 @@ def _verdict(difference: float, chance: float, slices: Verdicts) -> str:
     patients = len(set(slices.patients))
     fewest = fewest_patients(slices.labels, slices.patients)
     if difference == 0:
-        return f"Both models rank the slices of these {patients} patients equally well."
-    which = "better" if difference > 0 else "worse"
-    sentence = (
-        f"The candidate ranks the slices {which} than the model in use "
-        f"(AUC {difference:+.3f} on {patients} patients)"
+        return N_(
+            "Both models rank the slices of these {patients} patients equally well.",
+            patients=patients,
+        )
+    figures = {"difference": difference, "patients": patients}
+    finding = (
+        N_(
+            "The candidate ranks the slices better than the model in use (AUC {difference:+.3f} on "
+            "{patients} patients)",
+            **figures,
+        )
+        if difference > 0
+        else N_(
+            "The candidate ranks the slices worse than the model in use (AUC {difference:+.3f} on "
+            "{patients} patients)",
+            **figures,
+        )
     )
     if fewest < FEWEST_PATIENTS:
-        return f"{sentence}, but {fewest} of a class are too few to tell that from noise."
+        return N_(
+            "{finding}, but {fewest} of a class are too few to tell that from noise.",
+            finding=finding,
+            fewest=fewest,
+        )
     if chance < _NOISE:
-        return f"{sentence}; chance alone would rarely do that ({chance:.1%})."
-    return f"{sentence}, but this may well be noise (chance {chance:.0%})."
+        return N_(
+            "{finding}; chance alone would rarely do that ({chance:.1%}).",
+            finding=finding,
+            chance=chance,
+        )
+    return N_(
+        "{finding}, but this may well be noise (chance {chance:.0%}).",
+        finding=finding,
+        chance=chance,
+    )
 
 
 def _read(file: Path) -> Comparison | None:

@@ -22,6 +22,7 @@ from covidct.imaging.readers import read_slice
 from covidct.inference.cases import Case
 from covidct.inference.classifier import Classifier, Prediction
 from covidct.inference.judge import Judged, judge_slices
+from covidct.messages import N_
 from covidct.spreadsheets import harmless
 from covidct.training.run_folder import read_run_folder
 
@@ -150,7 +151,7 @@ def verdicts_of(slices: Sequence[ClassifiedSlice]) -> Verdicts:
         patients=np.array([one.item.patient for one in slices]),
     )
     if len(set(verdicts.labels)) < 2:
-        raise DatasetError("Figures need readable slices of both classes.")
+        raise DatasetError(N_("Figures need readable slices of both classes."))
     return verdicts
 
 

@@ -9,9 +9,10 @@ from covidct.evaluation.curves import auc
 from covidct.evaluation.operating_point import rates_at
 from covidct.evaluation.results import Reviewed
 from covidct.evaluation.sample import Rate, Sample
+from covidct.messages import N_, Message, joined
 from covidct.stats.bootstrap import Measured
 
-_PARTS = ("Smallest third", "Middle third", "Largest third")
+_PARTS = (N_("Smallest third"), N_("Middle third"), N_("Largest third"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,15 +52,18 @@ def by_size(slices: Sequence[Reviewed], sample: Sample, threshold: float) -> tup
 
     def group(part: int) -> Group:
         members = third == part
-        title = _PARTS[part] if len(parts) > 1 else "All"
-        return _group(f"{title}, {_range(pixels[members])}", sample.part(members), threshold)
+        title = _PARTS[part] if len(parts) > 1 else N_("All")
+        name = joined(title, _range(pixels[members]), by=", ")
+        return _group(name, sample.part(members), threshold)
 
     return tuple(map(group, parts))
 
 
-def _range(pixels: np.ndarray) -> str:
+def _range(pixels: np.ndarray) -> Message:
     low, high = (f"{round(float(end) / 1000):,}" for end in (pixels.min(), pixels.max()))
-    return f"{low} to {high} thousand pixels" if low != high else f"{low} thousand pixels"
+    if low == high:
+        return N_("{size} thousand pixels", size=low)
+    return N_("{low} to {high} thousand pixels", low=low, high=high)
 
 
 def _group(name: str, part: Sample, threshold: float) -> Group:

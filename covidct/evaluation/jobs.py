@@ -36,6 +36,7 @@ from covidct.jobs.status import (
     was_killed,
     write_status,
 )
+from covidct.messages import N_
 
 INTERRUPTED = "interrupted"
 RESULT_FILES = (METRICS_FILE, PREDICTIONS_FILE, AUDIT_FILE, FAITHFULNESS_FILE)
@@ -61,8 +62,11 @@ def start(model: Path, data: Path, split: str) -> Path:
     if lock is None:
         live = live_evaluation()
         raise ConfigError(
-            f"{f'“{live.name}”' if live else 'Another evaluation'} is in progress, and only one "
-            "evaluation can be at a time. Wait for it or cancel it."
+            N_(
+                "{live} is in progress, and only one evaluation can be at a time. Wait for it or "
+                "cancel it.",
+                live=N_("“{name}”", name=live.name) if live else N_("Another evaluation"),
+            )
         )
     try:
         request = Request(model.resolve(), data.resolve(), split)
@@ -86,7 +90,7 @@ def cancel(folder: Path) -> None:
     """
     status = read_status(folder)
     if not status.is_live:
-        raise ConfigError("This evaluation is not in progress.")
+        raise ConfigError(N_("This evaluation is not in progress."))
     request_stop(folder)
     if status.pid is not None:
         with contextlib.suppress(ProcessLookupError):
@@ -134,9 +138,9 @@ def delete(folder: Path) -> None:
         ConfigError: it is live, or there is none in the folder.
     """
     if not (folder / REQUEST_FILE).is_file():
-        raise ConfigError(f"There is no evaluation in {folder}.")
+        raise ConfigError(N_("There is no evaluation in {folder}.", folder=folder))
     if read_status(folder).is_live:
-        raise ConfigError("This evaluation is in progress. Cancel it first.")
+        raise ConfigError(N_("This evaluation is in progress. Cancel it first."))
     doomed = folder.with_name(f".deleted {folder.name} {os.getpid()}")
     folder.rename(doomed)
     shutil.rmtree(doomed)

@@ -9,6 +9,7 @@ from covidct.evaluation.results import METRICS_FILE
 from covidct.files import MALFORMED
 from covidct.home import data_dir
 from covidct.inference.promotion import SHIPPED_DIR
+from covidct.messages import N_
 
 REQUEST_FILE = "request.json"
 
@@ -41,7 +42,7 @@ def read_request(folder: Path) -> Request:
         values = json.loads((folder / REQUEST_FILE).read_text(encoding="utf-8"))
         return Request(Path(values["model"]), Path(values["data"]), str(values["split"]))
     except (OSError, *MALFORMED) as error:
-        raise DatasetError("What this evaluation was asked for cannot be read.") from error
+        raise DatasetError(N_("What this evaluation was asked for cannot be read.")) from error
 
 
 def is_shipped(folder: Path) -> bool:

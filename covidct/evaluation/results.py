@@ -16,6 +16,7 @@ from typing import Any
 from covidct.data.index import CLASS_FOLDERS, images_folder
 from covidct.errors import DatasetError
 from covidct.files import MALFORMED, NAMES
+from covidct.messages import N_
 from covidct.spreadsheets import original
 
 VALIDATION_FOLDER = "validation"
@@ -138,8 +139,10 @@ def read_review(run: Path) -> Review:
         return read_evaluation(run / VALIDATION_FOLDER)
     except DatasetError as error:
         raise DatasetError(
-            "The validation of this run cannot be read: the run has not been judged yet, or its "
-            "folder “validation” was changed."
+            N_(
+                "The validation of this run cannot be read: the run has not been judged yet, or "
+                "its folder “validation” was changed."
+            )
         ) from error
 
 
@@ -155,7 +158,7 @@ def read_evaluation(folder: Path) -> Review:
             slices = tuple(_reviewed(row) for row in csv.DictReader(rows))
         float(figures["operating_point"])
     except (OSError, *MALFORMED) as error:
-        raise DatasetError("The results are missing or cannot be read.") from error
+        raise DatasetError(N_("The results are missing or cannot be read.")) from error
     return Review(slices, figures)
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from covidct.errors import CovidCTError
 from covidct.evaluation.request import Request, read_request
 from covidct.jobs.status import STOP_FILE, StatusWriter, why_it_failed
+from covidct.messages import N_
 
 
 def main(folder: Path) -> int:
@@ -30,7 +31,7 @@ def main(folder: Path) -> int:
 
 
 def _work(folder: Path, request: Request, writer: StatusWriter) -> None:
-    writer.say(message="Loading the network")
+    writer.say(message=N_("Loading the network"))
     writer.hold_reserve()
     from covidct.evaluation.audit.run import audit
     from covidct.evaluation.evaluate import evaluate
@@ -38,7 +39,7 @@ def _work(folder: Path, request: Request, writer: StatusWriter) -> None:
 
     classifier = Classifier.load(request.model)
     writer.say(state="running")
-    for doing, work in (("Evaluating", evaluate), ("Auditing", audit)):
+    for doing, work in ((N_("Evaluating"), evaluate), (N_("Auditing"), audit)):
         watch = partial(writer.watch, message=doing)
         work(classifier, request.data, request.split, folder, watch)
 

@@ -21,8 +21,9 @@ from covidct.imaging.chest_drawing import (
 )
 from covidct.imaging.ct_slice import CTSlice
 from covidct.imaging.dicom.window import lung_window
+from covidct.messages import N_
 
-NOTE = "Synthetic slice drawn by the program; it shows no patient."
+NOTE = N_("Synthetic slice drawn by the program; it shows no patient.")
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -28,6 +28,7 @@ from covidct.imaging.formats.pixels import (
 )
 from covidct.imaging.formats.sniff import sniff
 from covidct.imaging.sources import load
+from covidct.messages import N_
 
 # Opened directly: Image.open measures by a limit of its own, which is global. An MPO file (two
 # views from a phone) is thereby read as the JPEG that it begins with.
@@ -97,7 +98,10 @@ def _sniffed(source: Source) -> tuple[bytes, str]:
     data = bytes(source) if isinstance(source, bytes | bytearray | memoryview) else load(source)
     if len(data) > MAX_BYTES:
         raise UnreadableSlice(
-            f"The file is larger than {MAX_BYTES // 1024**2} MB; a single slice is far smaller."
+            N_(
+                "The file is larger than {most} MB; a single slice is far smaller.",
+                most=MAX_BYTES // 1024**2,
+            )
         )
     return data, sniff(data)
 
@@ -110,7 +114,11 @@ def _read_picture(data: bytes, kind: str) -> CTSlice:
         check_size(rows, columns)
         if getattr(image, "is_animated", False):
             raise UnsupportedEncoding(
-                f"This {kind} file holds several pictures; save the slice of interest on its own."
+                N_(
+                    "This {kind} file holds several pictures; save the slice of interest on its "
+                    "own.",
+                    kind=kind,
+                )
             )
         check_demands(image, data)
         values, colour_share, notes = _decode(image, data)
@@ -119,7 +127,7 @@ def _read_picture(data: bytes, kind: str) -> CTSlice:
     check_values(values)
     pixels, more_notes = _to_eight_bits(values)
     if ((pixels == pixels.min()) | (pixels == pixels.max())).all():
-        more_notes += ("The image has only two grey levels.",)
+        more_notes += (N_("The image has only two grey levels."),)
     return CTSlice(pixels, None, kind, notes + more_notes, colour_share)
 
 
@@ -143,7 +151,7 @@ def _decode(image: Image.Image, data: bytes) -> tuple[np.ndarray, float, tuple[s
             coloured = _coloured(image)
             colour_share = float(coloured.mean())
             if np.count_nonzero(coloured) >= _FEWEST_COLOURED:
-                notes = ("Colours, such as marks, were turned to grey.",)
+                notes = (N_("Colours, such as marks, were turned to grey."),)
         values = _deep_grey(data, image.size) if deep else np.asarray(image.convert("L"))
     orientation = tags.get(ExifTags.Base.Orientation, 1) if tags else _exif_orientation(image)
     already_upright = tags and not deep  # Pillow turns a TIFF picture as it loads
@@ -192,8 +200,17 @@ def _to_eight_bits(values: np.ndarray) -> tuple[np.ndarray, tuple[str, ...]]:
     for step in (1, 257, 256):
         if low >= 0 and high <= 255 * step and not (values % step).any():
             return (values // step).astype(np.uint8), ()
-    depth = "Floating-point" if values.dtype.kind == "f" else f"{8 * values.dtype.itemsize}-bit"
-    note = f"{depth} image: its own range from {low:g} to {high:g} was stretched to 8 bits."
+    depth = (
+        N_("Floating-point")
+        if values.dtype.kind == "f"
+        else N_("{bits}-bit", bits=8 * values.dtype.itemsize)
+    )
+    note = N_(
+        "{depth} image: its own range from {low:g} to {high:g} was stretched to 8 bits.",
+        depth=depth,
+        low=low,
+        high=high,
+    )
     return ramp(values, low, high), (note,)
 
 
@@ -201,7 +218,11 @@ def _damage(data: bytes, kind: str, error: Exception) -> str:
     """A sentence for a picture that could not be decoded."""
     cut = "truncated" in str(error).lower() or _END_MARKS.get(kind, b"") not in data[-64:]
     if cut:
-        return f"The {kind} file is incomplete: it ends before the picture does. Copy it again."
-    return (
-        f"The {kind} file is damaged, incomplete or of a variant that is not read; export it again."
+        return N_(
+            "The {kind} file is incomplete: it ends before the picture does. Copy it again.",
+            kind=kind,
+        )
+    return N_(
+        "The {kind} file is damaged, incomplete or of a variant that is not read; export it again.",
+        kind=kind,
     )

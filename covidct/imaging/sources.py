@@ -11,6 +11,7 @@ from pathlib import Path
 
 from covidct.errors import UnreadableSlice
 from covidct.imaging.formats.pixels import MAX_BYTES
+from covidct.messages import N_
 from covidct.zip_files import is_junk, opened_zip
 
 _ZIP_STARTS = (b"PK\x03\x04", b"PK\x05\x06")
@@ -38,14 +39,14 @@ def load(path: str | os.PathLike[str]) -> bytes:
     """
     try:
         if Path(path).is_dir():
-            raise UnreadableSlice("This is a folder, not a file.")
+            raise UnreadableSlice(N_("This is a folder, not a file."))
         if not Path(path).is_file():
-            raise UnreadableSlice("There is no such file.")
+            raise UnreadableSlice(N_("There is no such file."))
         with Path(path).open("rb") as file:
             return file.read(MAX_BYTES + 1)
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "its name is not valid"
-        raise UnreadableSlice(f"The file cannot be opened: {reason}.") from None
+        reason = getattr(error, "strerror", None) or N_("its name is not valid")
+        raise UnreadableSlice(N_("The file cannot be opened: {reason}.", reason=reason)) from None
 
 
 def files_at(path: Path) -> list[File]:
@@ -93,4 +94,4 @@ def _unpack(zipped: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
         with zipped.open(info) as member:
             return member.read(MAX_BYTES + 1)
     except _ZIP_DAMAGE as error:
-        raise UnreadableSlice("This file is damaged in the ZIP; make the ZIP again.") from error
+        raise UnreadableSlice(N_("This file is damaged in the ZIP; make the ZIP again.")) from error

@@ -18,10 +18,11 @@ import numpy as np
 from covidct.errors import ConfigError, ModelError
 from covidct.files import MALFORMED, replace_text
 from covidct.inference.calibration import Calibration
+from covidct.messages import N_
 from covidct.models.backbones import get_preprocess_input
 
 MODEL_FILE, KERAS_FILE, CARD_FILE = "model.tflite", "model.keras", "card.json"
-WAY_OUT = "Restore it from where it came, or roll back to the model that was in use before."
+WAY_OUT = N_("Restore it from where it came, or roll back to the model that was in use before.")
 
 _SHORT_HASH = 12
 _LONGEST_SIDE = 4096
@@ -85,10 +86,20 @@ def read_card(folder: Path) -> ModelCard:
         return _card_of(values)
     except OSError as error:
         raise ModelError(
-            f"The model folder {folder} has no readable card.json. {WAY_OUT}"
+            N_(
+                "The model folder {folder} has no readable card.json. {way_out}",
+                folder=folder,
+                way_out=WAY_OUT,
+            )
         ) from error
     except (ConfigError, *MALFORMED) as error:
-        raise ModelError(f"The card of the model in {folder} is malformed. {WAY_OUT}") from error
+        raise ModelError(
+            N_(
+                "The card of the model in {folder} is malformed. {way_out}",
+                folder=folder,
+                way_out=WAY_OUT,
+            )
+        ) from error
 
 
 def _card_of(values: dict[str, Any]) -> ModelCard:

@@ -109,7 +109,7 @@ def _groups(
         try:
             files += unpack()
         except ArchiveError as error:
-            refused.append((name, str(error)))
+            refused.append((name, error.message))
     groups = [
         CaseGroup(number, name, (_unread(Place(name), number, reason),))
         for number, (name, reason) in enumerate(refused, first)

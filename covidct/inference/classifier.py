@@ -20,6 +20,7 @@ from covidct.imaging.readers import read_slice
 from covidct.inference import store
 from covidct.inference.calibration import POSITIVE
 from covidct.inference.card import ModelCard, read_card
+from covidct.messages import N_
 from covidct.models.backbones import get_backbone
 from covidct.models.head import LinearHead
 from covidct.models.pooling import TrunkMaps
@@ -118,7 +119,10 @@ class Classifier:
         self.average_map = np.array(card.average_map or 0, np.float32)
         if self.average_map.shape not in ((), trunks.grid):
             raise ModelError(
-                f"The average map on the card of {card.model_id} is not of the network’s size."
+                N_(
+                    "The average map on the card of {model_id} is not of the network’s size.",
+                    model_id=card.model_id,
+                )
             )
 
     @cached_property
@@ -132,7 +136,7 @@ class Classifier:
             ModelError: it cannot be opened.
         """
         if self._folder is None:
-            raise ModelError("This model has no Keras file, which this needs.")
+            raise ModelError(N_("This model has no Keras file, which this needs."))
         return store.open_keras_model(self._folder, self.card)
 
     @cached_property

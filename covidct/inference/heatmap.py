@@ -11,6 +11,7 @@ import numpy as np
 
 from covidct.imaging.ct_slice import CTSlice
 from covidct.inference.classifier import Classifier, Prediction, PredictionWithCAM
+from covidct.messages import N_, joined
 from covidct.runtime.fair_queue import FairQueue
 
 RELATIVE = "gradcam-relative"
@@ -215,44 +216,57 @@ def _smoothgrad(classifier: Classifier, predicted: PredictionWithCAM) -> np.ndar
         )[0, ..., 0]
 
 
-_FEATURES_ONLY = (
+_FEATURES_ONLY = N_(
     "It hardly changes when the network’s weights are shuffled: it shows features, not reasons."
 )
 
 METHODS = {
     RELATIVE: Method(
-        "Relative Grad-CAM",
-        "Each region's share in the score beyond its share on the average slice, exact for this "
-        "network and the default.",
+        N_("Relative Grad-CAM"),
+        N_(
+            "Each region's share in the score beyond its share on the average slice, exact for "
+            "this network and the default."
+        ),
         _relative,
         needs_tensorflow=False,
     ),
     "gradcam": Method(
         "Grad-CAM",
-        "Each region's share in the score, exact for this network; includes what the region says "
-        "on nearly every slice.",
+        N_(
+            "Each region's share in the score, exact for this network; includes what the region "
+            "says on nearly every slice."
+        ),
         _gradcam,
         needs_tensorflow=False,
     ),
     "gradcam++": Method(
         "Grad-CAM++",
-        f"Weighs feature maps by higher-order gradients. {_FEATURES_ONLY}",
+        joined(N_("Weighs feature maps by higher-order gradients."), _FEATURES_ONLY),
         _tf_keras_vis("gradcam++"),
     ),
     "layercam": Method(
         "LayerCAM",
-        f"Weighs every place of a feature map by its own positive gradient. {_FEATURES_ONLY}",
+        joined(
+            N_("Weighs every place of a feature map by its own positive gradient."), _FEATURES_ONLY
+        ),
         _tf_keras_vis("layercam"),
     ),
     "scorecam": Method(
         "Score-CAM",
-        "Masks the slice by each of the 64 most varied feature maps and watches the score; slow. "
-        + _FEATURES_ONLY,
+        joined(
+            N_(
+                "Masks the slice by each of the 64 most varied feature maps and watches the score; "
+                "slow."
+            ),
+            _FEATURES_ONLY,
+        ),
         _tf_keras_vis("scorecam", max_N=_SCORECAM_MAPS),
     ),
     "smoothgrad": Method(
         "SmoothGrad",
-        "How strongly the score reacts to each pixel, averaged over noisy copies; fine-grained.",
+        N_(
+            "How strongly the score reacts to each pixel, averaged over noisy copies; fine-grained."
+        ),
         _smoothgrad,
     ),
 }

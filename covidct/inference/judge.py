@@ -20,6 +20,7 @@ from covidct.inference.cases import Case, CaseGroup, SetAside
 from covidct.inference.classifier import AT_A_TIME, Classifier, Prediction, PredictionWithCAM
 from covidct.inference.heatmap import lung_share
 from covidct.inference.series_verdict import series_prediction
+from covidct.messages import joined
 from covidct.runtime.fair_queue import SAY_EVERY, Waiting
 
 BATCH = 4  # slices whose passes keep the interpreters busy
@@ -73,7 +74,7 @@ class Refused:
     @property
     def reason(self) -> str:
         """Why, in a sentence."""
-        return str(self.error)
+        return self.error.message
 
     @property
     def is_readable(self) -> bool:
@@ -202,7 +203,7 @@ def _judged(classifier: Classifier, one: _Prepared, predicted: PredictionWithCAM
 
 def _beyond_lungs(outcome: Judged | Refused) -> Outcome:
     if isinstance(outcome, Refused) and outcome.is_readable:
-        return SetAside(outcome.case, f"{BEYOND_LUNGS} {outcome.reason}")
+        return SetAside(outcome.case, joined(BEYOND_LUNGS, outcome.reason))
     return outcome
 
 

@@ -18,6 +18,7 @@ from covidct.errors import ModelError, ModelIntegrityError
 from covidct.files import MALFORMED, flush_to_disk, replace_text, sha256_of
 from covidct.home import SHIPPED, models_dir, runs_dir
 from covidct.inference.card import CARD_FILE, KERAS_FILE, MODEL_FILE, read_card
+from covidct.messages import N_
 
 SHIPPED_DIR = SHIPPED / "weights"
 DEFAULT_MODEL = "covidct-astra"
@@ -100,14 +101,18 @@ def promote(folder: Path) -> str:
         _copy_model(folder, copy)
         if not _is_intact(copy):
             raise ModelIntegrityError(
-                f"The model file in {folder} is not the one its card describes (SHA-256 differs), "
-                "or it is missing. It was not promoted; the model in use is as before."
+                N_(
+                    "The model file in {folder} is not the one its card describes (SHA-256 "
+                    "differs), or it is missing. It was not promoted; the model in use is as "
+                    "before.",
+                    folder=folder,
+                )
             )
         name = f"{re.sub(r'[^A-Za-z0-9._-]+', '-', card.name)}-{card.sha256[:_SHORT_HASH]}"
         record = _read_record()
         in_use = record.stack[-1:] == (name,)
         if in_use and _is_intact(models_dir() / name):
-            raise ModelError(f"The model {card.model_id} is in use already.")
+            raise ModelError(N_("The model {model_id} is in use already.", model_id=card.model_id))
         _move_into_place(copy, models_dir() / name)
         stack = record.stack if in_use else (*record.stack, name)
         _write_record(
@@ -131,7 +136,7 @@ def rollback() -> str:
     with _locked():
         record = _read_record()
         if not record.stack:
-            raise ModelError("The shipped model is in use: there is nothing to go back to.")
+            raise ModelError(N_("The shipped model is in use: there is nothing to go back to."))
         stack = record.stack[:-1]
         while stack and not _is_intact(models_dir() / stack[-1]):
             stack = stack[:-1]
@@ -139,7 +144,7 @@ def rollback() -> str:
         model_id = _model_id(folder)
         source = next((p.source for p in reversed(record.history) if p.model_id == model_id), "")
         _write_record(
-            replace(record, stack=stack), Promotion(_now(), model_id, source, "rolled back")
+            replace(record, stack=stack), Promotion(_now(), model_id, source, N_("rolled back"))
         )
     return folder.name
 
@@ -162,8 +167,11 @@ def _read_record() -> _Record:
         return _Record()
     except (OSError, *MALFORMED) as error:
         raise ModelError(
-            f"{models_dir() / _RECORD_FILE}, which says what model is in use, cannot be read. "
-            "Remove it to go back to the shipped model."
+            N_(
+                "{file}, which says what model is in use, cannot be read. Remove it to go back to "
+                "the shipped model.",
+                file=models_dir() / _RECORD_FILE,
+            )
         ) from error
 
 
@@ -215,7 +223,9 @@ def _model_id(folder: Path) -> str:
         card = json.loads((folder / CARD_FILE).read_text(encoding="utf-8"))
         return f"{card['name']}@{card['sha256'][:_SHORT_HASH]}"
     except (OSError, *MALFORMED) as error:
-        raise ModelError(f"The card of the model in {folder} cannot be read.") from error
+        raise ModelError(
+            N_("The card of the model in {folder} cannot be read.", folder=folder)
+        ) from error
 
 
 def _now() -> str:

@@ -11,9 +11,10 @@ import numpy as np
 
 from covidct.inference.calibration import Calibration
 from covidct.inference.classifier import Prediction
+from covidct.messages import N_
 
 NEIGHBOURS = 3
-RULE = (
+RULE = N_(
     "A series is given the highest median probability of three neighbouring slices with lungs, so "
     "that one slice alone decides nothing."
 )

@@ -16,6 +16,7 @@ from covidct.errors import ConfigError, ModelError, ModelIntegrityError
 from covidct.home import models_dir, runs_dir
 from covidct.inference.card import CARD_FILE, KERAS_FILE, MODEL_FILE, WAY_OUT, ModelCard, read_card
 from covidct.inference.promotion import SHIPPED_DIR, current_model
+from covidct.messages import N_
 from covidct.models.backbones import get_backbone
 from covidct.models.head import LinearHead
 from covidct.models.pooling import TrunkMaps
@@ -40,7 +41,13 @@ def find_model(name: str | PathLike | None = None) -> Path:
         if (folder / CARD_FILE).is_file():
             return folder
     shipped = ", ".join(sorted(p.parent.name for p in SHIPPED_DIR.glob(f"*/{MODEL_FILE}")))
-    raise ModelError(f"There is no model “{name}”. Shipped models: {shipped or 'none'}.")
+    raise ModelError(
+        N_(
+            "There is no model “{name}”. Shipped models: {shipped}.",
+            name=name,
+            shipped=shipped or N_("none"),
+        )
+    )
 
 
 def open_model(folder: Path) -> tuple[TrunkMaps, LinearHead, ModelCard]:
@@ -53,8 +60,11 @@ def open_model(folder: Path) -> tuple[TrunkMaps, LinearHead, ModelCard]:
     card = read_card(folder)
     if not card.keras_sha256 and not (folder / MODEL_FILE).exists():
         raise ModelError(
-            f"The model in {folder} was made by an earlier version of covidct. Nothing of it is "
-            f"lost: convert it (python -m covidct convert “{folder}”) or use another model."
+            N_(
+                "The model in {folder} was made by an earlier version of covidct. Nothing of it is "
+                "lost: convert it (python -m covidct convert “{folder}”) or use another model.",
+                folder=folder,
+            )
         )
     data = _verified(folder / MODEL_FILE, card.sha256)
     try:
@@ -62,11 +72,17 @@ def open_model(folder: Path) -> tuple[TrunkMaps, LinearHead, ModelCard]:
         head = LinearHead.read(data)
     except (ConfigError, GraphError) as error:
         raise ModelError(
-            f"The model file {folder / MODEL_FILE} is no network that covidct can run."
+            N_(
+                "The model file {file} is no network that covidct can run.",
+                file=folder / MODEL_FILE,
+            )
         ) from error
     if len(head.kernel) != len(trunks.origins) or trunks.image_size != card.image_size:
         raise ModelError(
-            f"The model file {folder / MODEL_FILE} holds another network than its card describes."
+            N_(
+                "The model file {file} holds another network than its card describes.",
+                file=folder / MODEL_FILE,
+            )
         )
     return trunks, head, card
 
@@ -85,16 +101,24 @@ def open_keras_model(folder: Path, card: ModelCard) -> keras.Model:
     try:
         return keras.saving.load_model(path, compile=False, safe_mode=True)
     except (ValueError, TypeError, KeyError, OSError) as error:
-        raise ModelError(f"The model file {path} is no network that Keras can open.") from error
+        raise ModelError(
+            N_("The model file {path} is no network that Keras can open.", path=path)
+        ) from error
 
 
 def _verified(path: Path, sha256: str) -> bytes:
     try:
         return read_verified(path, sha256)
     except OSError as error:
-        raise ModelIntegrityError(f"The model file {path} cannot be read. {WAY_OUT}") from error
+        raise ModelIntegrityError(
+            N_("The model file {path} cannot be read. {way_out}", path=path, way_out=WAY_OUT)
+        ) from error
     except WrongHash as error:
         raise ModelIntegrityError(
-            f"The model file {path} is not the one its card describes (SHA-256 differs). It was "
-            f"not opened. {WAY_OUT}"
+            N_(
+                "The model file {path} is not the one its card describes (SHA-256 differs). It was "
+                "not opened. {way_out}",
+                path=path,
+                way_out=WAY_OUT,
+            )
         ) from error

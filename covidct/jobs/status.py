@@ -12,6 +12,7 @@ from typing import Any
 from covidct.errors import CovidCTError, TrainingStopped
 from covidct.files import MALFORMED, replace_text
 from covidct.jobs.process import memory_mb, process_identity
+from covidct.messages import N_
 
 STATUS_FILE, STOP_FILE, LOG_FILE = "status.json", "stop", "log.txt"
 STATES = ("queued", "starting", "running", "stopping", "stopped", "finished", "failed")
@@ -21,12 +22,12 @@ _RESERVE_FILE, _RESERVE_BYTES = ".reserve", 64 * 1024  # of disk, for the last w
 _WRITE_EVERY = 0.5  # seconds
 _QUEUED_FOR = 30  # seconds after which a run without a process was never started
 
-KILLED = (
+KILLED = N_(
     "The process stopped without reporting an error: it was killed, the memory ran out, or the "
     "computer was switched off."
 )
-_DISK_FULL = "The disk is full. Make room, for instance by deleting old runs."
-_MEMORY_OUT = (
+_DISK_FULL = N_("The disk is full. Make room, for instance by deleting old runs.")
+_MEMORY_OUT = N_(
     "The memory ran out. Close other programs; smaller images, and in training smaller batches, "
     "need less of it."
 )
@@ -46,7 +47,8 @@ class JobStatus:
         memory_mb: what the process holds in RAM.
         pid: of the run's process, the last one where it was resumed.
         process_started: tells the process from a later one with the same pid.
-        message: a sentence for a person, empty where there is nothing to say.
+        message: a sentence for a person, empty where there is nothing to say. What is read back
+            from the file is its English, of which pages find whole sentences in their catalogue.
         updated: ISO 8601, UTC.
     """
 
@@ -75,9 +77,9 @@ def last_word(folder: Path) -> JobStatus:
         values = json.loads((folder / STATUS_FILE).read_text(encoding="utf-8"))
         status = _status_of(values)
     except OSError:
-        return JobStatus("failed", message="This run was never started.")
+        return JobStatus("failed", message=N_("This run was never started."))
     except MALFORMED:
-        return JobStatus("failed", message="The status of this run cannot be read.")
+        return JobStatus("failed", message=N_("The status of this run cannot be read."))
     return replace(status, state="stopping") if status.is_live and asked_to_stop else status
 
 
@@ -186,7 +188,7 @@ class StatusWriter:
 
     def stopped(self) -> str:
         """What to say of a stop that was asked for."""
-        return "Stopped."
+        return N_("Stopped.")
 
 
 def _process_is_there(status: JobStatus) -> bool:
@@ -209,10 +211,12 @@ def why_it_failed(error: BaseException) -> str:
     if any(_is_out_of_memory(link) for link in chain):
         return _MEMORY_OUT
     if isinstance(error, CovidCTError):
-        return str(error)
+        return error.message
     if isinstance(error, OSError):
-        return f"A file could not be read or written: {error.strerror or error}."
-    return f"It failed by an error in the program ({type(error).__name__}); see the log."
+        return N_("A file could not be read or written: {reason}.", reason=error.strerror or error)
+    return N_(
+        "It failed by an error in the program ({kind}); see the log.", kind=type(error).__name__
+    )
 
 
 def _is_out_of_memory(error: BaseException) -> bool:

@@ -16,6 +16,7 @@ import numpy as np
 from covidct.errors import ConfigError, ModelIntegrityError
 from covidct.home import SHIPPED
 from covidct.imaging.anatomy.thorax_crop import chest_grid
+from covidct.messages import N_
 from covidct.runtime.graph import WrongHash, read_verified
 
 if TYPE_CHECKING:
@@ -178,10 +179,12 @@ def _load_vgg16_imagenet(model: keras.Model) -> None:
         pretrained = keras.applications.VGG16(include_top=False, weights="imagenet")
     except Exception as error:  # keras.utils.get_file raises a bare Exception
         raise ConfigError(
-            "The ImageNet weights of VGG16 could not be downloaded: Keras fetches them from the "
-            "internet at the first use. Connect once, put the file where Keras looks "
-            "(~/.keras/models), choose one of the efficientnet_lite backbones, whose weights are "
-            "shipped, or train from random weights (--no-pretrained)."
+            N_(
+                "The ImageNet weights of VGG16 could not be downloaded: Keras fetches them from "
+                "the internet at the first use. Connect once, put the file where Keras looks "
+                "(~/.keras/models), choose one of the efficientnet_lite backbones, whose weights "
+                "are shipped, or train from random weights (--no-pretrained)."
+            )
         ) from error
     for layer in pretrained.layers:
         if layer.weights and layer.name in {own.name for own in model.layers}:
@@ -258,7 +261,11 @@ def get_backbone(name: str) -> Backbone:
         return BACKBONES[name]
     except KeyError:
         raise ConfigError(
-            f"There is no backbone “{name}”. Choose one of: {', '.join(BACKBONES)}."
+            N_(
+                "There is no backbone “{name}”. Choose one of: {choices}.",
+                name=name,
+                choices=", ".join(BACKBONES),
+            )
         ) from None
 
 
@@ -273,7 +280,9 @@ def get_preprocess_input(backbone: str, pixel_scaling: str) -> Callable[[np.ndar
         ConfigError: no such backbone or scaling.
     """
     if pixel_scaling not in PIXEL_SCALINGS:
-        raise ConfigError(f"pixel_scaling must be one of {', '.join(PIXEL_SCALINGS)}.")
+        raise ConfigError(
+            N_("pixel_scaling must be one of {choices}.", choices=", ".join(PIXEL_SCALINGS))
+        )
     own = get_backbone(backbone).preprocess_input
     return own if pixel_scaling == "backbone" else unit_preprocess_input
 
@@ -307,8 +316,11 @@ def _read_shipped(file: str) -> bytes:
         return read_verified(PRETRAINED_DIR / file, _shipped_files()[file]["sha256"])
     except (OSError, KeyError, WrongHash) as error:
         raise ModelIntegrityError(
-            f"The shipped pretrained file {file} is missing or changed. "
-            "Restore the folder weights/pretrained from the repository."
+            N_(
+                "The shipped pretrained file {file} is missing or changed. Restore the folder "
+                "weights/pretrained from the repository.",
+                file=file,
+            )
         ) from error
 
 

@@ -28,6 +28,7 @@ import numpy as np
 from keras import KerasTensor, layers, ops
 
 from covidct.errors import ModelError
+from covidct.messages import N_
 from covidct.models.backbones import Backbone, Trunk, get_backbone
 from covidct.models.head import STANDARDISE_EPSILON, Head, LinearHead
 from covidct.models.pooling import COVER_EPSILON
@@ -187,8 +188,10 @@ def _refuse_earlier(model: keras.Model) -> None:
     names = {layer.name for layer in model.layers}
     if _PICTURE.format(get_backbone(model.name).trunks[0].name) not in names:
         raise ModelError(
-            "This model was trained by an earlier version of covidct, whose networks this one does "
-            "not know. The file was left as it is: train again, or use another model."
+            N_(
+                "This model was trained by an earlier version of covidct, whose networks this one "
+                "does not know. The file was left as it is: train again, or use another model."
+            )
         )
 
 

@@ -15,6 +15,7 @@ from pydicom.uid import ExplicitVRLittleEndian, SecondaryCaptureImageStorage, ge
 
 from covidct.errors import UnreadableSlice
 from covidct.imaging.formats.pixels import DECODING_ERRORS
+from covidct.messages import N_
 from covidct.reports.words import derivation
 
 if TYPE_CHECKING:
@@ -135,7 +136,7 @@ def _keep_identifiers(capture: Dataset, source: bytes, frame: int | None) -> Non
             capture.SourceImageSequence = [_reference(header, frame)]
     except (*DECODING_ERRORS, BytesLengthException):
         raise UnreadableSlice(
-            "The identifiers in the header of the DICOM file cannot be read."
+            N_("The identifiers in the header of the DICOM file cannot be read.")
         ) from None
 
 

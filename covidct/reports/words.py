@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from covidct.messages import N_, Message, joined
+
 if TYPE_CHECKING:
     from covidct.inference.card import ModelCard
     from covidct.inference.classifier import Prediction
 
-RESEARCH_USE = "Research use only."
-NO_DECISION = (
+RESEARCH_USE = N_("Research use only.")
+NO_DECISION = N_(
     "Not a medical device and not a diagnosis; no decision about a patient may rest on it."
 )
-OUTSIDE_LUNGS = "Most of the heat map lies outside the lungs: do not trust this verdict."
-NO_LUNGS = "No lungs were found on this slice: do not trust this verdict."
-ELSEWHERE = (
+OUTSIDE_LUNGS = N_("Most of the heat map lies outside the lungs: do not trust this verdict.")
+NO_LUNGS = N_("No lungs were found on this slice: do not trust this verdict.")
+ELSEWHERE = N_(
     "Where the disease is rarer or commoner than in those data, or the scanner differs, the true "
     "figure differs too."
 )
@@ -25,17 +27,22 @@ _MOSTLY = 50
 def percent(share: float) -> str:
     """A share 0 to 1 in whole percent, never claiming certainty."""
     if share < 0.01:
-        return "under 1%"
+        return N_("under 1%")
     if share > 0.99:
-        return "over 99%"
+        return N_("over 99%")
     return f"{share:.0%}"
 
 
 def derivation(card: ModelCard) -> str:
     """What an overlay is, for whoever meets its file elsewhere."""
-    return (
-        f"Heat map over a CT slice. Model {card.model_id}, SHA-256 {card.sha256}. "
-        f"{RESEARCH_USE} {NO_DECISION}"
+    return joined(
+        N_(
+            "Heat map over a CT slice. Model {model_id}, SHA-256 {sha256}.",
+            model_id=card.model_id,
+            sha256=card.sha256,
+        ),
+        RESEARCH_USE,
+        NO_DECISION,
     )
 
 
@@ -48,12 +55,19 @@ def verdict_sentence(prediction: Prediction, abstain_band: tuple[float, float]) 
     """The verdict on one slice in a sentence or two."""
     if prediction.decision != prediction.label:
         low, high = map(percent, abstain_band)
-        return (
-            f"Too close to call: between {low} and {high} this model does not commit itself. "
-            f"Alone, the operating point would make it {prediction.label}."
+        return N_(
+            "Too close to call: between {low} and {high} this model does not commit itself. Alone, "
+            "the operating point would make it {label}.",
+            low=low,
+            high=high,
+            label=Message(prediction.label),
         )
-    sentence = f"The network calls this slice {prediction.label} for COVID-19."
-    return sentence if prediction.is_positive else f"{sentence} This does not exclude the disease."
+    sentence = N_(
+        "The network calls this slice {label} for COVID-19.", label=Message(prediction.label)
+    )
+    if prediction.is_positive:
+        return sentence
+    return joined(sentence, N_("This does not exclude the disease."))
 
 
 def series_sentence(verdict: Prediction, number: int) -> str:
@@ -65,27 +79,40 @@ def series_sentence(verdict: Prediction, number: int) -> str:
     """
     from covidct.inference.series_verdict import RULE
 
-    return f"The series, by the slices around {number} ({percent(verdict.probability)}). {RULE}"
+    rests_on = N_(
+        "The series, by the slices around {number} ({probability}).",
+        number=number,
+        probability=percent(verdict.probability),
+    )
+    return joined(rests_on, RULE)
 
 
 def calibration_statement(card: ModelCard) -> str:
     """Where a model's probabilities were calibrated and how far they were off, by its card."""
-    for key, slices in (
-        ("out_of_fold", "out-of-fold slices of {patients:,} patients (cross-validation)"),
-        ("validation", "validation slices of {patients:,} patients"),
+    for key, data in (
+        (
+            "out_of_fold",
+            N_("{slices:,} out-of-fold slices of {patients:,} patients (cross-validation)"),
+        ),
+        ("validation", N_("{slices:,} validation slices of {patients:,} patients")),
     ):
         try:
             figures = card.about[key]
             error = float(figures["expected_calibration_error"])
-            where = f"{figures['n']:,} {slices.format(patients=figures['patients'])}"
+            where = Message(data, slices=figures["n"], patients=figures["patients"])
         except (KeyError, TypeError, ValueError):
             continue
-        return (
-            f"Calibrated on {where}. There it was off by {100 * error:.1f} percentage points on "
-            f"average (expected calibration error {error:.3f}), which is optimistic: the "
-            f"calibration was fitted to the same slices. {ELSEWHERE}"
+        measured = N_(
+            "Calibrated on {where}. There it was off by {points:.1f} percentage points on average "
+            "(expected calibration error {error:.3f}), which is optimistic: the calibration was "
+            "fitted to the same slices.",
+            where=where,
+            points=100 * error,
+            error=error,
         )
-    return f"The model’s card does not say how well its probabilities are calibrated. {ELSEWHERE}"
+        return joined(measured, ELSEWHERE)
+    unknown = N_("The model’s card does not say how well its probabilities are calibrated.")
+    return joined(unknown, ELSEWHERE)
 
 
 def conversion(about: Mapping[str, Any]) -> str:
@@ -95,9 +122,14 @@ def conversion(about: Mapping[str, Any]) -> str:
         return ""
     share = percent(told["differing_validation_verdicts"])
     if told["in_integers"]:
-        return f"It runs in integers of 8 bits; floats change {share} of its validation verdicts."
+        return N_(
+            "It runs in integers of 8 bits; floats change {share} of its validation verdicts.",
+            share=share,
+        )
     most = percent(told["most_accepted"])
-    return (
-        f"It runs in 32-bit floats: integers changed {share} of its validation verdicts; at most "
-        f"{most} are accepted."
+    return N_(
+        "It runs in 32-bit floats: integers changed {share} of its validation verdicts; at most "
+        "{most} are accepted.",
+        share=share,
+        most=most,
     )

@@ -11,6 +11,7 @@ import numpy as np
 
 from covidct.errors import ConfigError
 from covidct.files import PART, flush_to_disk, link_or_copy
+from covidct.messages import N_
 from covidct.training.progress import ProgressWriter
 from covidct.training.run_folder import (
     BACKUP_FOLDER,
@@ -35,8 +36,10 @@ class RefuseDivergence(keras.callbacks.Callback):
         """Look at the mean loss of the epoch so far."""
         if not np.isfinite((logs or {}).get("loss", 0.0)):
             raise ConfigError(
-                "The training diverged: its loss is no number any more. Start a new run with a "
-                "lower learning rate."
+                N_(
+                    "The training diverged: its loss is no number any more. Start a new run with a "
+                    "lower learning rate."
+                )
             )
 
 
@@ -127,7 +130,7 @@ class SayProgress(keras.callbacks.Callback):
         """Start counting batches."""
         self._epoch, self._batch, self._epoch_started = epoch, 0, time.monotonic()
         self.writer.say(
-            state="running", epoch=epoch, batch=0, batches=self.batches, message="Batch."
+            state="running", epoch=epoch, batch=0, batches=self.batches, message=N_("Batch.")
         )
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:

@@ -7,6 +7,7 @@ from covidct.data.augment import Augmentation
 from covidct.data.reencode import REENCODED
 from covidct.errors import ConfigError
 from covidct.imaging.anatomy.thorax_crop import chest_grid
+from covidct.messages import N_
 from covidct.models.backbones import get_backbone, get_preprocess_input
 
 RANGES = {
@@ -70,11 +71,21 @@ class TrainConfig:
                 continue
             low, high = RANGES[name]
             if not low <= value <= high:
-                raise ConfigError(f"{name} must lie between {low:g} and {high:g}, not {value:g}.")
+                raise ConfigError(
+                    N_(
+                        "{name} must lie between {low:g} and {high:g}, not {value:g}.",
+                        name=name,
+                        low=low,
+                        high=high,
+                        value=value,
+                    )
+                )
         if not self.planned_epochs:
             raise ConfigError(
-                "Nothing would be learnt: ask for epochs of fine-tuning, or for a view of each "
-                "slice to solve the head on (probe_views)."
+                N_(
+                    "Nothing would be learnt: ask for epochs of fine-tuning, or for a view of each "
+                    "slice to solve the head on (probe_views)."
+                )
             )
 
     @property
@@ -111,7 +122,9 @@ class TrainConfig:
         own = {f.name for f in fields(cls)} - {"augmentation"}
         unknown = settings.keys() - geometry - own
         if unknown:
-            raise ConfigError(f"Unknown settings: {', '.join(sorted(unknown))}.")
+            raise ConfigError(
+                N_("Unknown settings: {unknown}.", unknown=", ".join(sorted(unknown)))
+            )
         return cls(
             **{name: value for name, value in settings.items() if name in own},
             augmentation=Augmentation(

@@ -8,6 +8,7 @@ from covidct.errors import ModelError
 from covidct.files import replace_text
 from covidct.inference.card import CARD_FILE, KERAS_FILE, MODEL_FILE, ModelCard, read_card
 from covidct.inference.store import open_keras_model
+from covidct.messages import N_
 from covidct.models.folding import fold_batch_norm
 from covidct.models.litert import float_graph
 from covidct.models.network import build_network, copy_weights, head_of, is_mirrored
@@ -33,7 +34,9 @@ def convert_earlier(folder: Path) -> ModelCard:
     """
     card = read_card(folder)
     if (folder / MODEL_FILE).exists():
-        raise ModelError(f"The model {card.model_id} is of today’s format already.")
+        raise ModelError(
+            N_("The model {model_id} is of today’s format already.", model_id=card.model_id)
+        )
     earlier = open_keras_model(folder, replace(card, keras_sha256=card.sha256))
     network = fold_batch_norm(
         build_network(
@@ -44,7 +47,10 @@ def convert_earlier(folder: Path) -> ModelCard:
         copy_weights(earlier, network)
     except ValueError as error:
         raise ModelError(
-            f"The network of {card.model_id} is not known any more. It was left as it is."
+            N_(
+                "The network of {model_id} is not known any more. It was left as it is.",
+                model_id=card.model_id,
+            )
         ) from error
     converted = replace(card, mirrored=is_mirrored(earlier), in_integers=False)
     text = (folder / CARD_FILE).read_text(encoding="utf-8")

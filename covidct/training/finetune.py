@@ -8,6 +8,7 @@ import keras
 from covidct.data.prepared import PreparedSlices
 from covidct.data.stream import class_weights, evaluation_batches, training_batches
 from covidct.errors import TrainingStopped
+from covidct.messages import N_
 from covidct.models.backbones import get_backbone, get_preprocess_input
 from covidct.models.folding import fold_batch_norm, round_to_half_precision
 from covidct.models.network import (
@@ -48,7 +49,7 @@ def finetune(
         TrainingStopped: stopped on request before the first epoch had ended.
     """
     keras.utils.set_random_seed(config.seed)
-    writer.say(batch=0, batches=0, message="Building the network.")
+    writer.say(batch=0, batches=0, message=N_("Building the network."))
     network = _compiled_network(config, len(training.items))
     steps = _steps(config, len(training.items))
     preprocess_input = get_preprocess_input(config.backbone, config.pixel_scaling)
@@ -99,7 +100,7 @@ def _solve_head(
         training,
         get_preprocess_input(config.backbone, config.pixel_scaling),
         config.augmentation,
-        lambda views: writer.watch(views, "Solving the head."),
+        lambda views: writer.watch(views, N_("Solving the head.")),
         views=config.probe_views,
         seed=config.seed,
     )

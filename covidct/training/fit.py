@@ -21,6 +21,7 @@ from covidct.files import NAMES, replace_bytes, replace_text
 from covidct.imaging.anatomy.thorax_crop import network_pixels
 from covidct.inference.calibration import fit_calibration
 from covidct.inference.card import ModelCard
+from covidct.messages import N_, ngettext
 from covidct.models.backbones import get_backbone, get_preprocess_input
 from covidct.models.head import LinearHead
 from covidct.models.pooling import TrunkMaps
@@ -132,7 +133,7 @@ def _train(run: Path, progress: Callable) -> ModelCard:
     slices = prepare(
         training_items + validation_items,
         config.input_size,
-        lambda items: writer.watch(items, "Reading slices.", progress),
+        lambda items: writer.watch(items, N_("Reading slices."), progress),
     )
     _refuse_vanished(slices)
     _refuse_other_slices(run, slices)
@@ -159,7 +160,7 @@ def _train(run: Path, progress: Callable) -> ModelCard:
         trained.graph,
         trained.head,
         training,
-        lambda slices: writer.count(slices, "Averaging the heat maps."),
+        lambda slices: writer.count(slices, N_("Averaging the heat maps.")),
     )
     if is_trained(run):
         drop_views(run)
@@ -181,7 +182,7 @@ def _solved(
 
     from covidct.models.network import put_head
 
-    writer.say(epoch=done, batch=0, batches=0, message="Comparing integers with floats.")
+    writer.say(epoch=done, batch=0, batches=0, message=N_("Comparing integers with floats."))
     network = pretrained_network(config)
     put_head(network, solved.head)
     record = run / BACKUP_FOLDER / _DIFFERING
@@ -210,11 +211,11 @@ def _frozen_graph(
     if (backup / _FLOATS).exists():
         return (backup / _FLOATS).read_bytes(), False
     if not (backup / _INTEGERS).exists():
-        writer.say(batch=0, batches=0, message="Opening the network.")
+        writer.say(batch=0, batches=0, message=N_("Opening the network."))
         graph = pretrained_graph(
             config,
             training.pixels,
-            lambda slices: writer.watch(slices, "Converting the network to integers."),
+            lambda slices: writer.watch(slices, N_("Converting the network to integers.")),
         )
         replace_bytes(backup / _INTEGERS, graph)
     return (backup / _INTEGERS).read_bytes(), True
@@ -233,13 +234,15 @@ def _finetuned(
     from covidct.training.finetune import finetune
 
     network = finetune(run, config, training, validation, writer)
-    writer.say(epoch=finished_epochs(run), batch=0, batches=0, message="Keeping the best weights.")
+    writer.say(
+        epoch=finished_epochs(run), batch=0, batches=0, message=N_("Keeping the best weights.")
+    )
     preprocess_input = get_preprocess_input(config.backbone, config.pixel_scaling)
     chosen = training.pixels[spread(len(training.pixels))]
     graph = integer_graph(
         network,
         network_pixels(chosen, preprocess_input),
-        lambda slices: writer.count(slices, "Converting the network to integers."),
+        lambda slices: writer.count(slices, N_("Converting the network to integers.")),
     )
     head = head_of(network)
     logits = _logits(graph, head, config, validation)
@@ -253,7 +256,9 @@ def _finetuned(
 
 
 def _too_different(share: float) -> str:
-    return f"Integers change {share:.1%} of the validation verdicts: floats are kept."
+    return N_(
+        "Integers change {share:.1%} of the validation verdicts: floats are kept.", share=share
+    )
 
 
 def _logits(
@@ -283,8 +288,13 @@ def _refuse_vanished(slices: PreparedSlices) -> None:
     gone = sum(not os.access(skip.path, os.R_OK) for skip in slices.skipped)
     if gone:
         raise DatasetError(
-            f"The data set became unreadable half-way: {gone} of its slices can no longer be "
-            "opened. Check the folder, its disk and its permissions."
+            ngettext(
+                "The data set became unreadable half-way: one of its slices can no longer be "
+                "opened. Check the folder, its disk and its permissions.",
+                "The data set became unreadable half-way: {count} of its slices can no longer be "
+                "opened. Check the folder, its disk and its permissions.",
+                gone,
+            )
         )
 
 
@@ -303,9 +313,12 @@ def _refuse_other_slices(run: Path, slices: PreparedSlices) -> None:
     began = json.loads(record.read_text(encoding="utf-8"))
     if began != held:
         raise DatasetError(
-            "The data set is not the one that this run began with: "
-            f"{began['slices']} slices could be read then, {held['slices']} now. Put it back as it "
-            "was, or start a new run."
+            N_(
+                "The data set is not the one that this run began with: {began} slices could be "
+                "read then, {held} now. Put it back as it was, or start a new run.",
+                began=began["slices"],
+                held=held["slices"],
+            )
         )
 
 

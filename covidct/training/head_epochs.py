@@ -17,6 +17,7 @@ from sklearn.metrics import roc_auc_score
 from covidct.data.prepared import PreparedSlices
 from covidct.errors import TrainingStopped
 from covidct.files import flush_to_disk
+from covidct.messages import N_
 from covidct.models.backbones import get_preprocess_input
 from covidct.models.head import Head
 from covidct.models.pooling import TrunkMaps
@@ -120,7 +121,7 @@ class _Epochs:
             looks |= {_BLANK: self._blank, _VALIDATION: lambda: self._validation}
         self._look(epoch, unfinished, looks)
 
-        self._writer.say(message="Solving the head.")
+        self._writer.say(message=N_("Solving the head."))
         started = time.monotonic()
         pooled = self._pooled(epoch, unfinished)
         head = solve_parts(self._trunks, pooled, balanced=self._config.class_weights)
@@ -161,7 +162,7 @@ class _Epochs:
             epoch=epoch - 1,
             batch=0,
             batches=total,
-            message="Looking at the slices.",
+            message=N_("Looking at the slices."),
             seconds_left=self._seconds_left(epoch, 0),
         )
         started = time.monotonic()

@@ -18,6 +18,7 @@ from covidct.home import runs_dir
 from covidct.jobs.lock import take_lock
 from covidct.jobs.process import collect_children, launch
 from covidct.jobs.status import LOG_FILE, JobStatus, request_stop, withdraw_stop, write_status
+from covidct.messages import N_
 from covidct.training.progress import read_status
 from covidct.training.run_folder import (
     BACKUP_FOLDER,
@@ -73,7 +74,9 @@ def resume(folder: Path) -> None:
         ConfigError: another run is live, this one is finished, or there is none in the folder.
     """
     if is_trained(folder) and read_status(folder).state == "finished":
-        raise ConfigError(f"The run “{folder.name}” has finished: there is nothing to resume.")
+        raise ConfigError(
+            N_("The run “{folder}” has finished: there is nothing to resume.", folder=folder.name)
+        )
     lock = _take_turn()
     try:
         _launch(folder, lock)
@@ -88,7 +91,7 @@ def stop(folder: Path) -> None:
         ConfigError: the run is not live.
     """
     if not read_status(folder).is_live:
-        raise ConfigError(f"The run “{folder.name}” is not running.")
+        raise ConfigError(N_("The run “{folder}” is not running.", folder=folder.name))
     request_stop(folder)
 
 
@@ -155,7 +158,7 @@ def find_run(name: str) -> Path:
     """
     folder = next((folder for folder in list_runs() if folder.name == name), None)
     if folder is None:
-        raise ConfigError(f"There is no run “{name}”. See: python -m covidct runs")
+        raise ConfigError(N_("There is no run “{name}”. See: python -m covidct runs", name=name))
     return folder
 
 
@@ -174,7 +177,13 @@ def enter(folder: Path) -> None:
         return
     status = read_status(folder)
     if status.is_live:
-        raise ConfigError(f"The run “{folder.name}” is at work in process {status.pid} already.")
+        raise ConfigError(
+            N_(
+                "The run “{folder}” is at work in process {pid} already.",
+                folder=folder.name,
+                pid=status.pid,
+            )
+        )
     if folder.resolve().parent == runs_dir().resolve():
         _take_turn()  # left open: it ends with the process
     if folder.is_dir():
@@ -204,8 +213,10 @@ def _take_turn() -> int:
     if lock is None:
         live = live_run()
         raise ConfigError(
-            f"{f'The run “{live.name}”' if live else 'Another run'} is being trained, and only "
-            "one can be at a time. Wait for it or stop it."
+            N_(
+                "{live} is being trained, and only one can be at a time. Wait for it or stop it.",
+                live=N_("The run “{name}”", name=live.name) if live else N_("Another run"),
+            )
         )
     return lock
 
@@ -213,17 +224,20 @@ def _take_turn() -> int:
 def _new_folder(name: str) -> Path:
     if not _NAME.fullmatch(name) or name.endswith((" ", ".")):
         raise ConfigError(
-            f"“{name}” cannot be the name of a run. Use up to 80 letters, digits, spaces and "
-            "- _ . + ( ), beginning with a letter or digit."
+            N_(
+                "“{name}” cannot be the name of a run. Use up to 80 letters, digits, spaces and - "
+                "_ . + ( ), beginning with a letter or digit.",
+                name=name,
+            )
         )
     folder = runs_dir() / name
     if folder.exists():
-        raise ConfigError(f"There is a run “{name}” already. Choose another name.")
+        raise ConfigError(N_("There is a run “{name}” already. Choose another name.", name=name))
     return folder
 
 
 def _require_idle(folder: Path) -> None:
     if not (folder / CONFIG_FILE).is_file():
-        raise ConfigError(f"There is no run in {folder}.")
+        raise ConfigError(N_("There is no run in {folder}.", folder=folder))
     if read_status(folder).is_live:
-        raise ConfigError(f"The run “{folder.name}” is at work. Stop it first.")
+        raise ConfigError(N_("The run “{folder}” is at work. Stop it first.", folder=folder.name))

@@ -18,6 +18,7 @@ from covidct.jobs.status import (
     was_killed,
     why_it_failed,
 )
+from covidct.messages import N_, Message, joined
 from covidct.training.run_folder import finished_epochs, is_trained, planned_epochs, read_settings
 
 _RESERVE_MEMORY = 32 * 2**20  # bytes, for the last word
@@ -32,7 +33,7 @@ def read_status(folder: Path) -> JobStatus:
             state="failed",
             epoch=finished_epochs(folder),
             seconds_left=None,
-            message=f"{KILLED} {_what_was_kept(folder)}",
+            message=joined(KILLED, _what_was_kept(folder)),
         )
     return status
 
@@ -45,7 +46,7 @@ class ProgressWriter(StatusWriter):
 
     def stopped(self) -> str:
         """What to say of a stop that was asked for, and what was kept."""
-        return f"Stopped. {_what_was_kept(self.folder)}"
+        return joined(N_("Stopped."), _what_was_kept(self.folder))
 
 
 @contextlib.contextmanager
@@ -65,21 +66,21 @@ def recorded_run(folder: Path) -> Iterator[None]:
     _recorded.add(folder)
     writer, memory = ProgressWriter(folder), bytearray(_RESERVE_MEMORY)
     try:
-        writer.say(message="Starting.")
+        writer.say(message=N_("Starting."))
         writer.hold_reserve()
         with _stop_on_sigterm(folder):
             yield
     except (TrainingStopped, KeyboardInterrupt) as stop:
-        _say_the_last_word(writer, "stopped", str(stop) or f"Interrupted. {_what_was_kept(folder)}")
+        _say_the_last_word(writer, "stopped", _why_it_stopped(stop, folder))
         raise
     except BaseException as error:
         memory.clear()
-        sentence = f"{why_it_failed(error)} {_what_was_kept(folder)}"
-        _say_the_last_word(writer, "failed", sentence)
+        why = joined(why_it_failed(error), _what_was_kept(folder))
+        _say_the_last_word(writer, "failed", why)
         raise
     else:
         finished = is_trained(folder)
-        sentence = "" if finished else f"Stopped. {_what_was_kept(folder)}"
+        sentence = "" if finished else joined(N_("Stopped."), _what_was_kept(folder))
         _say_the_last_word(writer, "finished" if finished else "stopped", sentence)
     finally:
         _recorded.discard(folder)
@@ -109,11 +110,19 @@ def _stop_on_sigterm(folder: Path) -> Iterator[None]:
         signal.signal(signal.SIGTERM, previous)
 
 
-def _what_was_kept(folder: Path) -> str:
+def _why_it_stopped(stop: TrainingStopped | KeyboardInterrupt, folder: Path) -> Message:
+    if isinstance(stop, TrainingStopped):
+        return stop.message
+    return joined(N_("Interrupted."), _what_was_kept(folder))
+
+
+def _what_was_kept(folder: Path) -> Message:
     done, planned = finished_epochs(folder), planned_epochs(folder)
     if not done:
-        return "No epoch had ended: resuming starts over. The model in use is untouched."
-    return (
-        f"{done} of {planned} epochs are kept, and resuming goes on from there. "
-        "The model in use is untouched."
+        return N_("No epoch had ended: resuming starts over. The model in use is untouched.")
+    return N_(
+        "{done} of {planned} epochs are kept, and resuming goes on from there. The model in use is "
+        "untouched.",
+        done=done,
+        planned=planned,
     )

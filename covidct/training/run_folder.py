@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from covidct.errors import ConfigError
 from covidct.files import MALFORMED, replace_text
+from covidct.messages import N_
 from covidct.training.config import TrainConfig
 
 CONFIG_FILE, METRICS_FILE, SKIPPED_FILE = "config.json", "metrics.csv", "skipped.csv"
@@ -43,7 +44,11 @@ def start_run_folder(
     """
     if run.exists() and (not run.is_dir() or any(run.iterdir())):
         raise ConfigError(
-            f"The run folder {run} is in use. Name a new one, or resume the run in it (--resume)."
+            N_(
+                "The run folder {run} is in use. Name a new one, or resume the run in it "
+                "(--resume).",
+                run=run,
+            )
         )
     run.mkdir(parents=True, exist_ok=True)
     settings = {"data": str(data), "exclude": sorted(exclude), **config.as_flat_dict()}
@@ -60,9 +65,11 @@ def read_settings(run: Path) -> dict[str, Any]:
         settings = json.loads((run / CONFIG_FILE).read_text(encoding="utf-8"))
         return {"exclude": [], **settings, "data": str(settings["data"])}
     except OSError as error:
-        raise ConfigError(f"There is no run to resume in {run}.") from error
+        raise ConfigError(N_("There is no run to resume in {run}.", run=run)) from error
     except MALFORMED as error:
-        raise ConfigError(f"The settings of the run in {run} cannot be read.") from error
+        raise ConfigError(
+            N_("The settings of the run in {run} cannot be read.", run=run)
+        ) from error
 
 
 def read_run_folder(run: Path) -> RunRequest:
@@ -76,7 +83,9 @@ def read_run_folder(run: Path) -> RunRequest:
     try:
         return RunRequest(data, TrainConfig.from_flat_dict(settings), tuple(exclude))
     except MALFORMED as error:
-        raise ConfigError(f"The settings of the run in {run} cannot be read.") from error
+        raise ConfigError(
+            N_("The settings of the run in {run} cannot be read.", run=run)
+        ) from error
 
 
 def planned_epochs(run: Path) -> int:

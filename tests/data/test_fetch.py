@@ -185,7 +185,7 @@ def test_fetching_again_asks_for_nothing_and_notices_every_change(upstream, to):
     assert not upstream.requests
     file = next((to / "Images-processed" / "CT_COVID").iterdir())
     file.write_bytes(b"altered")
-    with pytest.raises(FetchError, match=r"1 files are not what they were.*CT_COVID"):
+    with pytest.raises(FetchError, match=r"A file is not what it was.*CT_COVID"):
         _fetch(upstream, to)
     file.unlink()
     (to / "extra.txt").write_text("new")

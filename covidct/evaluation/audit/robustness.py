@@ -17,6 +17,7 @@ from covidct.imaging.formats.png import encode_png
 from covidct.imaging.readers import read_slice
 from covidct.inference.calibration import POSITIVE, UNCERTAIN, Calibration
 from covidct.inference.classifier import Classifier
+from covidct.messages import N_
 
 _STORED, _SHOWN = 0.03, 0.05
 _SHIFT = 0.05
@@ -123,9 +124,9 @@ def _with_gamma(pixels: np.ndarray, gamma: float) -> np.ndarray:
 
 _JPEG_50 = _jpeg(50)
 _HALF_SIZE = _picture("resize 0.5×", partial(resized, factor=0.5), _STORED)
-_MORE_CONTRAST = _picture("window: contrast +25 %", partial(with_contrast, factor=1.25), _SHOWN)
-_SHIFTED = _picture("shift 5 % right and down", _shifted, _SHOWN)
-_GAMMA = _picture("window: gamma 0.8", partial(_with_gamma, gamma=0.8), _SHOWN)
+_MORE_CONTRAST = _picture(N_("window: contrast +25 %"), partial(with_contrast, factor=1.25), _SHOWN)
+_SHIFTED = _picture(N_("shift 5 % right and down"), _shifted, _SHOWN)
+_GAMMA = _picture(N_("window: gamma 0.8"), partial(_with_gamma, gamma=0.8), _SHOWN)
 CHANGES = (
     _JPEG_50,
     _jpeg(75),
@@ -135,12 +136,12 @@ CHANGES = (
     _picture("resize 2×", partial(resized, factor=2), _STORED),
     _picture("mirror", np.fliplr, _SHOWN),
     _SHIFTED,
-    _picture("window: contrast −25 %", partial(with_contrast, factor=0.75), _SHOWN),
+    _picture(N_("window: contrast −25 %"), partial(with_contrast, factor=0.75), _SHOWN),
     _MORE_CONTRAST,
     _GAMMA,
-    _picture("window: gamma 1.25", partial(_with_gamma, gamma=1.25), _SHOWN),
+    _picture(N_("window: gamma 1.25"), partial(_with_gamma, gamma=1.25), _SHOWN),
 )
 # Three like those that a head is solved on, and two others
 TRIED_OUT_OF_FOLD = (_JPEG_50, _HALF_SIZE, _MORE_CONTRAST, _SHIFTED, _GAMMA)
 # For a network that runs in integers, to be compared with itself
-IN_FLOATS = Change("network in 32-bit floats", encode_png, _STORED)
+IN_FLOATS = Change(N_("network in 32-bit floats"), encode_png, _STORED)

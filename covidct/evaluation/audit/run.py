@@ -36,6 +36,7 @@ from covidct.imaging.readers import read_slice
 from covidct.imaging.sources import load
 from covidct.inference.calibration import Calibration
 from covidct.inference.classifier import Classifier, PredictionWithCAM
+from covidct.messages import N_
 from covidct.stats.bootstrap import measured_auc
 
 EVERYTHING, ALL_BUT_LUNGS, ONLY_LUNGS = "everything", "all but the lungs", "only the lungs"
@@ -43,7 +44,7 @@ EVERYTHING, ALL_BUT_LUNGS, ONLY_LUNGS = "everything", "all but the lungs", "only
 _BATCH = 16
 _MOST_CHANGED = 1000  # each of them is classified a dozen times
 _CHANCE = 0.60  # the greatest AUC that is taken for telling next to nothing
-_FOREST_TARGETS = {(BORDER_SHAPE_SIZE, NETWORK): _CHANCE}
+_FOREST_TARGETS: dict[tuple[str, str], float] = {(BORDER_SHAPE_SIZE, NETWORK): _CHANCE}
 _ANATOMY_TARGETS = {EVERYTHING: None, ALL_BUT_LUNGS: _CHANCE, ONLY_LUNGS: None}
 
 
@@ -108,7 +109,7 @@ def audit(
     while batch := list(islice(files, _BATCH)):
         seen += _look(classifier, batch, changed, asked)
     if {one.item.label for one in seen} != {0, 1}:
-        raise DatasetError("An audit needs readable slices of both classes.")
+        raise DatasetError(N_("An audit needs readable slices of both classes."))
     figures = {
         "model_id": classifier.card.model_id,
         "split": split,
@@ -142,7 +143,7 @@ def _readable(
             data = load(item.path)
             ct_slice = read_slice(data)
         except UnreadableSlice as error:
-            skipped.append(Skipped(item.path, str(error)))
+            skipped.append(Skipped(item.path, error.message))
         else:
             yield item, data, ct_slice
 

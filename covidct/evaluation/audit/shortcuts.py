@@ -12,10 +12,11 @@ from covidct.data.file_attributes import FileAttributes, as_numbers
 from covidct.data.forest import forest_auc
 from covidct.data.index import Item
 from covidct.imaging.anatomy.lungs import bounding_box
+from covidct.messages import N_
 from covidct.stats.bootstrap import Measured
 
-FILE, NETWORK = "file", "network pixels"
-BORDER_SHAPE_SIZE = "border, shape and size"
+FILE, NETWORK = "file", N_("network pixels")
+BORDER_SHAPE_SIZE = N_("border, shape and size")
 
 _PERCENTILES = (1, 5, 25, 50, 75, 95, 99)
 _BLOCK = 8  # pixels a side of what JPEG compresses at a time
@@ -26,7 +27,7 @@ def picture_features(pixels: np.ndarray) -> dict[str, np.ndarray]:
     return {
         "border": _border(pixels),
         "intensity": _intensity(pixels),
-        "sharpness and compression": _sharpness(pixels),
+        N_("sharpness and compression"): _sharpness(pixels),
     }
 
 
@@ -69,10 +70,10 @@ def forests(
     """
     numbers = as_numbers(attributes)
     on_file = {
-        "file format": numbers[:, :2],
+        N_("file format"): numbers[:, :2],
         "size": numbers[:, 2:5],
         "shape": numbers[:, 5:],
-        "format, size and shape": numbers,
+        N_("format, size and shape"): numbers,
         **_stacked(pictures),
     }
     return {

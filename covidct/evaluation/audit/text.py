@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from covidct.messages import N_, joined
+
 
 def as_text(figures: Mapping[str, Any]) -> str:
     """The figures of :func:`covidct.evaluation.audit.run.audit`, a line each."""
@@ -42,10 +44,19 @@ def flips(rows: Iterable[Mapping[str, Any]]) -> Iterable[str]:
 def ways(row: Mapping[str, Any]) -> str:
     """Which way verdicts turned, how many without a warning, and what was refused, as the end of a
     sentence; audits of before tell less."""
-    told = {"to_positive": "to Positive", "both_decided": "without an “Uncertain” before or after"}
-    counts = [f"{row[name]} {words}" for name, words in told.items() if name in row]
-    turned = f", {' and '.join(counts)}" if counts and row["flipped"] else ""
-    return f"{turned} ({row['excluded']} could not be read so)" if row.get("excluded") else turned
+    turned: str = ""
+    if row["flipped"] and "to_positive" in row:
+        turned = N_(", {to_positive} to Positive", to_positive=row["to_positive"])
+        if "both_decided" in row:
+            turned = N_(
+                ", {to_positive} to Positive and {both_decided} without an “Uncertain” before or "
+                "after",
+                to_positive=row["to_positive"],
+                both_decided=row["both_decided"],
+            )
+    if not row.get("excluded"):
+        return turned
+    return joined(turned, N_("({excluded} could not be read so)", excluded=row["excluded"]))
 
 
 def _figure(row: Mapping[str, Any], name: str, style: str) -> str:

@@ -13,6 +13,7 @@ from covidct.imaging.ct_slice import CTSlice
 from covidct.imaging.dicom.series import Series, gather
 from covidct.imaging.phantom import phantom_slice
 from covidct.imaging.sources import files_at
+from covidct.messages import N_
 
 SLICES, LESIONS, LUNGS = "series", "lesion-masks", "lung-masks"
 
@@ -67,7 +68,9 @@ def read_marked_series(folder: Path) -> MarkedSeries:
     files = files_at(folder / SLICES)
     found = [group for group in gather(files) if isinstance(group, Series)]
     if not files or len(found) != 1:
-        raise DatasetError(f"The folder “{SLICES}” must hold the DICOM files of one series.")
+        raise DatasetError(
+            N_("The folder “{slices}” must hold the DICOM files of one series.", slices=SLICES)
+        )
     slices = list(found[0])
     names = [Path(place.file).stem for place in found[0].places]
     drawn = [
@@ -87,7 +90,7 @@ def read_marked_series(folder: Path) -> MarkedSeries:
         except NotALungSlice:
             refused += 1
     if not marked:
-        raise DatasetError("No slice that shows lungs has a lesion marked.")
+        raise DatasetError(N_("No slice that shows lungs has a lesion marked."))
     return MarkedSeries(tuple(marked), refused, orientation, overlap)
 
 
@@ -101,8 +104,12 @@ def _read_mask(file: Path, ct_slice: CTSlice) -> np.ndarray:
     mask = cv2.imread(str(file), cv2.IMREAD_GRAYSCALE) if file.is_file() else None
     if mask is None or mask.shape != ct_slice.shape:
         raise DatasetError(
-            "Each slice of the series needs a PNG of its name and size in the folders "
-            f"“{LESIONS}” and “{LUNGS}”; one is missing, unreadable or of another size."
+            N_(
+                "Each slice of the series needs a PNG of its name and size in the folders "
+                "“{lesions}” and “{lungs}”; one is missing, unreadable or of another size.",
+                lesions=LESIONS,
+                lungs=LUNGS,
+            )
         )
     return mask > _MARKED
 
@@ -121,8 +128,10 @@ def _orientation(slices: Sequence[CTSlice], lungs: Sequence[np.ndarray]) -> tupl
     best = max(overlaps, key=overlaps.__getitem__)
     if overlaps[best] < _LEAST_OVERLAP:
         raise DatasetError(
-            "The lung masks do not fit the slices, turned over or not, so the lesion masks are "
-            "not used either. Check that both belong to this series."
+            N_(
+                "The lung masks do not fit the slices, turned over or not, so the lesion masks are "
+                "not used either. Check that both belong to this series."
+            )
         )
     return best, overlaps[best]
 

@@ -44,6 +44,7 @@ from covidct.inference.heatmap import (
     coarse_map,
     on_slice_grid,
 )
+from covidct.messages import N_
 
 SERIES, PLANTED, DATA = "series", "planted", "data"
 RANDOM, CENTRE = "random", "centre"
@@ -170,7 +171,7 @@ def _of_data(
         except UnreadableSlice:
             continue
     if not slices:
-        raise DatasetError("None of the slices that were tried shows lungs and can be read.")
+        raise DatasetError(N_("None of the slices that were tried shows lungs and can be read."))
     asked = [_Asked(predicted) for predicted in classifier.predict_many(slices)]
     called = sum(one.predicted.prediction.is_positive for one in asked)
     about = {"name": index.name, "split": split, "slices": len(asked), "called_positive": called}
@@ -298,7 +299,11 @@ def _blob(classifier: Classifier, predicted: PredictionWithCAM) -> np.ndarray:
 
 
 BASELINES = {
-    RANDOM: Method("Random", "Any place of the thorax: what a random map is on average.", _even),
-    CENTRE: Method("Centre", "A blob in the middle of the picture, the same on each.", _blob),
+    RANDOM: Method(
+        N_("Random"), N_("Any place of the thorax: what a random map is on average."), _even
+    ),
+    CENTRE: Method(
+        N_("Centre"), N_("A blob in the middle of the picture, the same on each."), _blob
+    ),
 }
 _EXPLAINERS = METHODS | BASELINES

@@ -3,12 +3,18 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from covidct.messages import N_, Message
+
 _SETS = {
-    "series": "{called_positive} of {lesion_slices} lesion slices of the series, those called "
-    "Positive (masks {masks_lie}, lung masks overlap by {lung_overlap:.2f})",
-    "planted": "{lesion_slices} synthetic slices with planted lesions; the class Positive is "
-    "explained, {called_positive} are called so",
-    "data": "{slices} slices of {name}, {split}, each with the class that it is called",
+    "series": N_(
+        "{called_positive} of {lesion_slices} lesion slices of the series, those called Positive "
+        "(masks {masks_lie}, lung masks overlap by {lung_overlap:.2f})"
+    ),
+    "planted": N_(
+        "{lesion_slices} synthetic slices with planted lesions; the class Positive is explained, "
+        "{called_positive} are called so"
+    ),
+    "data": N_("{slices} slices of {name}, {split}, each with the class that it is called"),
 }
 
 
@@ -25,9 +31,9 @@ def as_text(figures: Mapping[str, Any]) -> str:
     )
 
 
-def described(name: str, about: Mapping[str, Any]) -> str:
+def described(name: str, about: Mapping[str, Any]) -> Message:
     """What a set of slices is, in a sentence without its end."""
-    return _SETS[name].format(**about)
+    return Message(_SETS[name], **about)
 
 
 def _rows(figures: Mapping[str, Any]) -> Iterable[str]:
@@ -54,22 +60,24 @@ def _correlation(row: Mapping[str, Any]) -> str:
 
 def _target(target: Mapping[str, Any]) -> str:
     met = {True: "met", False: "MISSED", None: ""}[target["met"]]
-    return f"  {target['figure']}: {value_of(target)}{limit_of(target)} {met}".rstrip()
+    limit = limit_of(target)
+    return f"  {target['figure']}: {value_of(target)}{limit and ', '}{limit} {met}".rstrip()
 
 
 def value_of(target: Mapping[str, Any]) -> str:
     """What was reached."""
     value = target["value"]
     if value is None:
-        return "not measured"
+        return N_("not measured")
     return value if isinstance(value, str) else f"{value:.2f}"
 
 
 def limit_of(target: Mapping[str, Any]) -> str:
-    """What should be reached, after a comma; empty where the figure says it."""
-    for key in ("at_least", "at_most"):
-        if key in target:
-            return f", {key.replace('_', ' ')} {target[key]:.2f}"
+    """What should be reached; empty where the figure says it."""
+    if "at_least" in target:
+        return N_("at least {limit:.2f}", limit=target["at_least"])
+    if "at_most" in target:
+        return N_("at most {limit:.2f}", limit=target["at_most"])
     return ""
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from covidct.data.reencode import REENCODED
+from covidct.messages import N_
 from covidct.models.backbones import Part, Trunk
 from covidct.models.pooling import Origin
 from covidct.training.probe import LABEL_SMOOTHING, PartFeatures
@@ -96,27 +97,29 @@ class Term(NamedTuple):
     mirrored: bool
 
 
-KEPT = Recipe("as kept")
-NOT_REENCODED = Recipe("no re-encoded copies", views=-len(REENCODED))
+KEPT = Recipe(N_("as kept"))
+NOT_REENCODED = Recipe(N_("no re-encoded copies"), views=-len(REENCODED))
 VARIATIONS = (
-    Recipe("without SARS-CoV-2-CT", second_weight=lambda _: 0.0),
-    Recipe("SARS-CoV-2-CT weighed half as much", second_weight=lambda part: part.second_weight / 2),
-    Recipe("SARS-CoV-2-CT for every part", second_weight=lambda _: 0.2),
-    Recipe("Astra's trunk alone", features={"trunk": ("Astra",)}),
-    Recipe("EfficientNet's trunk alone", features={"trunk": ("Lite",)}),
-    Recipe("without Astra's second stage", features={"part": ("stage 3", "early")}),
-    Recipe("without Astra's third stage", features={"part": ("stage 2", "early")}),
-    Recipe("all parts weighed the same", weight=lambda _: 1.0),
-    Recipe("labels not smoothed", label_smoothing=0.0),
-    Recipe("labels smoothed twice as much", label_smoothing=2 * LABEL_SMOOTHING),
-    Recipe("regularised three times as strongly", regularisation=3.0),
-    Recipe("slices without lungs not shown", blank_weight=0.0),
-    Recipe("slices without lungs weighed four times", blank_weight=4.0),
-    Recipe("each slice shown once, unchanged", views=1),
+    Recipe(N_("without SARS-CoV-2-CT"), second_weight=lambda _: 0.0),
+    Recipe(
+        N_("SARS-CoV-2-CT weighed half as much"), second_weight=lambda part: part.second_weight / 2
+    ),
+    Recipe(N_("SARS-CoV-2-CT for every part"), second_weight=lambda _: 0.2),
+    Recipe(N_("Astra's trunk alone"), features={"trunk": ("Astra",)}),
+    Recipe(N_("EfficientNet's trunk alone"), features={"trunk": ("Lite",)}),
+    Recipe(N_("without Astra's second stage"), features={"part": ("stage 3", "early")}),
+    Recipe(N_("without Astra's third stage"), features={"part": ("stage 2", "early")}),
+    Recipe(N_("all parts weighed the same"), weight=lambda _: 1.0),
+    Recipe(N_("labels not smoothed"), label_smoothing=0.0),
+    Recipe(N_("labels smoothed twice as much"), label_smoothing=2 * LABEL_SMOOTHING),
+    Recipe(N_("regularised three times as strongly"), regularisation=3.0),
+    Recipe(N_("slices without lungs not shown"), blank_weight=0.0),
+    Recipe(N_("slices without lungs weighed four times"), blank_weight=4.0),
+    Recipe(N_("each slice shown once, unchanged"), views=1),
     NOT_REENCODED,
-    Recipe("pooled over the thorax only", features={"cover": ("thorax",)}),
-    Recipe("pooled over the haze only", features={"cover": ("haze",)}),
-    Recipe("means only", features={"statistic": ("mean",)}),
-    Recipe("mirror image not asked", mirrored=lambda _: False),
-    Recipe("mirror image asked of every trunk", mirrored=lambda _: True),
+    Recipe(N_("pooled over the thorax only"), features={"cover": ("thorax",)}),
+    Recipe(N_("pooled over the haze only"), features={"cover": ("haze",)}),
+    Recipe(N_("means only"), features={"statistic": ("mean",)}),
+    Recipe(N_("mirror image not asked"), mirrored=lambda _: False),
+    Recipe(N_("mirror image asked of every trunk"), mirrored=lambda _: True),
 )

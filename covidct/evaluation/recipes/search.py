@@ -40,6 +40,7 @@ from covidct.imaging.readers import read_slice
 from covidct.inference.calibration import Calibration, fit_calibration
 from covidct.inference.card import ModelCard
 from covidct.inference.classifier import Prediction
+from covidct.messages import N_
 from covidct.models.backbones import get_backbone
 from covidct.models.head import Head
 from covidct.models.pooling import TrunkMaps
@@ -98,10 +99,10 @@ def cross_validate(
     """
     out = Path(out)
     if out.exists() and any(out.iterdir()):
-        raise ConfigError(f"The folder {out} is in use. Name a new one.")
+        raise ConfigError(N_("The folder {out} is in use. Name a new one.", out=out))
     if not config.probe_views:
         raise ConfigError(
-            "A head cannot be solved without a view of each slice. Ask for one or more."
+            N_("A head cannot be solved without a view of each slice. Ask for one or more.")
         )
     index = read_index(data)
     chosen = [tuple(item for item in index.items if item.split != "test")]

@@ -16,8 +16,9 @@ import numpy as np
 from covidct.errors import NotALungSlice
 from covidct.imaging.anatomy.lungs import Box, Figure, bounding_box, convex_hull, find_figure, otsu
 from covidct.imaging.ct_slice import CTSlice
+from covidct.messages import N_, joined
 
-OUTSIDE_USE = "Outside the intended use."
+OUTSIDE_USE = N_("Outside the intended use.")
 
 _RIM = 0.02  # of the picture's width; a ring of body wall around the lungs
 _REACH = 8  # pixels around that ring, farther than any filter reaches
@@ -30,25 +31,27 @@ _WAIST = 0.6  # of the mean row of lungs; the narrowest row of a slice's middle 
 _QUARTER_LIKENESS, _QUARTER_WIDTH = 0.25, 0.5  # at least, of two lungs in a quarter
 _ANY = np.inf  # whatever the separation
 
-_NO_LUNGS = "No lungs were found in this picture. An axial CT slice of the chest is expected."
-_COLOURED = "This picture is coloured, like a photograph; CT slices are grey."
-_BLURRED = (
+_NO_LUNGS = N_("No lungs were found in this picture. An axial CT slice of the chest is expected.")
+_COLOURED = N_("This picture is coloured, like a photograph; CT slices are grey.")
+_BLURRED = N_(
     "The dark regions of this picture do not stand out as lungs do on a CT slice; it looks like an "
     "X-ray or a photograph."
 )
-_ROUGH = (
+_ROUGH = N_(
     "The grey levels of this picture are too uneven for a CT slice; it looks like a photograph."
 )
-_DRAWN = "This picture has too few shades for a CT slice, as in a drawing or a document."
-_SEVERAL = (
+_DRAWN = N_("This picture has too few shades for a CT slice, as in a drawing or a document.")
+_SEVERAL = N_(
     "This picture is as wide or as tall as several slices together. Where it shows more than one, "
     "crop each and upload it by itself."
 )
-_FOUR = (
+_FOUR = N_(
     "This picture seems to show several slices, beside and below each other. Crop each and upload "
     "it by itself."
 )
-_UNLIKE = "The dark regions of this picture are not arranged like two lungs on an axial CT slice."
+_UNLIKE = N_(
+    "The dark regions of this picture are not arranged like two lungs on an axial CT slice."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +172,7 @@ def gate(ct_slice: CTSlice) -> GateVerdict:
 def past_gate(ct_slice: CTSlice) -> CTSlice:
     """The slice, with a note that it lies outside the intended use where the gate refuses it."""
     reason = gate(ct_slice).reason
-    notes = (f"{OUTSIDE_USE} {reason}",) if reason else ()
+    notes = (joined(OUTSIDE_USE, reason),) if reason else ()
     return replace(ct_slice, notes=(*notes, *ct_slice.notes))
 
 

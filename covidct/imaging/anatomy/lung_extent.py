@@ -8,7 +8,9 @@ is a series of which no slice passes.
 from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
-BEYOND_LUNGS = "Above or below the lungs."
+from covidct.messages import N_
+
+BEYOND_LUNGS = N_("Above or below the lungs.")
 
 _Outcome = TypeVar("_Outcome")
 _End = TypeVar("_End")
