@@ -19,6 +19,7 @@ from streamlit.errors import StreamlitSecretNotFoundError
 
 from covidct.errors import AccessDenied
 from covidct.ui import strings
+from covidct.ui.strings import _
 from covidct.ui.widgets import callout
 
 _CLAIM = "roles"
@@ -27,18 +28,18 @@ _CLAIM = "roles"
 def require_login() -> None:
     """Where there is a provider, end the page here for who has not signed in."""
     if _secrets() is None:
-        callout(strings.CLOSED, strings.BAD_SECRETS, tone="stop")
+        callout(_(strings.CLOSED), _(strings.BAD_SECRETS), tone="stop")
         st.stop()
     if not _asks_for_login():
         if _is_set_up_by_halves():
-            callout(strings.CLOSED, strings.HALF_SET_UP, tone="stop")
+            callout(_(strings.CLOSED), _(strings.HALF_SET_UP), tone="stop")
             st.stop()
         return
     if not _is_logged_in():
-        st.title(strings.SIGN_IN, anchor=False)
-        st.button("Sign in", type="primary", on_click=st.login)
+        st.title(_(strings.SIGN_IN), anchor=False)
+        st.button(_("Sign in"), type="primary", on_click=st.login)
         st.stop()
-    st.button("Sign out", type="tertiary", icon=":material/logout:", on_click=st.logout)
+    st.button(_("Sign out"), type="tertiary", icon=":material/logout:", on_click=st.logout)
 
 
 def may_change() -> bool:

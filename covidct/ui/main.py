@@ -9,6 +9,7 @@ import streamlit as st
 from covidct.ui import access
 from covidct.ui.shared import frame, use_notice
 from covidct.ui.streamlit_internals import keep_uploads_in_memory
+from covidct.ui.strings import _
 
 ICON = Path(__file__).parent / "assets" / "icon.png"
 
@@ -21,9 +22,9 @@ def main() -> None:
     access.require_login()
     chosen = st.navigation(
         [
-            st.Page(_page("diagnose"), title="Diagnose", url_path="diagnose", default=True),
-            st.Page(_page("evaluation"), title="Evaluation", url_path="evaluation"),
-            st.Page(_page("training"), title="Training", url_path="training"),
+            st.Page(_page("diagnose"), title=_("Diagnose"), url_path="diagnose", default=True),
+            st.Page(_page("evaluation"), title=_("Evaluation"), url_path="evaluation"),
+            st.Page(_page("training"), title=_("Training"), url_path="training"),
         ],
         position="top",
     )

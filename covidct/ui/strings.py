@@ -1,81 +1,94 @@
-"""What the pages say, and how values become words."""
+"""What the pages say, in the language of whoever looks at them, and how values become words."""
 
+from functools import cache
+from gettext import GNUTranslations, NullTranslations
 from html import escape
+from pathlib import Path
+from typing import Any
 
-from covidct.reports.words import NO_DECISION, NO_LUNGS, OUTSIDE_LUNGS, RESEARCH_USE, percent
+import streamlit as st
 
-__all__ = ["NO_LUNGS", "OUTSIDE_LUNGS", "literal", "percent"]
+from covidct.messages import N_, Message
+from covidct.reports import words
+from covidct.reports.words import NO_DECISION, RESEARCH_USE
 
-NOTICE = f"<strong>{RESEARCH_USE}</strong> {NO_DECISION}"
-TITLE = "COVID-19 on a chest CT slice"
-LEAD = (
+# Subfolders as gettext has them: <language>/LC_MESSAGES/covidct.mo
+CATALOGUES = Path(__file__).parents[1] / "locale"
+
+TITLE = N_("COVID-19 on a chest CT slice")
+LEAD = N_(
     "Drop in one or many axial slices. Each is called Positive or Negative with a calibrated "
     "probability, beside a map of what moved the network’s score."
 )
-ACCEPT = "I understand and accept"
-USE_NOTICE = f"""
+ACCEPT = N_("I understand and accept")
+USE_NOTICE = N_(
+    """
 #### Before you begin
-- **{RESEARCH_USE}** {NO_DECISION}
+- **{research_use}** {no_decision}
 - **Slices to diagnose stay in the memory** of the computer that runs this page. Neither they nor
   their names and headers are stored or logged. Labelled slices on the other pages are kept there
   until you delete them.
 - **Upload only what you may.** Letters in a picture, a patient’s name among them, are not removed.
-"""
-UPLOADER = "Axial chest CT slices: drop them here, or choose files"
-NO_SLICE = "There is no slice to judge in what was dropped."
-NO_SLICE_HINT = "Drop an axial chest CT slice, a series, or a ZIP of them."
-FORMATS = (
-    "PNG, JPEG, TIFF, BMP, DICOM files of one slice or many, or a ZIP of them, told by content and "
-    "not by name. They stay in the memory of the computer that runs this page and are never stored."
+""",
+    research_use=RESEARCH_USE,
+    no_decision=NO_DECISION,
 )
-FIRST_LOOK = (
+UPLOADER = N_("Axial chest CT slices: drop them here, or choose files")
+NO_SLICE = N_("There is no slice to judge in what was dropped.")
+NO_SLICE_HINT = N_("Drop an axial chest CT slice, a series, or a ZIP of them.")
+FORMATS = N_(
+    "PNG, JPEG, TIFF, BMP, DICOM files of one slice or many, or a ZIP of them, told by content and "
+    "not by name. They stay in the memory of the computer that runs this page and are never "
+    "stored."
+)
+FIRST_LOOK = N_(
     "Take a synthetic one, drawn by the program. The network learnt from real slices, so its "
     "verdict on a drawing only shows how this page works."
 )
-LOADING = "Loading the network…"
-DRAWING = "Drawing the map…"
-LOADING_TENSORFLOW = "It needs TensorFlow, which takes about ten seconds to load, once."
-NO_MODEL = "No slice can be classified: the model in use cannot be opened."
-VIEWING_ONLY = (
+LOADING = N_("Loading the network…")
+DRAWING = N_("Drawing the map…")
+LOADING_TENSORFLOW = N_("It needs TensorFlow, which takes about ten seconds to load, once.")
+NO_MODEL = N_("No slice can be classified: the model in use cannot be opened.")
+VIEWING_ONLY = N_(
     "For viewing only: the network always gets its own window, −600 / 1500, and no choice here "
     "changes the verdict."
 )
-IDENTIFIERS = (
-    "Puts the patient and the study of this DICOM file’s header into the overlay, so that an "
-    "PACS files it with them. Without it the overlay holds neither."
+IDENTIFIERS = N_(
+    "Puts the patient and the study of this DICOM file’s header into the overlay, so that a PACS "
+    "files it with them. Without it the overlay holds neither."
 )
-NO_MEANING = "The network gives every picture a verdict; on this one it means nothing."
-CANCELLED = "Not looked at: this was cancelled."
-LOOK_ANYWAY = "Show the result anyway"
-SIGN_IN = "Sign in to covidct"
-CLOSED = "These pages are closed."
-BAD_SECRETS = (
+NO_MEANING = N_("The network gives every picture a verdict; on this one it means nothing.")
+CANCELLED = N_("Not looked at: this was cancelled.")
+LOOK_ANYWAY = N_("Show the result anyway")
+SIGN_IN = N_("Sign in to covidct")
+CLOSED = N_("These pages are closed.")
+BAD_SECRETS = N_(
     "The server’s secrets cannot be read, so it is not known who may see them. Whoever runs the "
     "server should look into .streamlit/secrets.toml."
 )
-HALF_SET_UP = (
+HALF_SET_UP = N_(
     "Sign-in is only partly configured: the secrets have a section [access] or [auth], but name no "
     "provider. Whoever runs the server should look into .streamlit/secrets.toml."
 )
-NO_ROLE = (
+NO_ROLE = N_(
     "Your account may look at everything here, but not train, promote, delete or otherwise change "
     "what the server keeps. Whoever runs the server can give it the role for that."
 )
-NOT_FROM_HERE = (
+NOT_FROM_HERE = N_(
     "It may not be read from here: folders lie in COVIDCT_HOME, or in one that whoever runs the "
     "server names in COVIDCT_DATA_FOLDERS."
 )
-TRAINING_TITLE = "Train on your own slices"
-TRAINING_LEAD = (
+TRAINING_TITLE = N_("Train on your own slices")
+TRAINING_LEAD = N_(
     "Fit a network to labelled slices, watch it learn, look at its mistakes beside those of the "
     "model in use, and keep it only if it is better."
 )
-EVALUATION_TITLE = "How good is the model?"
-EVALUATION_LEAD = (
+EVALUATION_TITLE = N_("How good is the model?")
+EVALUATION_LEAD = N_(
     "Measure a model on labelled slices: how well it tells the classes apart, whether its "
     "probabilities can be believed, what it goes by, and where it is wrong."
 )
-HOW_TO_READ = """
+HOW_TO_READ = N_("""
 - **Probability** is the network’s estimate that the slice is from a patient with COVID-19. It was
   calibrated on research data; where the disease is rarer or commoner than there, or the scanner
   differs, the true figure differs too.
@@ -89,7 +102,42 @@ HOW_TO_READ = """
   slices cannot be compared.
 - **Negative does not exclude COVID-19.** One slice is not a scan, and many infected lungs look
   normal.
-"""
+""")
+
+# What networks answer, which is stored in English
+DECISIONS = (N_("Positive"), N_("Negative"), N_("Uncertain"))
+
+
+def _(text: str, /, **parameters: Any) -> str:  # noqa: ANN401
+    """A text in the language of the session that is drawn; every text of a page goes through it.
+
+    Args:
+        text: a message, or an English text to be marked here, literally or by ``N_`` before.
+        parameters: values by the names that stand in its braces.
+    """
+    if parameters or not isinstance(text, Message):
+        text = Message(text, **parameters)
+    return text.translated(_catalogue())
+
+
+def _catalogue() -> NullTranslations:
+    """That of the browser's first language, or English where there is none or no browser."""
+    language, *_region = (st.context.locale or "").split("-")
+    return _catalogues(CATALOGUES).get(language, NullTranslations())
+
+
+@cache
+def _catalogues(folder: Path) -> dict[str, NullTranslations]:
+    catalogues: dict[str, NullTranslations] = {}
+    for file in folder.glob("*/LC_MESSAGES/covidct.mo"):
+        with file.open("rb") as opened:
+            catalogues[file.parts[-3]] = GNUTranslations(opened)
+    return catalogues
+
+
+def percent(share: float) -> str:
+    """A share 0 to 1 in whole percent, never claiming certainty."""
+    return _(words.percent(share))
 
 
 def literal(text: str) -> str:

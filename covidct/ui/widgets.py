@@ -8,7 +8,7 @@ import streamlit as st
 
 from covidct.imaging.formats.png import encode_png
 from covidct.ui.streamlit_internals import held_by_session
-from covidct.ui.strings import literal, percent
+from covidct.ui.strings import _, literal, percent
 
 _TONES = {"stop": "alert", "caution": "alert", "note": "note"}
 _EVERY = 8  # slices between two drawings of a progress bar
@@ -29,6 +29,16 @@ def callout(title: str, text: str = "", *, tone: str) -> None:
     )
 
 
+def hint(text: str) -> None:
+    """A line that says what to know or to do."""
+    st.html(f'<p class="cv-hint">{literal(text)}</p>')
+
+
+def label(text: str) -> None:
+    """A small heading of what stands below it."""
+    st.html(f'<h3 class="cv-label">{literal(text)}</h3>')
+
+
 def picture(pixels: np.ndarray, alt: str) -> None:
     """A picture as wide as its column, lossless.
 
@@ -45,13 +55,13 @@ def counted(items: Iterable, place: st.delta_generator.DeltaGenerator, doing: st
     Args:
         items: slices.
         place: an empty place, for a progress bar.
-        doing: what is done to each, for before "slice 9 of 40".
+        doing: what is done to slice {number} of {slices}, marked by ``N_``.
     """
     items = list(items)
     for number, item in enumerate(items, 1):
         if number % _EVERY == 1:
             share = number / len(items)
-            place.progress(share, f"{doing} slice {number:,} of {len(items):,}")
+            place.progress(share, _(doing, number=number, slices=len(items)))
         yield item
 
 
@@ -89,10 +99,18 @@ def gauge(probability: float, operating_point: float, abstain_band: tuple[float,
         if high > low
         else ""
     )
-    spoken = f"Probability {percent(probability)}, Positive from {percent(operating_point)}"
+    point = percent(operating_point)
+    spoken = _(
+        "Probability {probability}, Positive from {operating_point}",
+        probability=percent(probability),
+        operating_point=point,
+    )
+    title = _("Probability of COVID-19, as the network estimates it")
+    low_end, high_end = _("0% · Negative"), _("Positive · 100%")
+    named = _("operating point {operating_point}", operating_point=point)
     st.html(f"""
-    <h3 class="cv-label">Probability of COVID-19, as the network estimates it</h3>
-    <div class="cv-gauge" role="img" aria-label="{spoken}">
+    <h3 class="cv-label">{literal(title)}</h3>
+    <div class="cv-gauge" role="img" aria-label="{literal(spoken)}">
       <div class="cv-reading" style="--at:{probability:.1%}">{percent(probability)}</div>
       <div class="cv-track">
         <div class="cv-positive-side" style="left:{operating_point:.1%}"></div>
@@ -101,9 +119,11 @@ def gauge(probability: float, operating_point: float, abstain_band: tuple[float,
         <div class="cv-marker" style="left:{probability:.1%}"></div>
       </div>
       <div class="cv-threshold-name" style="--at:{operating_point:.1%}">
-        operating point {percent(operating_point)}
+        {literal(named)}
       </div>
-      <div class="cv-ends"><span>0% · Negative</span><span>Positive · 100%</span></div>
+      <div class="cv-ends">
+        <span>{literal(low_end)}</span><span>{literal(high_end)}</span>
+      </div>
     </div>
     """)
 
@@ -116,14 +136,18 @@ def colour_bar(colours: Sequence[Sequence[int]], opacity: float, peak: str) -> N
         opacity: 0 to 1, the cover at the peak.
         peak: what the upper end stands for.
     """
+    none = _("0, no evidence")
+    spoken = _("Colour bar from 0, no evidence, to {peak}", peak=peak)
     last = len(colours) - 1
     stops = ", ".join(
         f"rgb({red} {green} {blue} / {opacity * step / last:.3f})"
         for step, (red, green, blue) in enumerate(colours)
     )
     st.html(f"""
-    <div class="cv-colours" role="img" aria-label="Colour bar from 0, no evidence, to {peak}">
+    <div class="cv-colours" role="img" aria-label="{literal(spoken)}">
       <div class="cv-colour-bar" style="background-image:linear-gradient(90deg, {stops})"></div>
-      <div class="cv-ends"><span>0, no evidence</span><span>{literal(peak)}</span></div>
+      <div class="cv-ends">
+        <span>{literal(none)}</span><span>{literal(peak)}</span>
+      </div>
     </div>
     """)

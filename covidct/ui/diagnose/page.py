@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from covidct.errors import UnreadableSlice
-from covidct.reports.words import is_mostly_outside
+from covidct.messages import joined, ngettext
+from covidct.reports.words import OUTSIDE_LUNGS, is_mostly_outside
 from covidct.ui import strings
 from covidct.ui.diagnose import first_look, series_view
 from covidct.ui.diagnose.uploads import sort_uploads
 from covidct.ui.shared import close_up, downloads, network, slice_view
 from covidct.ui.shared.slice_view import View
-from covidct.ui.widgets import callout
+from covidct.ui.strings import _, literal
+from covidct.ui.widgets import callout, hint
 
 if TYPE_CHECKING:
     from covidct.inference.cases import Case, CaseGroup
@@ -28,10 +30,10 @@ if TYPE_CHECKING:
 def page() -> None:
     """From the uploader at the top to the model's card at the bottom."""
     close_up.keep_controls()
-    st.title(strings.TITLE, anchor=False)
-    st.html(f'<p class="cv-lead">{strings.LEAD}</p>')
-    uploads = st.file_uploader(strings.UPLOADER, accept_multiple_files=True, key="uploads")
-    st.html(f'<p class="cv-hint">{strings.FORMATS}</p>')
+    st.title(_(strings.TITLE), anchor=False)
+    st.html(f'<p class="cv-lead">{literal(_(strings.LEAD))}</p>')
+    uploads = st.file_uploader(_(strings.UPLOADER), accept_multiple_files=True, key="uploads")
+    hint(_(strings.FORMATS))
     status = st.container()
     if uploads:
         groups = _dropped(uploads)
@@ -45,7 +47,7 @@ def page() -> None:
     if found:
         _show(groups, found, classifier)
     elif uploads:
-        callout(strings.NO_SLICE, strings.NO_SLICE_HINT, tone="stop")
+        callout(_(strings.NO_SLICE), _(strings.NO_SLICE_HINT), tone="stop")
         series_view.show_left_out([left for group in groups for left in group.left_out])
     network.show_about(classifier.card)
 
@@ -54,7 +56,7 @@ def _dropped(uploads: Sequence) -> list[CaseGroup]:
     """The files and series in the uploads, sorted once."""
     ids = tuple(upload.file_id for upload in uploads)
     if st.session_state.get("dropped", ((), None))[0] != ids:
-        with st.spinner("Sorting the files…"):
+        with st.spinner(_("Sorting the files…")):
             found = sort_uploads((upload.name, upload.getvalue()) for upload in uploads)
         st.session_state["dropped"] = ids, found
         st.session_state.pop("series_slice", None)
@@ -69,7 +71,7 @@ def _show(
 
     left, concluded = iter(found), []
     for group in groups:
-        of_group = [next(left) for _ in group.cases]
+        of_group = [next(left) for _case in group.cases]
         concluded.append(list(conclude(group, of_group, classifier)))
     chosen = found[_choose(groups, concluded, classifier)]
     outcomes = [outcome for of_group in concluded for outcome in of_group]
@@ -96,14 +98,19 @@ def _choose(
     if len(with_slices) == 1 and with_slices[0].is_series:
         (outcomes,) = (found for group, found in zip(groups, concluded, strict=True) if group.cases)
         chosen = series_view.show(with_slices[0], outcomes, classifier.card.calibration)
-        with st.expander("All slices"):
+        with st.expander(_("All slices")):
             _table(of_slices)
     elif len(of_slices) > 1:
         chosen = _summary(of_slices)
         for group in groups:
             for note in group.notes if group.is_series else ():
-                whose = f"{len(group.cases)} slices from {group.cases[0].name} on"
-                callout(f"{whose}: {note}", tone="note")
+                said = _(
+                    "{slices} slices from {first} on: {note}",
+                    slices=len(group.cases),
+                    first=group.cases[0].name,
+                    note=note,
+                )
+                callout(said, tone="note")
     series_view.show_left_out([left for group in groups for left in group.left_out])
     return chosen
 
@@ -126,13 +133,23 @@ def _judge_all(cases: Sequence[Case], classifier: Classifier) -> list[Judged | R
 
     def say(ahead: int = 0) -> None:
         number = len(cases) - sum(key not in outcomes for key in left)
-        waits = f": waiting, {ahead} before you" if ahead else ""
-        told = f"Reading slice {min(number + 1, len(cases))} of {len(cases)}{waits}"
+        where = {"number": min(number + 1, len(cases)), "slices": len(cases)}
+        told = (
+            _(
+                "Reading slice {number} of {slices}: waiting, {ahead} before you",
+                ahead=ahead,
+                **where,
+            )
+            if ahead
+            else _("Reading slice {number} of {slices}", **where)
+        )
         progress.progress(number / len(cases), told)
 
     if left and not st.session_state.get("cancelled"):
         if len(left) > 1:
-            cancel.button("Cancel", on_click=st.session_state.update, args=({"cancelled": keys},))
+            cancel.button(
+                _("Cancel"), on_click=st.session_state.update, args=({"cancelled": keys},)
+            )
         say()
         with closing(judge_slices(classifier, left.values(), waiting=say)) as found:
             for key, outcome in zip(left, found, strict=True):
@@ -148,7 +165,7 @@ def _judge_all(cases: Sequence[Case], classifier: Classifier) -> list[Judged | R
         network.give_freed_memory_back()
     if any(key not in outcomes for key in keys):
         st.button(
-            "Go on with the rest", on_click=st.session_state.update, args=({"cancelled": None},)
+            _("Go on with the rest"), on_click=st.session_state.update, args=({"cancelled": None},)
         )
     return [
         replace(outcomes[key], case=case)
@@ -185,8 +202,8 @@ def _summary(outcomes: Sequence[Outcome]) -> int:
     """The table of all files; the position of the one to show."""
     counts = Counter(map(_decision, outcomes))
     counted = ", ".join(f"{count} {decision}" for decision, count in counts.items())
-    st.subheader(f"{len(outcomes)} files", anchor=False)
-    st.html(f'<p class="cv-hint">{counted}. Select a row to see its slice below.</p>')
+    st.subheader(_(ngettext("{count} file", "{count} files", len(outcomes))), anchor=False)
+    hint(_("{counted}. Select a row to see its slice below.", counted=counted))
     selection = _table(
         outcomes, key="summary", on_select="rerun", selection_mode="single-row-required"
     )
@@ -199,20 +216,21 @@ def _table(outcomes: Sequence[Outcome], **selection: Any) -> dict:  # noqa: ANN4
     from covidct.inference.judge import Judged
 
     predictions = [one.prediction if isinstance(one, Judged) else None for one in outcomes]
+    file, probability, remarks = _("File"), _("Probability"), _("Remarks")
     return st.dataframe(
         {
-            "File": [outcome.case.name for outcome in outcomes],
-            "Verdict": [said.label if said else "" for said in predictions],
-            "Probability": [100 * said.probability if said else None for said in predictions],
-            "Decision": list(map(_decision, outcomes)),
-            "Remarks": list(map(_remark, outcomes)),
+            file: [outcome.case.name for outcome in outcomes],
+            _("Verdict"): [_(said.label) if said else "" for said in predictions],
+            probability: [100 * said.probability if said else None for said in predictions],
+            _("Decision"): list(map(_decision, outcomes)),
+            remarks: list(map(_remark, outcomes)),
         },
         column_config={
-            "File": st.column_config.TextColumn(width="medium"),
-            "Probability": st.column_config.ProgressColumn(
+            file: st.column_config.TextColumn(width="medium"),
+            probability: st.column_config.ProgressColumn(
                 format="%.1f%%", min_value=0, max_value=100, width="small"
             ),
-            "Remarks": st.column_config.TextColumn(width="large"),
+            remarks: st.column_config.TextColumn(width="large"),
         },
         hide_index=True,
         placeholder="",
@@ -226,20 +244,20 @@ def _decision(outcome: Outcome) -> str:
 
     match outcome:
         case Judged():
-            return outcome.prediction.decision
+            return _(outcome.prediction.decision)
         case Refused():
-            return "Refused" if outcome.is_readable else "Not read"
+            return _("Refused") if outcome.is_readable else _("Not read")
         case SetAside():
-            return "Set aside"
+            return _("Set aside")
 
 
 def _remark(outcome: Outcome) -> str:
     from covidct.inference.judge import Judged
 
     if not isinstance(outcome, Judged):
-        return outcome.reason
-    flag = (strings.OUTSIDE_LUNGS,) if is_mostly_outside(outcome.lung_share) else ()
-    return " ".join((*flag, *outcome.notes))
+        return _(outcome.reason)
+    flag = (OUTSIDE_LUNGS,) if is_mostly_outside(outcome.lung_share) else ()
+    return _(joined(*flag, *outcome.notes))
 
 
 def _details(
@@ -253,15 +271,18 @@ def _details(
 
     key = _key(chosen.case, classifier)
     despite_gate = st.session_state["despite_gate"]
-    st.html(f'<h2 class="cv-file">{strings.literal(chosen.case.name)}</h2>')
+    st.html(f'<h2 class="cv-file">{literal(chosen.case.name)}</h2>')
     if isinstance(chosen, Refused) and not (chosen.is_readable and key in despite_gate):
-        callout("This file was not classified.", chosen.reason, tone="stop")
+        callout(_("This file was not classified."), _(chosen.reason), tone="stop")
         if chosen.is_readable:
             st.button(
-                strings.LOOK_ANYWAY, key="look", on_click=despite_gate.update, args=({key: True},)
+                _(strings.LOOK_ANYWAY),
+                key="look",
+                on_click=despite_gate.update,
+                args=({key: True},),
             )
         downloads.show(outcomes, classifier.card)
     else:
         close_up.show(_view(chosen, classifier), classifier, outcomes, notes)
-        with st.expander("How to read this"):
-            st.markdown(strings.HOW_TO_READ)
+        with st.expander(_("How to read this")):
+            st.markdown(_(strings.HOW_TO_READ))

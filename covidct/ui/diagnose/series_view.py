@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from covidct.messages import ngettext
 from covidct.reports.words import series_sentence
-from covidct.ui import strings
-from covidct.ui.training import words
-from covidct.ui.widgets import callout
+from covidct.ui.strings import _, literal, percent
+from covidct.ui.widgets import callout, hint, label
 
 if TYPE_CHECKING:
     import altair as alt
@@ -43,7 +43,7 @@ def show(
     judged = [one for one in of_slices if isinstance(one, Judged)]
     others = [one for one in of_slices if not isinstance(one, Judged)]
     if not judged:
-        callout("No slice of this series was classified.", others[0].reason, tone="stop")
+        callout(_("No slice of this series was classified."), _(others[0].reason), tone="stop")
         return _slider(len(cases), 1, axis)
     (whole,) = (one for one in outcomes if isinstance(one, SeriesJudged))
     verdict = whole.prediction
@@ -51,13 +51,13 @@ def show(
     with title:
         st.html(
             f'<div class="cv-verdict cv-{verdict.decision.lower()}">'
-            f'<p class="cv-decision">{verdict.decision}</p>'
-            f"<p>{series_sentence(verdict, whole.number)}</p></div>"
+            f'<p class="cv-decision">{literal(_(verdict.decision))}</p>'
+            f"<p>{literal(_(series_sentence(verdict, whole.number)))}</p></div>"
         )
-        st.html(f'<p class="cv-hint">{_counts(judged, len(cases))}</p>')
+        hint(_counts(judged, len(cases)))
         for note in series.notes:
-            callout(note, tone="note")
-    rest = [(one.case.number, one.reason) for one in others]
+            callout(_(note), tone="note")
+    rest = [(one.case.number, _(one.reason)) for one in others]
     chart.altair_chart(_chart(judged, rest, calibration, axis), width="stretch")
     _suspicious(judged)
     return _slider(len(cases), whole.number, axis)
@@ -67,11 +67,12 @@ def show_left_out(left_out: Sequence[SetAside]) -> None:
     """What belongs to series and is no slice of one, and why; nothing where there is none."""
     if not left_out:
         return
-    with st.expander(f"{words.count(len(left_out), 'picture')} set aside", type="compact"):
+    title = ngettext("{count:,} picture set aside", "{count:,} pictures set aside", len(left_out))
+    with st.expander(_(title), type="compact"):
         st.dataframe(
             {
-                "File": [left.case.place.file for left in left_out],
-                "Reason": [left.reason for left in left_out],
+                _("File"): [left.case.place.file for left in left_out],
+                _("Reason"): [_(left.reason) for left in left_out],
             },
             hide_index=True,
         )
@@ -80,7 +81,7 @@ def show_left_out(left_out: Sequence[SetAside]) -> None:
 def _axis(cases: Sequence[Case]) -> str:
     """What the numbers of the slices mean; without positions nobody knows where the head is."""
     known = all(case.place.position_mm is not None for case in cases)
-    return "Slice, from the feet to the head" if known else "Slice"
+    return _("Slice, from the feet to the head") if known else _("Slice")
 
 
 def _slider(count: int, first: int, axis: str) -> int:
@@ -92,21 +93,29 @@ def _slider(count: int, first: int, axis: str) -> int:
 
 def _counts(judged: Sequence[Judged], slices: int) -> str:
     decisions = Counter(one.prediction.decision for one in judged)
-    counts = [f"{decisions[decision]} {decision}" for decision in _COLOURS]
-    return f"{slices} slices: {', '.join(counts)}, {slices - len(judged)} not classified."
+    return _(
+        "{slices} slices: {counts}, {rest} not classified.",
+        slices=slices,
+        counts=", ".join(f"{decisions[decision]} {_(decision)}" for decision in _COLOURS),
+        rest=slices - len(judged),
+    )
 
 
 def _suspicious(judged: Sequence[Judged]) -> None:
     """The slices of the highest probability, each to be opened by a press."""
     ranked = sorted(judged, key=lambda one: -one.prediction.probability)[:_MOST]
-    st.html('<h3 class="cv-label">Most suspicious slices first</h3>')
+    label(_("Most suspicious slices first"))
     columns = st.columns(_MOST, gap="small")
     for column, one in zip(columns, ranked, strict=False):
         column.image(
             one.case.read().at_most(_THUMBNAIL).pixels, width="stretch", output_format="PNG"
         )
         column.button(
-            f"Slice {one.case.number}, {strings.percent(one.prediction.probability)}",
+            _(
+                "Slice {number}, {probability}",
+                number=one.case.number,
+                probability=percent(one.prediction.probability),
+            ),
             key=f"suspicious {one.case.number}",
             width="stretch",
             on_click=st.session_state.update,
@@ -128,7 +137,7 @@ def _chart(
         {
             "slice": [one.case.number for one in judged],
             "probability": [one.prediction.probability for one in judged],
-            "decision": [one.prediction.decision for one in judged],
+            "decision": [_(one.prediction.decision) for one in judged],
         }
     )
     rest = pd.DataFrame(missing, columns=["slice", "reason"])
@@ -140,7 +149,7 @@ def _chart(
     )
     y = alt.Y(
         "probability:Q",
-        title="Probability of COVID-19",
+        title=_("Probability of COVID-19"),
         scale=alt.Scale(domain=[0, 1]),
         axis=alt.Axis(format="%", values=[0, 0.25, 0.5, 0.75, 1]),
     )
@@ -159,7 +168,7 @@ def _chart(
     decision = alt.Color(
         "decision:N",
         title=None,
-        scale=alt.Scale(domain=list(_COLOURS), range=list(_COLOURS.values())),
+        scale=alt.Scale(domain=list(map(_, _COLOURS)), range=list(_COLOURS.values())),
         legend=alt.Legend(orient="top"),
     )
     points = (
@@ -170,9 +179,9 @@ def _chart(
             y=y,
             color=decision,
             tooltip=[
-                alt.Tooltip("slice:Q", title="Slice"),
-                alt.Tooltip("probability:Q", title="Probability", format=".0%"),
-                alt.Tooltip("decision:N", title="Decision"),
+                alt.Tooltip("slice:Q", title=_("Slice")),
+                alt.Tooltip("probability:Q", title=_("Probability"), format=".0%"),
+                alt.Tooltip("decision:N", title=_("Decision")),
             ],
         )
     )
@@ -183,8 +192,8 @@ def _chart(
             x=x,
             y=alt.datum(0),
             tooltip=[
-                alt.Tooltip("slice:Q", title="Slice"),
-                alt.Tooltip("reason:N", title="Not classified"),
+                alt.Tooltip("slice:Q", title=_("Slice")),
+                alt.Tooltip("reason:N", title=_("Not classified")),
             ],
         )
     )

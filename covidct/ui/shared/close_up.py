@@ -11,10 +11,12 @@ import streamlit as st
 
 from covidct.imaging.anatomy.gate import OUTSIDE_USE
 from covidct.imaging.dicom.window import LUNG
-from covidct.reports.words import is_mostly_outside, verdict_sentence
+from covidct.messages import N_, Message, joined
+from covidct.reports.words import NO_LUNGS, OUTSIDE_LUNGS, is_mostly_outside, verdict_sentence
 from covidct.ui import strings
 from covidct.ui.shared import downloads, slice_view, viewing_window
 from covidct.ui.shared.slice_view import View
+from covidct.ui.strings import _, literal, percent
 from covidct.ui.widgets import callout, caption, colour_bar, gauge, picture
 
 if TYPE_CHECKING:
@@ -60,34 +62,39 @@ def show(
     verdict, pictures = st.columns([5, 8], gap="large")
     with verdict:
         if view.outside_use:
-            callout(OUTSIDE_USE, f"{view.outside_use} {strings.NO_MEANING}", tone="stop")
+            why = joined(view.outside_use, strings.NO_MEANING)
+            callout(_(OUTSIDE_USE), _(why), tone="stop")
         _verdict(view.predicted.prediction, classifier.card.calibration.abstain_band)
     with pictures:
         canvas = st.container()
         first, second, third = st.columns(3, gap="medium")
         method = first.selectbox(
-            "Method", METHODS, format_func=lambda name: METHODS[name].title, key="method"
+            _("Method"), METHODS, format_func=lambda name: _(METHODS[name].title), key="method"
         )
-        opacity = second.slider("Opacity", 0, 100, step=5, format="%d%%", key="opacity") / 100
-        colormap = third.selectbox("Colours", COLORMAPS, key="colormap")
+        opacity = second.slider(_("Opacity"), 0, 100, step=5, format="%d%%", key="opacity") / 100
+        colormap = third.selectbox(_("Colours"), COLORMAPS, key="colormap")
         waits = METHODS[method].needs_tensorflow and "tensorflow" not in sys.modules
-        wait = f" {strings.LOADING_TENSORFLOW}" if waits else ""
-        caption(f"{METHODS[method].title}: {METHODS[method].description}{wait}")
+        about = N_(
+            "{method}: {description}",
+            method=METHODS[method].title,
+            description=METHODS[method].description,
+        )
+        caption(_(joined(about, strings.LOADING_TENSORFLOW) if waits else about))
         window = LUNG if view.hounsfield is None else viewing_window.choose()
     with canvas:
         heat = _heat_map(view, classifier, method)
         seen = view.seen_in(window)
         _pictures(seen, heat, opacity, colormap)
     with verdict:
-        _trust(heat, METHODS[method].title)
+        _trust(heat, _(METHODS[method].title))
         for note in view.ct_slice.notes:
-            callout(note, tone="note")
+            callout(_(note), tone="note")
     if not outcomes:
         return
     if view.outside_use:
         downloads.show(outcomes, classifier.card)
         return
-    title = f"Case {view.case.group}, slice {view.case.number}"
+    title = N_("Case {case}, slice {slice}", case=view.case.group, slice=view.case.number)
     page = SlicePage(title, seen, view.predicted.prediction, heat, opacity, colormap)
     downloads.show(outcomes, classifier.card, page, view, notes)
 
@@ -95,7 +102,7 @@ def show(
 def _heat_map(view: View, classifier: Classifier, method: str) -> HeatMap:
     if view.has_map(method):
         return view.heat_map(classifier, method)
-    with st.spinner(strings.DRAWING):
+    with st.spinner(_(strings.DRAWING)):
         return view.heat_map(classifier, method)
 
 
@@ -105,35 +112,47 @@ def _pictures(ct_slice: CTSlice, heat: HeatMap, opacity: float, colormap: str) -
 
     rows, columns = ct_slice.shape
     shown = ct_slice.at_most(_PICTURE_SIDE)
-    heat = heat.resized(shown.shape)
+    heat, label = heat.resized(shown.shape), Message(heat.label)
     plain, covered = st.columns(2, gap="small")
     with plain:
-        picture(shown.pixels, "The CT slice as it was read")
-        caption(f"The slice, {columns} × {rows} pixels, {ct_slice.source}")
+        picture(shown.pixels, _("The CT slice as it was read"))
+        caption(
+            _(
+                "The slice, {columns} × {rows} pixels, {source}",
+                columns=columns,
+                rows=rows,
+                source=ct_slice.source,
+            )
+        )
     with covered:
         if heat.is_empty:
             callout(
-                "There is no map to show.",
-                f"By this method, no place on the slice speaks for {heat.label}.",
+                _("There is no map to show."),
+                _("By this method, no place on the slice speaks for {label}.", label=label),
                 tone="note",
             )
             return
         picture(
             overlay(shown, heat, opacity, colormap),
-            f"The CT slice under the heat map for {heat.label}; the map peaks in the "
-            f"{slice_view.peak_place(heat.values)} of the picture",
+            _(
+                "The CT slice under the heat map for {label}; the map peaks in the {place} of the "
+                "picture",
+                label=label,
+                place=slice_view.peak_place(heat.values),
+            ),
         )
-        caption(f"What moved the score towards {heat.label}; not an outline of disease")
+        caption(_("What moved the score towards {label}; not an outline of disease", label=label))
         colours = paint(np.linspace(0, 1, _COLOUR_STEPS)[None], colormap)[0]
-        colour_bar(colours.tolist(), opacity, "this slice’s own peak")
+        colour_bar(colours.tolist(), opacity, _("this slice’s own peak"))
 
 
 def _verdict(prediction: Prediction, abstain_band: tuple[float, float]) -> None:
     """The decision in one word, in one sentence, and on the scale."""
-    sentence = verdict_sentence(prediction, abstain_band).replace("COVID-19", "COVID&#8209;19")
+    sentence = literal(_(verdict_sentence(prediction, abstain_band)))
     st.html(
         f'<div class="cv-verdict cv-{prediction.decision.lower()}">'
-        f'<p class="cv-decision">{prediction.decision}</p><p>{sentence}</p></div>'
+        f'<p class="cv-decision">{literal(_(prediction.decision))}</p>'
+        f"<p>{sentence.replace('COVID-19', 'COVID&#8209;19')}</p></div>"
     )
     gauge(prediction.probability, prediction.operating_point, abstain_band)
 
@@ -143,11 +162,10 @@ def _trust(heat: HeatMap, method: str) -> None:
     if heat.is_empty:
         return
     if heat.lung_share is None:
-        callout(strings.NO_LUNGS, tone="caution")
+        callout(_(NO_LUNGS), tone="caution")
         return
-    share = strings.percent(heat.lung_share)
-    st.html(
-        f'<p class="cv-share"><strong>{share}</strong> of the {method} heat lies in the lungs</p>'
-    )
+    text = _("{share} of the {method} heat lies in the lungs")
+    share = f"<strong>{literal(percent(heat.lung_share))}</strong>"
+    st.html(f'<p class="cv-share">{literal(text).format(share=share, method=literal(method))}</p>')
     if is_mostly_outside(heat.lung_share):
-        callout(strings.OUTSIDE_LUNGS, tone="caution")
+        callout(_(OUTSIDE_LUNGS), tone="caution")

@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import streamlit as st
 
+from covidct.messages import N_
 from covidct.ui import strings
-from covidct.ui.widgets import download
+from covidct.ui.strings import _
+from covidct.ui.widgets import download, label
 
 if TYPE_CHECKING:
     from covidct.inference.card import ModelCard
@@ -41,32 +43,32 @@ def show(
         view: the same, with its file; given with ``page``.
         notes: on the order and completeness of the series.
     """
-    st.html('<h3 class="cv-label">Downloads</h3>')
+    label(_("Downloads"))
     row = st.container(horizontal=True, vertical_alignment="center", key="downloads")
     with row:
-        _offer("Results, CSV", "covidct-results.csv", "text/csv", lambda: _csv(outcomes, card))
+        _offer(_("Results, CSV"), "covidct-results.csv", "text/csv", lambda: _csv(outcomes, card))
         if page is None or view is None:
             return
         _offer(
-            "Report, PDF",
+            _("Report, PDF"),
             "covidct-slice.pdf",
             "application/pdf",
             lambda: _pdf(page, card, outcomes, notes),
         )
-        _offer("Overlay, PNG", "covidct-overlay.png", "image/png", lambda: _png(page, card))
+        _offer(_("Overlay, PNG"), "covidct-overlay.png", "image/png", lambda: _png(page, card))
         is_dicom = page.ct_slice.source == "DICOM"
         frame = view.case.place.frame
         kept = f"{KEEP} {view.case.content}"
         file = view.case.file if is_dicom and st.session_state.get(kept) else None
         source = file.read() if file else None
         _offer(
-            "Overlay, DICOM" if source is None else "Overlay with patient, DICOM",
+            _("Overlay, DICOM") if source is None else _("Overlay with patient, DICOM"),
             "covidct-overlay.dcm",
             "application/dicom",
             lambda: _capture(page, card, source, frame),
         )
         if is_dicom:
-            st.checkbox("With patient and study", key=kept, help=strings.IDENTIFIERS)
+            st.checkbox(_("With patient and study"), key=kept, help=_(strings.IDENTIFIERS))
 
 
 def _offer(title: str, name: str, mime: str, make: Callable[[], bytes]) -> None:
@@ -94,7 +96,7 @@ def _pdf(
     if len(numbered) > 1 and len({case.group for case in numbered}) == 1:
         judged = (outcome for outcome in slices if isinstance(outcome, Judged))
         of_slices = dict.fromkeys(note for outcome in judged for note in outcome.notes)
-        report.add_series("The series", outcomes, [*notes, *of_slices])
+        report.add_series(N_("The series"), outcomes, [*notes, *of_slices])
     report.add_slice(page)
     return report.finish()
 

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import streamlit as st
 
-from covidct.ui import strings
+from covidct.reports.words import NO_DECISION, RESEARCH_USE
+from covidct.ui.strings import _, literal
 
 STYLE_SHEET = Path(__file__).parents[1] / "assets" / "style.css"
 
@@ -13,7 +14,10 @@ def show() -> None:
     """Style the page and pin the notice to the lower edge of the window."""
     st.html(STYLE_SHEET)
     with st.bottom:
-        st.html(f'<p class="cv-notice" role="note">{strings.NOTICE}</p>')
+        research_use, no_decision = literal(_(RESEARCH_USE)), literal(_(NO_DECISION))
+        st.html(
+            f'<p class="cv-notice" role="note"><strong>{research_use}</strong> {no_decision}</p>'
+        )
 
 
 def carry_theme_into_dialog() -> None:

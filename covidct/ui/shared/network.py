@@ -11,7 +11,9 @@ import streamlit as st
 
 from covidct.errors import ModelError
 from covidct.inference.promotion import current_model
+from covidct.messages import N_, ngettext
 from covidct.ui import strings
+from covidct.ui.strings import _, literal, percent
 from covidct.ui.widgets import callout
 
 if TYPE_CHECKING:
@@ -24,10 +26,10 @@ _LONG = 6  # facts that are shown without being asked for
 def require_classifier() -> Classifier:
     """The model in use; where it cannot be had, say why and end the page here."""
     try:
-        with st.spinner(strings.LOADING):
+        with st.spinner(_(strings.LOADING)):
             return open_classifier(current_model())
     except ModelError as error:
-        callout(strings.NO_MODEL, str(error), tone="stop")
+        callout(_(strings.NO_MODEL), _(error.message), tone="stop")
         st.stop()
 
 
@@ -68,13 +70,19 @@ def give_freed_memory_back() -> None:
 def show_about(card: ModelCard) -> None:
     """The model's name and, on demand, its card."""
     facts = {
-        "model": card.model_id,
-        "network": f"{card.backbone}, {card.image_size[1]} × {card.image_size[0]} pixels",
-        "operating point": strings.percent(card.calibration.operating_point),
+        N_("model"): card.model_id,
+        N_("network"): _(
+            "{backbone}, {columns} × {rows} pixels",
+            backbone=card.backbone,
+            columns=card.image_size[1],
+            rows=card.image_size[0],
+        ),
+        N_("operating point"): percent(card.calibration.operating_point),
         **card.about,
     }
-    st.html(f'<p class="cv-footer">Model {strings.literal(card.model_id)}</p>')
-    with st.expander("About this model", type="compact"):
+    model = _("Model {model_id}", model_id=card.model_id)
+    st.html(f'<p class="cv-footer">{literal(model)}</p>')
+    with st.expander(_("About this model"), type="compact"):
         st.html(f'<div class="cv-card">{_definitions(facts)}</div>')
 
 
@@ -85,25 +93,24 @@ def _definitions(facts: dict[str, Any]) -> str:
 
 
 def _term(name: str) -> str:
-    words = strings.literal(name.replace("_", " "))
+    words = literal(_(name.replace("_", " ")))
     return words[:1].upper() + words[1:]
 
 
 def _fact(value: Any) -> str:  # noqa: ANN401 - whatever JSON holds
     match value:
         case dict() if len(value) > _LONG:
-            return (
-                f"<details><summary>{len(value)} entries</summary>{_definitions(value)}</details>"
-            )
+            entries = _(ngettext("{count} entry", "{count} entries", len(value)))
+            return f"<details><summary>{literal(entries)}</summary>{_definitions(value)}</details>"
         case dict():
             return _definitions(value)
         case list() | tuple():
             return ", ".join(map(_fact, value))
         case bool():
-            return "yes" if value else "no"
+            return literal(_("yes") if value else _("no"))
         case None:
-            return "not set"
+            return literal(_("not set"))
         case float():
             return f"{value:.4g}"
-        case _:
-            return strings.literal(str(value))
+        case other:
+            return literal(str(other))

@@ -9,11 +9,18 @@ import numpy as np
 
 from covidct.imaging import CTSlice
 from covidct.imaging.dicom.window import Window
+from covidct.messages import N_, Message
 
 if TYPE_CHECKING:
     from covidct.inference.cases import Case
     from covidct.inference.classifier import Classifier, PredictionWithCAM
     from covidct.inference.heatmap import HeatMap
+
+_PLACES = (
+    (N_("upper left"), N_("upper"), N_("upper right")),
+    (N_("left"), N_("centre"), N_("right")),
+    (N_("lower left"), N_("lower"), N_("lower right")),
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -70,9 +77,7 @@ def open_view(case: Case, classifier: Classifier, outside_use: str = "") -> View
     return View(case, ct_slice, classifier.predict(ct_slice), outside_use)
 
 
-def peak_place(values: np.ndarray) -> str:
+def peak_place(values: np.ndarray) -> Message:
     """Where on the picture, not in the patient, a map (H, W) peaks: "upper left", "centre"…"""
     row, column = np.unravel_index(values.argmax(), values.shape)
-    vertical = ("upper", "", "lower")[3 * int(row) // values.shape[0]]
-    horizontal = ("left", "", "right")[3 * int(column) // values.shape[1]]
-    return f"{vertical} {horizontal}".strip() or "centre"
+    return _PLACES[3 * int(row) // values.shape[0]][3 * int(column) // values.shape[1]]

@@ -3,6 +3,7 @@
 import streamlit as st
 
 from covidct.ui import strings
+from covidct.ui.strings import _, literal
 
 _ACCEPTED = "use notice accepted"
 
@@ -11,12 +12,12 @@ def require() -> None:
     """End the page here, with the notice in its place, until it has been accepted."""
     if st.session_state.get(_ACCEPTED):
         return
-    st.title(strings.TITLE, anchor=False)
-    st.html(f'<p class="cv-lead">{strings.LEAD}</p>')
+    st.title(_(strings.TITLE), anchor=False)
+    st.html(f'<p class="cv-lead">{literal(_(strings.LEAD))}</p>')
     with st.container(border=True, key="use_notice"):
-        st.markdown(strings.USE_NOTICE)
+        st.markdown(_(strings.USE_NOTICE))
         st.button(
-            strings.ACCEPT,
+            _(strings.ACCEPT),
             key="accept",
             type="primary",
             on_click=st.session_state.update,

@@ -4,6 +4,7 @@ import streamlit as st
 
 from covidct.imaging.dicom.window import LUNG, VIEWING_WINDOWS, Window
 from covidct.ui import strings
+from covidct.ui.strings import _
 from covidct.ui.widgets import caption
 
 CONTROLS = {"window_centre": LUNG.centre, "window_width": LUNG.width}
@@ -16,11 +17,16 @@ def choose() -> Window:
     st.session_state["window"] = names[0] if names else None
     presets, centre, width = st.columns([6, 3, 3], gap="medium", vertical_alignment="bottom")
     presets.segmented_control(
-        "Viewing window", VIEWING_WINDOWS, key="window", on_change=_take_preset, width="stretch"
+        _("Viewing window"),
+        VIEWING_WINDOWS,
+        format_func=_,
+        key="window",
+        on_change=_take_preset,
+        width="stretch",
     )
-    centre.number_input("Centre, HU", -1000, 1000, step=10, key="window_centre")
-    width.number_input("Width, HU", 10, 4000, step=50, key="window_width")
-    caption(strings.VIEWING_ONLY)
+    centre.number_input(_("Centre, HU"), -1000, 1000, step=10, key="window_centre")
+    width.number_input(_("Width, HU"), 10, 4000, step=50, key="window_width")
+    caption(_(strings.VIEWING_ONLY))
     return _current()
 
 

@@ -6,7 +6,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from covidct.imaging.phantom import phantom_slice
-from covidct.ui import strings
+from covidct.reports.words import NO_LUNGS, OUTSIDE_LUNGS
 
 
 def run(script, **values) -> tuple[AppTest, str]:
@@ -63,11 +63,11 @@ def test_an_empty_map_is_said_and_not_painted():
 
 @pytest.mark.parametrize(
     ("lung_share", "warning"),
-    [(0.3, strings.OUTSIDE_LUNGS), (None, strings.NO_LUNGS), (0.8, None)],
+    [(0.3, OUTSIDE_LUNGS), (None, NO_LUNGS), (0.8, None)],
 )
 def test_a_map_outside_the_lungs_takes_trust_from_the_verdict(lung_share, warning):
     phantom = phantom_slice(1, size=128)
     values = phantom.lung_mask.astype(np.float32)
     _, html = run(show_map, ct_slice=phantom.ct_slice, values=values, lung_share=lung_share)
-    for text in (strings.OUTSIDE_LUNGS, strings.NO_LUNGS):
+    for text in (OUTSIDE_LUNGS, NO_LUNGS):
         assert (text in html) == (text == warning)
