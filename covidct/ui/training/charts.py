@@ -9,13 +9,16 @@ from collections.abc import Mapping, Sequence
 import altair as alt
 import pandas as pd
 
-TRAINING, VALIDATION = "Training", "Validation"
+from covidct.messages import N_
+from covidct.ui.strings import _
+
+TRAINING, VALIDATION = N_("Training"), N_("Validation")
 TITLES = {
-    "auc": "ROC AUC",
-    "loss": "Loss",
-    "accuracy": "Accuracy",
-    "sensitivity": "Sensitivity",
-    "specificity": "Specificity",
+    "auc": N_("ROC AUC"),
+    "loss": N_("Loss"),
+    "accuracy": N_("Accuracy"),
+    "sensitivity": N_("Sensitivity"),
+    "specificity": N_("Specificity"),
 }
 _COLOURS = {TRAINING: "#c8693a", VALIDATION: "#2a8fa5"}  # stand out on light and on dark
 _RUN_COLOURS = ["#2a8fa5", "#c8693a", "#8a6fd1", "#7d8f1f", "#c2557f", "#7a8791"]
@@ -27,7 +30,7 @@ Rows = list[dict[str, float]]
 def tidy(rows: Rows, metric: str, kept: int) -> pd.DataFrame:
     """A row a point: epoch from 1, series, value, and whether that epoch's weights are kept."""
     points = [
-        (int(row["epoch"]) + 1, series, row[prefix + metric], int(row["epoch"]) + 1 == kept)
+        (int(row["epoch"]) + 1, _(series), row[prefix + metric], int(row["epoch"]) + 1 == kept)
         for row in rows
         for series, prefix in ((TRAINING, ""), (VALIDATION, "val_"))
         if prefix + metric in row and not math.isnan(row[prefix + metric])
@@ -46,22 +49,23 @@ def curve(rows: Rows, metric: str, epochs: int, kept: int, height: int = 190) ->
         kept: the epoch whose weights are kept, counted from 1; 0 for none yet.
         height: in pixels.
     """
-    colours = alt.Scale(domain=list(_COLOURS), range=list(_COLOURS.values()))
+    names = list(map(_, _COLOURS))
+    colours = alt.Scale(domain=names, range=list(_COLOURS.values()))
     table = tidy(rows, metric, kept)
     base = alt.Chart(table).encode(
         x=_epoch_axis(epochs),
         y=_value_axis(metric),
         color=alt.Color("series:N", scale=colours, legend=None),
         tooltip=[
-            alt.Tooltip("series:N", title="Slices"),
-            alt.Tooltip("epoch:Q", title="Epoch"),
-            alt.Tooltip("value:Q", title=TITLES[metric], format=".3f"),
+            alt.Tooltip("series:N", title=_("Slices")),
+            alt.Tooltip("epoch:Q", title=_("Epoch")),
+            alt.Tooltip("value:Q", title=_(TITLES[metric]), format=".3f"),
         ],
     )
     lines = base.mark_line(strokeWidth=2).encode(
         strokeDash=alt.StrokeDash(
             "series:N",
-            scale=alt.Scale(domain=list(_COLOURS), range=[[5, 3], [1, 0]]),
+            scale=alt.Scale(domain=names, range=[[5, 3], [1, 0]]),
             legend=None,
         )
     )
@@ -77,7 +81,7 @@ def curve(rows: Rows, metric: str, epochs: int, kept: int, height: int = 190) ->
     )
     return (
         alt.layer(rule, lines, points, marker)
-        .properties(height=height, title=alt.Title(TITLES[metric], anchor="start", fontSize=14))
+        .properties(height=height, title=alt.Title(_(TITLES[metric]), anchor="start", fontSize=14))
         .configure_view(stroke=None)
     )
 
@@ -117,16 +121,16 @@ def overlaid(
     colours = [_RUN_COLOURS[i % len(_RUN_COLOURS)] for i in range(len(runs))]
     base = alt.Chart(frame.astype({"epoch": int, "value": float, "kept": bool})).encode(
         x=_epoch_axis(max((len(rows) for rows in runs.values()), default=2)),
-        y=_value_axis(metric, f"{TITLES[metric]}, validation"),
+        y=_value_axis(metric, _("{metric}, validation", metric=TITLES[metric])),
         color=alt.Color(
             "run:N",
             scale=alt.Scale(domain=list(runs), range=colours),
             legend=alt.Legend(title=None, orient="bottom", columns=1, labelLimit=320),
         ),
         tooltip=[
-            alt.Tooltip("run:N", title="Run"),
-            alt.Tooltip("epoch:Q", title="Epoch"),
-            alt.Tooltip("value:Q", title=TITLES[metric], format=".3f"),
+            alt.Tooltip("run:N", title=_("Run")),
+            alt.Tooltip("epoch:Q", title=_("Epoch")),
+            alt.Tooltip("value:Q", title=_(TITLES[metric]), format=".3f"),
         ],
     )
     return (
@@ -162,13 +166,13 @@ def roc(
     )
     x = alt.X(
         "false_positive_rate:Q",
-        title="1 − specificity",
+        title=_("1 − specificity"),
         scale=alt.Scale(domain=[0, 1]),
         axis=alt.Axis(format="%", tickCount=5),
     )
     y = alt.Y(
         "sensitivity:Q",
-        title="Sensitivity",
+        title=_("Sensitivity"),
         scale=alt.Scale(domain=[0, 1]),
         axis=alt.Axis(format="%", tickCount=5),
     )
@@ -195,9 +199,9 @@ def roc(
             y=y,
             color=colour,
             tooltip=[
-                alt.Tooltip("model:N", title="Operating point of"),
-                alt.Tooltip("sensitivity:Q", title="Sensitivity", format=".1%"),
-                alt.Tooltip("false_positive_rate:Q", title="False alarms", format=".1%"),
+                alt.Tooltip("model:N", title=_("Operating point of")),
+                alt.Tooltip("sensitivity:Q", title=_("Sensitivity"), format=".1%"),
+                alt.Tooltip("false_positive_rate:Q", title=_("False alarms"), format=".1%"),
             ],
         )
     )

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from hashlib import file_digest
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import streamlit as st
 
@@ -16,13 +17,14 @@ from covidct.data.zip_dataset import ClassFolder, guess_classes, list_class_fold
 from covidct.errors import ConfigError, CovidCTError
 from covidct.evaluation.jobs import live_evaluation
 from covidct.home import data_dir, data_folders
+from covidct.messages import N_, ngettext
 from covidct.training import jobs
 from covidct.ui import strings
-from covidct.ui.training import words
+from covidct.ui.strings import _
 from covidct.ui.training.live import attempt, show_refusal
-from covidct.ui.widgets import callout
+from covidct.ui.widgets import callout, hint
 
-PUBLIC, UPLOAD, FOLDER = "Public COVID-CT", "Upload a ZIP", "On this server"
+PUBLIC, UPLOAD, FOLDER = N_("Public COVID-CT"), N_("Upload a ZIP"), N_("On this server")
 COVID_CT, _UPLOAD_PREFIX = "COVID-CT", "upload-"
 _TAKEN, _FETCHING, _SOURCE = "data taken", "data fetching", "data source"
 _MEGABYTE = 1 << 20
@@ -33,8 +35,9 @@ def choose() -> Path | None:
     """Draw the choice; the data set folder, once there is one."""
     st.session_state.setdefault(_SOURCE, _first_source())
     source = st.segmented_control(
-        "Where the slices are",
+        _("Where the slices are"),
         (PUBLIC, UPLOAD, FOLDER),
+        format_func=_,
         key=_SOURCE,
         required=True,
         label_visibility="collapsed",
@@ -51,37 +54,35 @@ def _first_source() -> str:
     return FOLDER
 
 
-def _hint(text: str) -> None:
-    st.html(f'<p class="cv-hint">{text}</p>')
-
-
 def _public() -> Path | None:
     folder = data_dir() / COVID_CT
     if folder.is_dir():
-        _hint("The public COVID-CT data set has been fetched; nothing is left to do here.")
+        hint(_("The public COVID-CT data set has been fetched; nothing is left to do here."))
         return folder
-    _hint(
-        "746 slices cut from publications, with official training, validation and test lists "
-        "(UCSD-AI4H/COVID-CT, for research). Fetched once from GitHub and checked."
+    hint(
+        _(
+            "746 slices cut from publications, with official training, validation and test lists "
+            "(UCSD-AI4H/COVID-CT, for research). Fetched once from GitHub and checked."
+        )
     )
     left, place = st.empty(), st.empty()
     if not st.session_state.get(_FETCHING):
         left.button(
-            "Fetch COVID-CT",
+            _("Fetch COVID-CT"),
             icon=":material/download:",
             type="primary",
             on_click=st.session_state.update,
             args=({_FETCHING: True},),
         )
         return None
-    left.button("Stop fetching", on_click=st.session_state.update, args=({_FETCHING: False},))
+    left.button(_("Stop fetching"), on_click=st.session_state.update, args=({_FETCHING: False},))
     try:
         fetched = fetch(report=lambda download: _report(place, download))
     except CovidCTError as error:
         st.session_state[_FETCHING] = False
         with place:
-            callout("COVID-CT was not fetched.", str(error), tone="stop")
-        left.button("Try again", on_click=st.session_state.update, args=({_FETCHING: True},))
+            callout(_("COVID-CT was not fetched."), _(error.message), tone="stop")
+        left.button(_("Try again"), on_click=st.session_state.update, args=({_FETCHING: True},))
         return None
     st.session_state[_FETCHING] = False
     place.empty()
@@ -89,30 +90,40 @@ def _public() -> Path | None:
 
 
 def _report(place: st.delta_generator.DeltaGenerator, download: Download) -> None:
-    received = f"{download.received / _MEGABYTE:.1f} MB"
-    if download.total:
-        share = min(1.0, download.received / download.total)
-        received += f" of {download.total / _MEGABYTE:.1f} MB"
-    else:
-        share = 0.0
-    place.progress(share, f"{download.step}: {download.file}, {received}")
+    what: dict[str, Any] = {
+        "step": download.step,
+        "file": download.file,
+        "received": download.received / _MEGABYTE,
+    }
+    if not download.total:
+        place.progress(0.0, _("{step}: {file}, {received:.1f} MB", **what))
+        return
+    told = _(
+        "{step}: {file}, {received:.1f} MB of {total:.1f} MB",
+        total=download.total / _MEGABYTE,
+        **what,
+    )
+    place.progress(min(1.0, download.received / download.total), told)
 
 
 def _upload() -> Path | None:
     file = st.file_uploader(
-        "A ZIP of two folders, one for each class",
+        _("A ZIP of two folders, one for each class"),
         type="zip",
         key="data upload",
         max_upload_size=_UPLOAD_LIMIT,
     )
-    _hint(
-        "For example CT_COVID and CT_NonCOVID, with PNG, JPEG, TIFF, BMP or DICOM slices. Unlike "
-        "slices on the Diagnose page these are kept, on this server, until you delete them."
+    hint(
+        _(
+            "For example CT_COVID and CT_NonCOVID, with PNG, JPEG, TIFF, BMP or DICOM slices. "
+            "Unlike slices on the Diagnose page these are kept, on this server, until you delete "
+            "them."
+        )
     )
     taken = st.session_state.get(_TAKEN)
     if taken and taken[1].is_dir() and (file is None or taken[0] == file.file_id):
         if file is None:
-            _hint(f"The ZIP that you uploaded last is still chosen ({taken[1].name}).")
+            hint(_("The ZIP that you uploaded last is still chosen ({name}).", name=taken[1].name))
         return taken[1]
     if file is None:
         return None
@@ -125,7 +136,7 @@ def _upload() -> Path | None:
                 return None
         folder = _unpacked(file, classes)
     except CovidCTError as error:
-        callout("This ZIP was not taken.", str(error), tone="stop")
+        callout(_("This ZIP was not taken."), _(error.message), tone="stop")
         return None
     st.session_state[_TAKEN] = file.file_id, folder
     return folder
@@ -134,19 +145,21 @@ def _upload() -> Path | None:
 def _ask_for_classes(folders: Sequence[ClassFolder]) -> tuple[str, str] | None:
     """The folders of COVID-19 and of other slices, once the user has said which they are."""
     callout(
-        "Which folder is which?",
-        "The folders’ names do not tell the classes. Choose them here.",
+        _("Which folder is which?"),
+        _("The folders’ names do not tell the classes. Choose them here."),
         tone="caution",
     )
     slices = {folder.name: folder.slices for folder in folders}
 
     def worded(name: str) -> str:
-        return f"{name} ({words.count(slices[name], 'file')})"
+        return _(
+            ngettext("{name} ({count:,} file)", "{name} ({count:,} files)", slices[name], name=name)
+        )
 
     first, second = st.columns(2)
-    covid = first.selectbox("COVID-19 slices", slices, index=None, format_func=worded)
+    covid = first.selectbox(_("COVID-19 slices"), slices, index=None, format_func=worded)
     rest = [name for name in slices if name != covid]
-    other = second.selectbox("Other slices", rest, index=None, format_func=worded)
+    other = second.selectbox(_("Other slices"), rest, index=None, format_func=worded)
     return (covid, other) if covid and other else None
 
 
@@ -157,7 +170,7 @@ def _unpacked(archive: BytesIO, classes: tuple[str, str] | None) -> Path:
     digest.update("/".join(classes or ()).encode(errors="surrogateescape"))
     folder = data_dir() / f"{_UPLOAD_PREFIX}{digest.hexdigest()[:12]}"
     if not folder.is_dir():
-        with st.spinner("Unpacking…"):
+        with st.spinner(_("Unpacking…")):
             unpack_dataset(archive, folder, classes)
     return folder
 
@@ -166,19 +179,19 @@ def _folder() -> Path | None:
     known = _data_sets()
     place, typed = st.columns(2, gap="medium", vertical_alignment="top")
     chosen = place.selectbox(
-        "Data sets of this app",
+        _("Data sets of this app"),
         known,
         format_func=lambda folder: folder.name,
         disabled=not known,
-        placeholder="none yet",
+        placeholder=_("none yet"),
     )
     path = typed.text_input(
-        "Or a folder of this server",
+        _("Or a folder of this server"),
         key="data path",
-        placeholder="/path/to/a/folder",
+        placeholder=_("/path/to/a/folder"),
         persist_state="session",
     ).strip()
-    _hint("Either the layout of COVID-CT, or just two folders CT_COVID and CT_NonCOVID.")
+    hint(_("Either the layout of COVID-CT, or just two folders CT_COVID and CT_NonCOVID."))
     if chosen and chosen.name.startswith(_UPLOAD_PREFIX) and not path:
         with place:
             _offer_to_delete(chosen)
@@ -186,9 +199,9 @@ def _folder() -> Path | None:
         return chosen
     folder = _allowed(path)
     if folder is None:
-        callout("This folder cannot be used.", strings.NOT_FROM_HERE, tone="stop")
+        callout(_("This folder cannot be used."), _(strings.NOT_FROM_HERE), tone="stop")
     elif not folder.is_dir():
-        callout("There is no such folder on this server.", tone="stop")
+        callout(_("There is no such folder on this server."), tone="stop")
         return None
     return folder
 
@@ -203,20 +216,24 @@ def _allowed(path: str) -> Path | None:
 
 
 def _offer_to_delete(folder: Path) -> None:
-    with st.popover("Delete these slices", icon=":material/delete:", type="tertiary"):
+    with st.popover(_("Delete these slices"), icon=":material/delete:", type="tertiary"):
         st.markdown(
-            "The uploaded slices go for good. Runs that learnt from them stay, but their mistakes "
-            "can no longer be looked at."
+            _(
+                "The uploaded slices go for good. Runs that learnt from them stay, but their "
+                "mistakes can no longer be looked at."
+            )
         )
-        st.button("Delete them", type="primary", on_click=attempt, args=(_delete, folder))
+        st.button(_("Delete them"), type="primary", on_click=attempt, args=(_delete, folder))
     show_refusal()
 
 
 def _delete(folder: Path) -> None:
     if jobs.live_run() or live_evaluation():
         raise ConfigError(
-            "A run or an evaluation is at work, which may need the slices; they were kept. Delete "
-            "them when it has ended, or stop it first."
+            N_(
+                "A run or an evaluation is at work, which may need the slices; they were kept. "
+                "Delete them when it has ended, or stop it first."
+            )
         )
     shutil.rmtree(folder)
 

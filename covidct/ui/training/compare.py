@@ -11,8 +11,9 @@ from covidct.errors import ConfigError
 from covidct.training import jobs
 from covidct.training.progress import read_status
 from covidct.training.run_folder import MONITORED, kept_epoch, read_metrics, read_settings
-from covidct.ui.strings import literal
+from covidct.ui.strings import _, literal
 from covidct.ui.training import charts, fields, words
+from covidct.ui.widgets import hint
 
 _CHOSEN, _METRIC = "compared runs", "compared metric"
 _AT_MOST = 6
@@ -22,20 +23,20 @@ def show() -> None:
     """Choose runs, see where they differ."""
     runs = {run.name: run for run in jobs.list_runs()}
     if len(runs) < 2:
-        st.html('<p class="cv-hint">Comes to life with the second run.</p>')
+        hint(_("Comes to life with the second run."))
         return
     st.session_state.setdefault(_CHOSEN, list(runs)[:2])
     st.session_state[_CHOSEN] = [name for name in st.session_state[_CHOSEN] if name in runs]
     names = st.multiselect(
-        "Runs", list(runs), key=_CHOSEN, max_selections=_AT_MOST, persist_state="session"
+        _("Runs"), list(runs), key=_CHOSEN, max_selections=_AT_MOST, persist_state="session"
     )
     metric = st.segmented_control(
-        "Metric",
+        _("Metric"),
         list(charts.TITLES),
         key=_METRIC,
         default="auc",
         required=True,
-        format_func=charts.TITLES.__getitem__,
+        format_func=lambda name: _(charts.TITLES[name]),
         persist_state="session",
     )
     if not names:
@@ -46,7 +47,7 @@ def show() -> None:
     st.altair_chart(
         charts.overlaid(rows, metric, kept),
         key="overlaid",
-        alt=f"{charts.TITLES[metric]} on validation slices by epoch, a line a run",
+        alt=_("{metric} on validation slices by epoch, a line a run", metric=charts.TITLES[metric]),
     )
     _table(chosen, rows, kept)
 
@@ -55,12 +56,12 @@ def _table(
     runs: dict[str, Path], rows: dict[str, list[dict[str, float]]], kept: dict[str, int]
 ) -> None:
     settings = {name: _settings(run) for name, run in runs.items()}
-    lines = [("State", {n: words.STATES[read_status(r).state] for n, r in runs.items()})]
-    lines.append(("Epochs run", {name: str(len(held)) for name, held in rows.items()}))
+    lines = [(_("State"), {n: _(words.STATES[read_status(r).state]) for n, r in runs.items()})]
+    lines.append((_("Epochs run"), {name: str(len(held)) for name, held in rows.items()}))
     aucs = {name: _auc(held, kept[name]) for name, held in rows.items()}
-    lines.append(("Validation AUC of the kept epoch", aucs))
+    lines.append((_("Validation AUC of the kept epoch"), aucs))
     lines += [
-        (title, {name: words.setting(value) for name, value in values.items()})
+        (_(title), {name: words.setting(value) for name, value in values.items()})
         for title, values in fields.differences(settings)
     ]
     head = "".join(f"<th>{literal(name)}</th>" for name in runs)
@@ -70,7 +71,8 @@ def _table(
         + "</tr>"
         for title, values in lines
     )
-    st.html('<h3 class="cv-section">Results, and the settings that differ</h3>')
+    title = literal(_("Results, and the settings that differ"))
+    st.html(f'<h3 class="cv-section">{title}</h3>')
     st.html(
         f'<div class="cv-scroll"><table class="cv-table"><thead><tr><td></td>{head}</tr></thead>'
         f"<tbody>{body}</tbody></table></div>"
@@ -86,4 +88,6 @@ def _settings(run: Path) -> dict[str, Any]:
 
 
 def _auc(rows: list[dict[str, float]], kept: int) -> str:
-    return f"{rows[kept - 1][MONITORED]:.3f} (epoch {kept})" if kept else "none yet"
+    if not kept:
+        return _("none yet")
+    return _("{auc:.3f} (epoch {kept})", auc=rows[kept - 1][MONITORED], kept=kept)

@@ -10,7 +10,8 @@ import streamlit as st
 
 from covidct.errors import CovidCTError
 from covidct.imaging.anatomy.thorax_crop import chest_grid
-from covidct.ui.strings import literal
+from covidct.messages import N_, ngettext
+from covidct.ui.strings import _, literal
 from covidct.ui.training import findings, preview, words
 from covidct.ui.training.findings import Finding
 from covidct.ui.widgets import callout, caption, counted, picture
@@ -19,9 +20,14 @@ if TYPE_CHECKING:
     from covidct.data.check import DataReport
     from covidct.data.index import Item
 
-_CLASSES = {"COVID": "COVID-19", "NonCOVID": "Other"}
+_CLASSES = {"COVID": N_("COVID-19"), "NonCOVID": N_("Other")}
 _MARKS = {findings.GOOD: "✓", findings.NOTE: "i", findings.BAD: "!"}
-_SPOKEN = {findings.GOOD: "Good", findings.NOTE: "Worth knowing", findings.BAD: "To be settled"}
+_SPOKEN = {
+    findings.GOOD: N_("Good"),
+    findings.NOTE: N_("Worth knowing"),
+    findings.BAD: N_("To be settled"),
+}
+_LOOKING = N_("Looking at slice {number:,} of {slices:,}")
 _SAMPLE_SIDE = 160
 _HELD = 8
 
@@ -41,11 +47,11 @@ def require(
                 data,
                 validation_share,
                 seed,
-                lambda items: counted(items, place, "Looking at"),
+                lambda items: counted(items, place, _LOOKING),
                 official_lists=official_lists,
             )
         except CovidCTError as error:
-            callout("This data set cannot be used.", str(error), tone="stop")
+            callout(_("This data set cannot be used."), _(error.message), tone="stop")
             return None
         place.empty()
         while len(held) >= _HELD:
@@ -74,31 +80,37 @@ def show(report: DataReport) -> None:
         st.html(f'<ul class="cv-findings">{lines}</ul>')
     with right:
         for class_name, title in _CLASSES.items():
-            _samples(title, [i for i in report.samples if i.class_name == class_name])
+            _samples(_(title), [i for i in report.samples if i.class_name == class_name])
 
 
 def ask_for_exclusions(data: Path, report: DataReport) -> tuple[str, ...] | None:
     """The slices to leave out; None while the user has not agreed to what must be."""
     if not findings.blocks_start(report):
         return ()
-    number = words.count(len(report.exclusions), "slice")
+    leave_out = ngettext(
+        "Leave out {count:,} slice and go on",
+        "Leave out {count:,} slices and go on",
+        len(report.exclusions),
+    )
     agreed = st.checkbox(
-        f"Leave out {number} and go on",
+        _(leave_out),
         key=f"exclude {data}",
-        help="From training where a picture or patient is also in validation; from both where "
-        "the same picture has two labels.",
+        help=_(
+            "From training where a picture or patient is also in validation; from both where the "
+            "same picture has two labels."
+        ),
         persist_state="session",
     )
-    caption(f"To be left out: {words.shortened(report.exclusions)}")
+    caption(_("To be left out: {names}", names=words.shortened(report.exclusions)))
     return report.exclusions if agreed else None
 
 
 def _counts(report: DataReport) -> None:
     classes, rows = findings.table(report)
-    head = "".join(f"<th>{literal(_CLASSES.get(name, name))}</th>" for name in classes)
+    head = "".join(f"<th>{literal(_(_CLASSES.get(name, name)))}</th>" for name in classes)
     body = "".join(
-        f"<tr><th>{literal(split.capitalize())}</th>"
-        + "".join(f"<td>{literal(cells[name])}</td>" for name in classes)
+        f"<tr><th>{literal(_(split).capitalize())}</th>"
+        + "".join(f"<td>{literal(_(cells[name]))}</td>" for name in classes)
         + "</tr>"
         for split, cells in rows
     )
@@ -110,13 +122,13 @@ def _counts(report: DataReport) -> None:
 
 def _line(finding: Finding) -> str:
     mark = (
-        f'<span class="cv-mark" role="img" aria-label="{_SPOKEN[finding.tone]}">'
+        f'<span class="cv-mark" role="img" aria-label="{literal(_(_SPOKEN[finding.tone]))}">'
         f"{_MARKS[finding.tone]}</span>"
     )
-    title = literal(finding.title)
+    title = literal(_(finding.title))
     if not finding.details:
         return f'<li class="cv-{finding.tone}">{mark}<span>{title}</span></li>'
-    details = "".join(f"<li>{literal(line)}</li>" for line in finding.details)
+    details = "".join(f"<li>{literal(_(line))}</li>" for line in finding.details)
     return (
         f'<li class="cv-{finding.tone}">{mark}<details><summary>{title}</summary>'
         f"<ul>{details}</ul></details></li>"
@@ -126,8 +138,11 @@ def _line(finding: Finding) -> str:
 def _samples(title: str, items: list[Item]) -> None:
     thumbnails = _thumbnails(tuple(item.path for item in items))
     if thumbnails:
-        picture(preview.montage([thumbnails], _SAMPLE_SIDE), f"Slices of the class {title}")
-        caption(f"{title}: some of its slices, cropped as the network sees them")
+        picture(
+            preview.montage([thumbnails], _SAMPLE_SIDE),
+            _("Slices of the class {title}", title=title),
+        )
+        caption(_("{title}: some of its slices, cropped as the network sees them", title=title))
 
 
 @st.cache_data(show_spinner=False, max_entries=16)

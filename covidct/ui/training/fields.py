@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from covidct.messages import N_
 from covidct.training.config import RANGES, default_settings
 
 
@@ -29,136 +30,170 @@ class Field:
 
 
 BASICS = (
-    Field("backbone", "Network", "What the slices are seen with. Larger ones learn more slowly."),
+    Field(
+        "backbone",
+        N_("Network"),
+        N_("What the slices are seen with. Larger ones learn more slowly."),
+    ),
     Field(
         "image_size",
-        "Image size",
-        "Columns in pixels, with three quarters as many rows. Empty is what suits the network.",
+        N_("Image size"),
+        N_("Columns in pixels, with three quarters as many rows. Empty is what suits the network."),
         step=32,
     ),
     Field(
         "epochs",
-        "Epochs of fine-tuning",
-        "How often every training slice is seen while the network itself is trained. Empty is what "
-        "suits the network: 0 for Astra, whose head is solved instead, 4 for the others.",
+        N_("Epochs of fine-tuning"),
+        N_(
+            "How often every training slice is seen while the network itself is trained. Empty is "
+            "what suits the network: 0 for Astra, whose head is solved instead, 4 for the others."
+        ),
         step=1,
     ),
     Field(
         "batch_size",
-        "Batch size",
-        "Slices a step. Halve it when memory runs out.",
+        N_("Batch size"),
+        N_("Slices a step. Halve it when memory runs out."),
         step=4,
     ),
 )
 LEARNING = (
     Field(
         "learning_rate",
-        "Learning rate",
-        "The peak, reached after the first epoch and then lowered along a cosine. 0.00001 suits "
-        "Astra ResNet, 0.0001 the other networks.",
+        N_("Learning rate"),
+        N_(
+            "The peak, reached after the first epoch and then lowered along a cosine. 0.00001 "
+            "suits Astra ResNet, 0.0001 the other networks."
+        ),
         step=0.00005,
         form="%g",
     ),
     Field(
         "trainable_share",
-        "Share of the network to train",
-        "Counted from the output; the rest keeps its weights. 100% trains everything.",
+        N_("Share of the network to train"),
+        N_("Counted from the output; the rest keeps its weights. 100% trains everything."),
         step=0.05,
         form="percent",
         highest=1.0,
     ),
     Field(
         "early_stopping",
-        "Stop early after",
-        "Epochs without a better validation AUC; 0 trains to the end.",
+        N_("Stop early after"),
+        N_("Epochs without a better validation AUC; 0 trains to the end."),
         step=1,
     ),
-    Field("dropout", "Dropout", "Share of features hidden at random.", step=0.05, form="%g"),
-    Field("weight_decay", "Weight decay", "Pulls weights towards zero.", step=0.005, form="%g"),
+    Field(
+        "dropout", N_("Dropout"), N_("Share of features hidden at random."), step=0.05, form="%g"
+    ),
+    Field(
+        "weight_decay", N_("Weight decay"), N_("Pulls weights towards zero."), step=0.005, form="%g"
+    ),
     Field(
         "label_smoothing",
-        "Label smoothing",
-        "How far labels are moved from certainty; helps where some may be wrong.",
+        N_("Label smoothing"),
+        N_("How far labels are moved from certainty; helps where some may be wrong."),
         step=0.01,
         form="%g",
     ),
-    Field("class_weights", "Weigh both classes the same", "However many slices each has."),
+    Field("class_weights", N_("Weigh both classes the same"), N_("However many slices each has.")),
     Field(
         "pretrained",
-        "Start from pretrained weights",
-        "Learnt from chest CT or photographs; without them, many more slices are needed.",
+        N_("Start from pretrained weights"),
+        N_("Learnt from chest CT or photographs; without them, many more slices are needed."),
     ),
     Field(
         "probe_views",
-        "Views to solve the head on",
-        "How often each slice is shown, changed at random, to find the best linear head on, beside "
-        "three files made of it. Without fine-tuning each view is an epoch; 0 skips it.",
+        N_("Views to solve the head on"),
+        N_(
+            "How often each slice is shown, changed at random, to find the best linear head on, "
+            "beside three files made of it. Without fine-tuning each view is an epoch; 0 skips it."
+        ),
         step=1,
     ),
     Field(
         "pixel_scaling",
-        "Pixel values",
-        "As the network was pretrained with, or simply divided by 255.",
+        N_("Pixel values"),
+        N_("As the network was pretrained with, or simply divided by 255."),
     ),
 )
 VALIDATION = (
     Field(
         "official_lists",
-        "Use official lists",
-        "Where the data set names its training and validation slices. Off, whole patients are "
-        "drawn anew; slices of a test list are never used.",
+        N_("Use official lists"),
+        N_(
+            "Where the data set names its training and validation slices. Off, whole patients are "
+            "drawn anew; slices of a test list are never used."
+        ),
     ),
     Field(
         "validation_share",
-        "Set aside for validation",
-        "Share of the slices, whole patients, where no official lists are used.",
+        N_("Set aside for validation"),
+        N_("Share of the slices, whole patients, where no official lists are used."),
         step=0.05,
         form="%g",
     ),
-    Field("seed", "Seed", "Decides the split, the order and all other chance.", step=1),
+    Field("seed", N_("Seed"), N_("Decides the split, the order and all other chance."), step=1),
 )
 AUGMENTATION = (
-    Field("rotation_degrees", "Rotation", "To either side.", 1.0, "%d°", highest=45.0),
-    Field("shift_horizontal", "Shift sideways", "Of the width.", 0.01, "percent", highest=0.3),
-    Field("shift_vertical", "Shift up and down", "Of the height.", 0.01, "percent", highest=0.3),
-    Field("zoom", "Zoom", "In or out.", 0.01, "percent", highest=0.5),
-    Field("contrast", "Contrast", "Around mid-grey.", 0.01, "percent", highest=0.6),
-    Field("brightness", "Brightness", "Of the full range.", 0.01, "percent", highest=0.5),
-    Field("gamma", "Gamma", "Change of the exponent.", 0.01, "percent", highest=0.6),
+    Field("rotation_degrees", N_("Rotation"), N_("To either side."), 1.0, "%d°", highest=45.0),
+    Field(
+        "shift_horizontal", N_("Shift sideways"), N_("Of the width."), 0.01, "percent", highest=0.3
+    ),
+    Field(
+        "shift_vertical",
+        N_("Shift up and down"),
+        N_("Of the height."),
+        0.01,
+        "percent",
+        highest=0.3,
+    ),
+    Field("zoom", N_("Zoom"), N_("In or out."), 0.01, "percent", highest=0.5),
+    Field("contrast", N_("Contrast"), N_("Around mid-grey."), 0.01, "percent", highest=0.6),
+    Field("brightness", N_("Brightness"), N_("Of the full range."), 0.01, "percent", highest=0.5),
+    Field("gamma", N_("Gamma"), N_("Change of the exponent."), 0.01, "percent", highest=0.6),
     Field(
         "resolution",
-        "Loss of resolution",
-        "Half of the slices are reduced by up to this and enlarged again.",
+        N_("Loss of resolution"),
+        N_("Half of the slices are reduced by up to this and enlarged again."),
         0.05,
         "percent",
         highest=0.9,
     ),
-    Field("noise", "Noise", "Of the full range.", 0.01, "percent", highest=0.2),
+    Field("noise", N_("Noise"), N_("Of the full range."), 0.01, "percent", highest=0.2),
     Field(
         "compression",
-        "JPEG compression",
-        "Half of the slices are stored as JPEG, of a quality lower by up to this.",
+        N_("JPEG compression"),
+        N_("Half of the slices are stored as JPEG, of a quality lower by up to this."),
         0.05,
         "percent",
         highest=0.9,
     ),
-    Field("blur", "Blur", "Of the width, for half of the slices.", 0.001, "percent", highest=0.02),
-    Field("marks", "Arrows and letters", "Drawn on a quarter of the slices, as in figures."),
-    Field("flip", "Mirror left and right", "In half of the cases."),
+    Field(
+        "blur",
+        N_("Blur"),
+        N_("Of the width, for half of the slices."),
+        0.001,
+        "percent",
+        highest=0.02,
+    ),
+    Field(
+        "marks", N_("Arrows and letters"), N_("Drawn on a quarter of the slices, as in figures.")
+    ),
+    Field("flip", N_("Mirror left and right"), N_("In half of the cases.")),
 )
 # Options of settings that are chosen from a list, in words
 CHOICES = {
     "backbone": {
-        "astra_lite": "Astra ResNet and EfficientNet-Lite1 (chest CT and photographs)",
-        "astra_resnet": "Astra ResNet (pretrained on chest CT)",
-        "efficientnet_lite0": "EfficientNet-Lite0 (small, quick)",
-        "efficientnet_lite1": "EfficientNet-Lite1",
-        "efficientnet_lite2": "EfficientNet-Lite2 (larger, slower)",
-        "vgg16": "VGG16 (large; its weights are downloaded)",
+        "astra_lite": N_("Astra ResNet and EfficientNet-Lite1 (chest CT and photographs)"),
+        "astra_resnet": N_("Astra ResNet (pretrained on chest CT)"),
+        "efficientnet_lite0": N_("EfficientNet-Lite0 (small, quick)"),
+        "efficientnet_lite1": N_("EfficientNet-Lite1"),
+        "efficientnet_lite2": N_("EfficientNet-Lite2 (larger, slower)"),
+        "vgg16": N_("VGG16 (large; its weights are downloaded)"),
     },
     "pixel_scaling": {
-        "backbone": "As the network was pretrained with",
-        "unit": "Divided by 255",
+        "backbone": N_("As the network was pretrained with"),
+        "unit": N_("Divided by 255"),
     },
 }
 FIELDS = {field.name: field for field in (*BASICS, *LEARNING, *VALIDATION, *AUGMENTATION)}
@@ -167,14 +202,14 @@ FIELDS = {field.name: field for field in (*BASICS, *LEARNING, *VALIDATION, *AUGM
 def problems(settings: Mapping[str, Any]) -> dict[str, str]:
     """What is wrong with each setting that is wrong, in words for beside its field."""
     optional = {name for name, default in default_settings().items() if default is None}
-    found = {}
+    found: dict[str, str] = {}
     for name, value in settings.items():
         low, high = RANGES.get(name, (None, None))
         if value is None:
             if name not in optional:
-                found[name] = "Enter a value."
+                found[name] = N_("Enter a value.")
         elif low is not None and not low <= value <= high:
-            found[name] = f"Enter a value from {low:g} to {high:,g}."
+            found[name] = N_("Enter a value from {low:g} to {high:,g}.", low=low, high=high)
     return found
 
 

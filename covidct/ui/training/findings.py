@@ -6,11 +6,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from covidct.ui.training.words import count
+from covidct.messages import N_, Message, joined, ngettext
+from covidct.ui.training.words import patients, slices
 
 if TYPE_CHECKING:
     from covidct.data.check import DataReport
-    from covidct.data.index import Item
+    from covidct.data.index import Item, Skipped
 
 GOOD, NOTE, BAD = "good", "note", "bad"
 
@@ -50,11 +51,15 @@ def blocks_start(report: DataReport) -> bool:
 
 def _leaks(report: DataReport) -> Finding:
     if not report.leaks:
-        return Finding(GOOD, "No picture and no known patient crosses training and validation.")
-    lines = tuple(f"{leak.sentence} {_names(leak.items)}" for leak in report.leaks)
+        return Finding(GOOD, N_("No picture and no known patient crosses training and validation."))
+    lines = tuple(joined(leak.sentence, _names(leak.items)) for leak in report.leaks)
     return Finding(
         BAD,
-        f"{count(len(lines), 'leak')} between training and validation: figures would flatter.",
+        ngettext(
+            "{count:,} leak between training and validation: figures would flatter.",
+            "{count:,} leaks between training and validation: figures would flatter.",
+            len(lines),
+        ),
         lines,
     )
 
@@ -62,10 +67,14 @@ def _leaks(report: DataReport) -> Finding:
 def _contradictions(report: DataReport) -> Finding:
     groups = report.contradictions
     if not groups:
-        return Finding(GOOD, "No picture stands under both labels.")
+        return Finding(GOOD, N_("No picture stands under both labels."))
     return Finding(
         BAD,
-        f"{count(len(groups), 'picture')} under both labels: one of them must be wrong.",
+        ngettext(
+            "{count:,} picture under both labels: one of them must be wrong.",
+            "{count:,} pictures under both labels: one of them must be wrong.",
+            len(groups),
+        ),
         tuple(_names(group, with_class=True) for group in groups),
     )
 
@@ -73,13 +82,20 @@ def _contradictions(report: DataReport) -> Finding:
 def _duplicates(report: DataReport) -> Finding:
     same, nearly = report.duplicates, report.near_duplicates
     if not same and not nearly:
-        return Finding(GOOD, "No picture is there twice.")
-    found = [f"{count(len(same), 'picture')} more than once"] if same else []
-    if nearly:
-        found.append(f"{count(len(nearly), 'group')} of nearly the same picture")
+        return Finding(GOOD, N_("No picture is there twice."))
+    alike = ngettext(
+        "{count:,} picture more than once", "{count:,} pictures more than once", len(same)
+    )
+    nearly_alike = ngettext(
+        "{count:,} group of nearly the same picture",
+        "{count:,} groups of nearly the same picture",
+        len(nearly),
+    )
+    both = N_("{alike} and {nearly_alike}", alike=alike, nearly_alike=nearly_alike)
+    found = both if same and nearly else alike if same else nearly_alike
     return Finding(
         NOTE,
-        f"{' and '.join(found)}: they count more than others.",
+        N_("{found}: they count more than others.", found=found),
         tuple(_names(group) for group in (*same, *nearly)),
     )
 
@@ -87,37 +103,50 @@ def _duplicates(report: DataReport) -> Finding:
 def _unused(report: DataReport) -> Finding:
     files = (*report.unreadable, *report.left_out)
     if not files:
-        return Finding(GOOD, "Every file can be used.")
+        return Finding(GOOD, N_("Every file can be used."))
     return Finding(
         NOTE,
-        f"{count(len(files), 'file')} will not be used.",
-        tuple(f"{skipped.path.name}: {skipped.reason}" for skipped in files),
+        ngettext(
+            "{count:,} file will not be used.", "{count:,} files will not be used.", len(files)
+        ),
+        tuple(map(_line, files)),
     )
 
 
 def _outside_use(report: DataReport) -> Finding:
     files = report.outside_use
     if not files:
-        return Finding(GOOD, "Every picture looks like a lung slice.")
+        return Finding(GOOD, N_("Every picture looks like a lung slice."))
     return Finding(
         NOTE,
-        f"{count(len(files), 'picture')} may be no lung slice; used anyway.",
-        tuple(f"{skipped.path.name}: {skipped.reason}" for skipped in files),
+        ngettext(
+            "{count:,} picture may be no lung slice; used anyway.",
+            "{count:,} pictures may be no lung slice; used anyway.",
+            len(files),
+        ),
+        tuple(map(_line, files)),
     )
 
 
 def _patients(report: DataReport) -> Finding:
     if report.patients_known:
-        return Finding(GOOD, "The patient of every slice is known.")
+        return Finding(GOOD, N_("The patient of every slice is known."))
     return Finding(
         NOTE,
-        "Patients are not known: neighbours in a series of file names are taken for one patient.",
+        N_(
+            "Patients are not known: neighbours in a series of file names are taken for one "
+            "patient."
+        ),
     )
 
 
 def _shortcut(report: DataReport) -> Finding:
     tone = NOTE if report.shortcut.is_warning else GOOD
     return Finding(tone, report.shortcut.sentence)
+
+
+def _line(skipped: Skipped) -> Message:
+    return N_("{file}: {reason}", file=skipped.path.name, reason=skipped.reason)
 
 
 def _names(items: Iterable[Item], with_class: bool = False) -> str:
@@ -136,10 +165,15 @@ def table(report: DataReport) -> tuple[Sequence[str], list[tuple[str, dict[str, 
     splits = dict.fromkeys(entry.split for entry in report.counts)
     cells = {
         (entry.split, entry.class_name): (
-            f"{count(entry.slices, 'slice')} of {count(entry.patients, 'patient')}"
+            N_(
+                "{slices} of {patients}",
+                slices=slices(entry.slices),
+                patients=patients(entry.patients),
+            )
         )
         for entry in report.counts
     }
     return classes, [
-        (split, {name: cells.get((split, name), "none") for name in classes}) for split in splits
+        (split, {name: cells.get((split, name), N_("none")) for name in classes})
+        for split in splits
     ]

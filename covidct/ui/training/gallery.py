@@ -16,10 +16,11 @@ from covidct.imaging.anatomy.thorax_crop import chest_grid
 from covidct.imaging.dicom.series import Place
 from covidct.imaging.readers import read_slice
 from covidct.inference.cases import Case
+from covidct.messages import N_, Message
 from covidct.ui.shared import close_up, frame, network, slice_view
-from covidct.ui.strings import literal, percent
-from covidct.ui.training import preview, words
-from covidct.ui.widgets import callout, picture
+from covidct.ui.strings import _, literal, percent
+from covidct.ui.training import preview
+from covidct.ui.widgets import callout, hint, picture
 
 if TYPE_CHECKING:
     from covidct.evaluation.comparison import ComparedSlice
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 _PAGE = 9
 _SIDE = 200
 _CARD = 150
-CLASSES = {"COVID": "COVID-19", "NonCOVID": "Other"}
+CLASSES = {"COVID": N_("COVID-19"), "NonCOVID": N_("Other")}
 
 
 def show(
@@ -54,11 +55,11 @@ def show(
             with st.container(width=_CARD, gap="xsmall"):
                 _thumbnail(path_of(data, reviewed))
                 st.html(_verdict(reviewed, others.get(reviewed.identity)))
-                if st.button("Open", key=f"open {key} {number}", width="stretch"):
+                if st.button(_("Open"), key=f"open {key} {number}", width="stretch"):
                     opened = reviewed
     if len(slices) > shown:
         st.button(
-            f"Show {words.count(min(_PAGE, len(slices) - shown), 'more', 'more')}",
+            _("Show {count:,} more", count=min(_PAGE, len(slices) - shown)),
             key=f"more {key}",
             on_click=st.session_state.update,
             args=({held: shown + _PAGE},),
@@ -69,37 +70,57 @@ def show(
 
 def _verdict(reviewed: Reviewed, other: ComparedSlice | None) -> str:
     theirs = (
-        f"<br>Model in use: {literal(other.incumbent_label)}, "
-        f"{percent(other.incumbent_probability)}"
+        _(
+            "Model in use: {label}, {probability}",
+            label=Message(other.incumbent_label),
+            probability=percent(other.incumbent_probability),
+        )
         if other
         else ""
     )
     return (
-        f'<p class="cv-card-line">{CLASSES[reviewed.class_name]}, '
-        f"called {literal(reviewed.label)}<br>"
-        f"<strong>{percent(reviewed.probability)}</strong>{theirs}</p>"
+        f'<p class="cv-card-line">{literal(called(reviewed))}<br>'
+        f"<strong>{literal(percent(reviewed.probability))}</strong>"
+        f"{'<br>' if theirs else ''}{literal(theirs)}</p>"
     )
 
 
-@st.dialog("Slice", width="large")
+def called(reviewed: Reviewed) -> str:
+    """What a slice is, and what the model calls it."""
+    return _(
+        "{class_name}, called {label}",
+        class_name=CLASSES[reviewed.class_name],
+        label=Message(reviewed.label),
+    )
+
+
 def open_slice(reviewed: Reviewed, data: Path, model: Path) -> None:
     """The slice with this model's verdict and heat map, as on the Diagnose page."""
+    st.dialog(_("Slice"), width="large")(_draw_slice)(reviewed, data, model)
+
+
+def _draw_slice(reviewed: Reviewed, data: Path, model: Path) -> None:
     frame.carry_theme_into_dialog()
-    st.html(
-        f'<h2 class="cv-file">{literal(reviewed.file)}</h2>'
-        f'<p class="cv-hint">Labelled {CLASSES[reviewed.class_name]} in the data set, patient '
-        f"or group {literal(reviewed.patient)}</p>"
+    st.html(f'<h2 class="cv-file">{literal(reviewed.file)}</h2>')
+    hint(
+        _(
+            "Labelled {class_name} in the data set, patient or group {patient}",
+            class_name=CLASSES[reviewed.class_name],
+            patient=reviewed.patient,
+        )
     )
     path = path_of(data, reviewed)
     try:
-        with st.spinner("Opening the model…"):
+        with st.spinner(_("Opening the model…")):
             classifier = network.open_classifier(model)
             view = slice_view.open_view(
                 Case(Place(reviewed.file), partial(read_slice, path)), classifier
             )
     except (CovidCTError, OSError) as error:
-        message = str(error) if isinstance(error, CovidCTError) else "The file cannot be read."
-        callout("This slice cannot be shown.", message, tone="stop")
+        message = (
+            error.message if isinstance(error, CovidCTError) else N_("The file cannot be read.")
+        )
+        callout(_("This slice cannot be shown."), _(message), tone="stop")
         return
     close_up.show(view, classifier)
 
@@ -107,9 +128,10 @@ def open_slice(reviewed: Reviewed, data: Path, model: Path) -> None:
 def _thumbnail(path: Path) -> None:
     pixels = _pixels(path)
     if pixels is None:
-        st.html('<p class="cv-missing">not in the data set any more</p>')
+        gone = literal(_("not in the data set any more"))
+        st.html(f'<p class="cv-missing">{gone}</p>')
     else:
-        picture(pixels, "Validation slice")
+        picture(pixels, _("Validation slice"))
 
 
 @st.cache_data(show_spinner=False, max_entries=512)

@@ -12,24 +12,26 @@ from covidct.errors import DatasetError
 from covidct.evaluation.comparison import by_slice, disagreed
 from covidct.evaluation.results import Review, Reviewed, read_review, roc_points
 from covidct.inference.card import read_card
+from covidct.messages import N_, joined, ngettext
 from covidct.reports.words import conversion
 from covidct.training.run_folder import read_settings
 from covidct.ui import access
+from covidct.ui.strings import _, literal
 from covidct.ui.training import charts, gallery, promote, words
-from covidct.ui.widgets import callout, caption
+from covidct.ui.widgets import callout, caption, hint, label
 
 if TYPE_CHECKING:
     from covidct.evaluation.comparison import Comparison
 
 _MISTAKES, _DISAGREE = "mistakes", "disagree"
-_OURS, _THEIRS = "This run", "Model in use"
-_CELLS = {
-    "found": (True, True, "COVID-19 slices called Positive"),
-    "missed": (True, False, "COVID-19 slices called Negative"),
-    "false alarms": (False, True, "Other slices called Positive"),
-    "cleared": (False, False, "Other slices called Negative"),
+_OURS, _THEIRS = N_("This run"), N_("Model in use")
+_CELLS: dict[str, tuple[bool, bool, str]] = {
+    N_("found"): (True, True, N_("COVID-19 slices called Positive")),
+    N_("missed"): (True, False, N_("COVID-19 slices called Negative")),
+    N_("false alarms"): (False, True, N_("Other slices called Positive")),
+    N_("cleared"): (False, False, N_("Other slices called Negative")),
 }
-_ROWS = {"COVID-19": ("found", "missed"), "Other": ("false alarms", "cleared")}
+_ROWS = {N_("COVID-19"): ("found", "missed"), N_("Other"): ("false alarms", "cleared")}
 _MATRIX = [2, 3, 3]
 
 
@@ -38,15 +40,17 @@ def show(run: Path) -> None:
     try:
         review = read_review(run)
     except DatasetError as error:
-        callout("There is nothing to judge yet.", str(error), tone="note")
+        callout(_("There is nothing to judge yet."), _(error.message), tone="note")
         return
-    st.subheader("Judge it", anchor=False)
-    patients = words.count(review.figures["patients"], "patient")
-    st.html(
-        f'<p class="cv-hint">{words.count(len(review.slices), "validation slice")} of {patients}. '
-        "The operating point and, with fine-tuning, the epoch were chosen on them, so the figures "
-        f"flatter. {conversion(read_card(run).about)}</p>"
+    st.subheader(_("Judge it"), anchor=False)
+    number = len(review.slices)
+    flatter = N_(
+        "{slices} of {patients}. The operating point and, with fine-tuning, the epoch were chosen "
+        "on them, so the figures flatter.",
+        slices=ngettext("{count:,} validation slice", "{count:,} validation slices", number),
+        patients=words.patients(review.figures["patients"]),
     )
+    hint(_(joined(flatter, conversion(read_card(run).about))))
     in_use = promote.is_in_use(run)
     comparison = None if in_use else promote.held_comparison(run)
     beside = st.container()
@@ -68,8 +72,8 @@ def show(run: Path) -> None:
             promote.compare_now(run)
         else:
             callout(
-                "It has not been compared with the model in use.",
-                "That is done when somebody looks who may use it.",
+                _("It has not been compared with the model in use."),
+                _("That is done when somebody looks who may use it."),
                 tone="note",
             )
 
@@ -79,10 +83,10 @@ def _confusion(run: Path, review: Review, comparison: Comparison | None) -> str:
     key = f"cell {run.name}"
     chosen = st.session_state.setdefault(key, _MISTAKES)
 
-    def opener(label: str, name: str, slices: int) -> None:
+    def opener(title: str, name: str, slices: int) -> None:
         right = name in _CELLS and _CELLS[name][0] == _CELLS[name][1]
         st.button(
-            label,
+            title,
             key=f"cell {'right' if right else 'wrong'} {name}",
             type="primary" if chosen == name else "secondary",
             width="stretch",
@@ -91,48 +95,57 @@ def _confusion(run: Path, review: Review, comparison: Comparison | None) -> str:
             args=({key: name},),
         )
 
-    st.html('<h3 class="cv-label">Confusion matrix: press a cell to see its slices</h3>')
+    label(_("Confusion matrix: press a cell to see its slices"))
     with st.container(key="confusion", gap="xsmall"):
         heads = st.columns(_MATRIX, wrap=False, gap="xsmall")
-        heads[1].html('<p class="cv-matrix-head">Called Positive</p>')
-        heads[2].html('<p class="cv-matrix-head">Called Negative</p>')
+        for head, title in zip(
+            heads[1:], (_("Called Positive"), _("Called Negative")), strict=True
+        ):
+            head.html(f'<p class="cv-matrix-head">{literal(title)}</p>')
         for title, pair in _ROWS.items():
             side, *places = st.columns(
                 _MATRIX, wrap=False, gap="xsmall", vertical_alignment="center"
             )
-            side.html(f'<p class="cv-matrix-side">{title}</p>')
+            side.html(f'<p class="cv-matrix-side">{literal(_(title))}</p>')
             for place, name in zip(places, pair, strict=True):
                 slices = len(review.cell(*_CELLS[name][:2]))
                 with place:
-                    opener(f"**{slices}** {name}", name, slices)
+                    opener(f"**{slices}** {_(name)}", name, slices)
     wrong = len(review.mistakes())
-    opener(f"{words.count(wrong, 'mistake')}, worst first", _MISTAKES, wrong)
+    mistakes = ngettext("{count:,} mistake, worst first", "{count:,} mistakes, worst first", wrong)
+    opener(_(mistakes), _MISTAKES, wrong)
     if comparison:
         differ = len(disagreed(review, comparison))
-        opener(f"{words.count(differ, 'slice')} on which the models differ", _DISAGREE, differ)
+        disputed = ngettext(
+            "{count:,} slice on which the models differ",
+            "{count:,} slices on which the models differ",
+            differ,
+        )
+        opener(_(disputed), _DISAGREE, differ)
     return chosen
 
 
 def _roc(review: Review, comparison: Comparison | None) -> None:
-    curves, points = {_OURS: review.roc()}, {_OURS: review.at_operating_point()}
+    ours, theirs = _(_OURS), _(_THEIRS)
+    curves, points = {ours: review.roc()}, {ours: review.at_operating_point()}
     if comparison:
-        curves[_THEIRS] = roc_points(
+        curves[theirs] = roc_points(
             [one.class_name == "COVID" for one in comparison.slices],
             [one.incumbent_probability for one in comparison.slices],
         )
         figures = comparison.incumbent
-        points[_THEIRS] = 1 - figures["specificity"], figures["sensitivity"]
+        points[theirs] = 1 - figures["specificity"], figures["sensitivity"]
     st.altair_chart(
-        charts.roc(curves, points), key="roc", alt="ROC curves with the operating points"
+        charts.roc(curves, points), key="roc", alt=_("ROC curves with the operating points")
     )
-    caption("Diamonds: the operating points. Dotted: chance.")
+    caption(_("Diamonds: the operating points. Dotted: chance."))
 
 
 def _slices(run: Path, review: Review, comparison: Comparison | None, chosen: str) -> None:
     title, slices = _chosen(review, comparison, chosen)
-    st.html(f'<h3 class="cv-label">{title}</h3>')
+    label(_(title))
     if not slices:
-        st.html('<p class="cv-hint">None.</p>')
+        hint(_("None."))
         return
     data = Path(read_settings(run)["data"])
     gallery.show(
@@ -147,5 +160,5 @@ def _chosen(
         covid, positive, title = _CELLS[chosen]
         return title, review.cell(covid, positive)
     if chosen == _DISAGREE and comparison:
-        return "Slices on which the two models differ", disagreed(review, comparison)
-    return "Mistakes, the most confident first", review.mistakes()
+        return N_("Slices on which the two models differ"), disagreed(review, comparison)
+    return N_("Mistakes, the most confident first"), review.mistakes()

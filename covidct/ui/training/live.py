@@ -14,7 +14,7 @@ from covidct.training import jobs
 from covidct.training.progress import read_status
 from covidct.training.run_folder import kept_epoch, read_metrics
 from covidct.ui import access
-from covidct.ui.strings import literal
+from covidct.ui.strings import _, literal
 from covidct.ui.training import charts, words
 from covidct.ui.widgets import callout
 
@@ -39,7 +39,7 @@ def _draw(run: Path, live: bool) -> None:
         st.rerun()
     rows = read_metrics(run)
     # Places that stay where they are, so that what goes leaves no gap to be redrawn
-    head, progress, curves, log = (st.container() for _ in range(4))
+    head, progress, curves, log = (st.container() for _place in range(4))
     with head:
         _head(run, status)
     if status.is_live:
@@ -48,8 +48,8 @@ def _draw(run: Path, live: bool) -> None:
     if rows or status.is_live:
         with curves:
             _curves(rows, status.epochs, kept_epoch(run))
-    with log.expander("Log", key=f"log {run.name}"), st.container(height=280, autoscroll=True):
-        st.code(log_tail(run / LOG_FILE) or "Nothing yet.", language=None)
+    with log.expander(_("Log"), key=f"log {run.name}"), st.container(height=280, autoscroll=True):
+        st.code(log_tail(run / LOG_FILE) or _("Nothing yet."), language=None)
 
 
 def _head(run: Path, status: JobStatus) -> None:
@@ -59,28 +59,28 @@ def _head(run: Path, status: JobStatus) -> None:
     message = f"<span>{literal(said)}</span>" if said else ""
     state.html(
         f'<p class="cv-state cv-is-{status.state}{live}">'
-        f"<strong>{words.STATES[status.state]}</strong>{message}</p>"
+        f"<strong>{literal(_(words.STATES[status.state]))}</strong>{message}</p>"
     )
     if not access.may_change():
         return
     if status.is_live:
         action.button(
-            "Stop the run",
+            _("Stop the run"),
             icon=":material/stop:",
             width="stretch",
             disabled=status.state == "stopping",
-            help="Ends after the current batch and keeps the best weights.",
+            help=_("Ends after the current batch and keeps the best weights."),
             on_click=attempt,
             args=(jobs.stop, run),
         )
     elif status.state != "finished":
         action.button(
-            "Resume",
+            _("Resume"),
             type="primary",
             icon=":material/resume:",
             width="stretch",
             disabled=jobs.live_run() is not None,
-            help="Goes on after the last whole epoch.",
+            help=_("Goes on after the last whole epoch."),
             on_click=attempt,
             args=(jobs.resume, run),
         )
@@ -99,7 +99,7 @@ def attempt(action: Callable, *arguments: object) -> None:
 def show_refusal() -> None:
     """What the last action was refused for, once."""
     if refused := st.session_state.pop(_REFUSED, None):
-        callout("That was not done.", refused, tone="stop")
+        callout(_("That was not done."), _(refused), tone="stop")
 
 
 def _progress(status: JobStatus) -> None:
@@ -110,23 +110,27 @@ def _progress(status: JobStatus) -> None:
         return
     done = min(1.0, (status.epoch + share) / max(1, status.epochs))
     st.progress(done, words.progress(status.epoch, status.epochs, status.seconds_left))
-    memory = f", {status.memory_mb / 1024:.1f} GB of memory" if status.memory_mb else ""
     doing = words.preparation(status.message, status.batch, status.batches)
-    st.progress(share, f"{doing}{memory}")
+    if status.memory_mb:
+        size = status.memory_mb / 1024
+        doing = _("{doing}, {size:.1f} GB of memory", doing=doing, size=size)
+    st.progress(share, doing)
 
 
 def _curves(rows: list[dict[str, float]], epochs: int, kept: int) -> None:
-    st.html(
-        '<p class="cv-legend"><i class="cv-line-training"></i>Training'
-        '<i class="cv-line-validation"></i>Validation'
-        '<i class="cv-line-best"></i>Epoch whose weights are kept</p>'
-    )
+    lines = {
+        "training": _("Training"),
+        "validation": _("Validation"),
+        "best": _("Epoch whose weights are kept"),
+    }
+    legend = "".join(f'<i class="cv-line-{n}"></i>{literal(said)}' for n, said in lines.items())
+    st.html(f'<p class="cv-legend">{legend}</p>')
     for metrics, height in ((_LARGE, 280), (_SMALL, 210)):
         for place, metric in zip(st.columns(len(metrics), gap="medium"), metrics, strict=True):
             place.altair_chart(
                 charts.curve(rows, metric, epochs, kept, height),
                 key=f"curve {metric}",
-                alt=f"{charts.TITLES[metric]} by epoch, training and validation",
+                alt=_("{metric} by epoch, training and validation", metric=charts.TITLES[metric]),
             )
 
 

@@ -9,8 +9,9 @@ import streamlit as st
 
 from covidct.errors import CovidCTError
 from covidct.training import jobs
+from covidct.ui.strings import _
 from covidct.ui.training.live import attempt
-from covidct.ui.widgets import download
+from covidct.ui.widgets import download, hint
 
 
 def show(run: Path, live: bool, chosen_run: str) -> None:
@@ -21,32 +22,32 @@ def show(run: Path, live: bool, chosen_run: str) -> None:
         live: whether it is in progress.
         chosen_run: key of the session state that names the run on show.
     """
-    with st.expander("Rename, download or delete", key=f"manage {run.name}"):
+    with st.expander(_("Rename, download or delete"), key=f"manage {run.name}"):
         if live:
-            st.html('<p class="cv-hint">Possible once the run has ended.</p>')
+            hint(_("Possible once the run has ended."))
             return
         name, rename, fetch, delete = st.columns(
             [4, 2, 2, 2], gap="small", vertical_alignment="bottom"
         )
-        name.text_input("Name", value=run.name, key=f"new name {run.name}", max_chars=60)
+        name.text_input(_("Name"), value=run.name, key=f"new name {run.name}", max_chars=60)
         rename.button(
-            "Rename",
+            _("Rename"),
             width="stretch",
             on_click=_rename,
             args=(run, f"new name {run.name}", chosen_run),
         )
         with fetch:
             download(
-                "Download",
+                _("Download"),
                 f"{run.name}.zip",
                 "application/zip",
                 lambda: _zipped(run),
                 width="stretch",
             )
-        with delete.popover("Delete", icon=":material/delete:", width="stretch"):
-            st.markdown("Settings, curves, log and weights of this run go for good.")
+        with delete.popover(_("Delete"), icon=":material/delete:", width="stretch"):
+            st.markdown(_("Settings, curves, log and weights of this run go for good."))
             st.button(
-                "Delete this run",
+                _("Delete this run"),
                 type="primary",
                 key=f"delete {run.name}",
                 on_click=attempt,

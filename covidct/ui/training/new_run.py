@@ -10,11 +10,12 @@ import streamlit as st
 
 from covidct.errors import CovidCTError
 from covidct.jobs.status import why_it_failed
+from covidct.messages import joined
 from covidct.training import jobs
 from covidct.training.config import TrainConfig
-from covidct.ui.strings import literal
+from covidct.ui.strings import _, literal
 from covidct.ui.training import choose_data, data_report, fields, settings
-from covidct.ui.widgets import callout
+from covidct.ui.widgets import callout, hint
 
 if TYPE_CHECKING:
     from covidct.data.check import DataReport
@@ -25,15 +26,15 @@ _NAME = "new run name"
 def show() -> Path | None:
     """Draw the three steps; the run, once one has been started."""
     # Places first, so that what comes and goes in one of them moves nothing in the others
-    choice, check, form, start = (st.container() for _ in range(4))
+    choice, check, form, start = (st.container() for _place in range(4))
     with choice:
-        _step(1, "Choose data")
+        _step(1, _("Choose data"))
         data = choose_data.choose()
     with check:
-        _step(2, "Check it")
+        _step(2, _("Check it"))
         report, exclude = _check(data)
     with form:
-        _step(3, "Set the run")
+        _step(3, _("Set the run"))
         samples = [item.path for item in report.samples] if report else []
         wrong = settings.show(report is not None and report.official_lists, samples)
     with start:
@@ -41,17 +42,17 @@ def show() -> Path | None:
 
 
 def _step(number: int, title: str) -> None:
-    st.html(f'<h2 class="cv-step"><span>{number}</span>{title}</h2>')
+    st.html(f'<h2 class="cv-step"><span>{number}</span>{literal(title)}</h2>')
 
 
 def _check(data: Path | None) -> tuple[DataReport | None, tuple[str, ...] | None]:
     """The report on the data, and what to leave out once that is settled."""
     values = settings.current()
     if data is None:
-        st.html('<p class="cv-hint">Comes by itself once data is chosen.</p>')
+        hint(_("Comes by itself once data is chosen."))
         return None, None
     if {"validation_share", "seed"} & fields.problems(values).keys():
-        st.html('<p class="cv-hint">Waits for the settings of validation below.</p>')
+        hint(_("Waits for the settings of validation below."))
         return None, None
     split = (values[name] for name in ("validation_share", "seed", "official_lists"))
     report = data_report.require(data, *split)
@@ -66,29 +67,33 @@ def _hindrance(
 ) -> str:
     """Why Start is not to be pressed; empty when it is."""
     if live := jobs.live_run():
-        return f"“{live.name}” is in progress; one run at a time. Watch or stop it under “Runs”."
+        return _(
+            "“{name}” is in progress; one run at a time. Watch or stop it under “Runs”.",
+            name=live.name,
+        )
     if data is None:
-        return "Choose data first (step 1)."
+        return _("Choose data first (step 1).")
     if not checked:
-        return "The data cannot be used as it is (step 2)."
+        return _("The data cannot be used as it is (step 2).")
     if exclude is None:
-        return "Settle what was found in the data (step 2)."
+        return _("Settle what was found in the data (step 2).")
     if wrong:
-        return f"To be corrected: {', '.join(fields.FIELDS[name].title for name in wrong)}."
+        titles = joined(*(fields.FIELDS[name].title for name in wrong), by=", ")
+        return _("To be corrected: {titles}.", titles=titles)
     return ""
 
 
 def _start(data: Path | None, exclude: tuple[str, ...] | None, hindrance: str) -> Path | None:
     name, button = st.columns([3, 2], gap="medium", vertical_alignment="bottom")
     named = name.text_input(
-        "Name of the run",
+        _("Name of the run"),
         key=_NAME,
-        placeholder="made from date and network",
+        placeholder=_("made from date and network"),
         max_chars=60,
         persist_state="session",
     )
     pressed = button.button(
-        "Start",
+        _("Start"),
         type="primary",
         icon=":material/play_arrow:",
         width="stretch",
@@ -99,9 +104,9 @@ def _start(data: Path | None, exclude: tuple[str, ...] | None, hindrance: str) -
     if not pressed or hindrance or data is None or exclude is None:
         return None
     try:
-        with st.spinner("Starting…"):
+        with st.spinner(_("Starting…")):
             config = TrainConfig.from_flat_dict(settings.current())
             return jobs.start(data, config, named.strip() or None, exclude)
     except (CovidCTError, OSError) as error:
-        callout("The run was not started.", why_it_failed(error), tone="stop")
+        callout(_("The run was not started."), _(why_it_failed(error)), tone="stop")
         return None

@@ -11,8 +11,9 @@ from covidct.evaluation.results import is_judged
 from covidct.training import jobs
 from covidct.training.progress import read_status
 from covidct.ui import access
+from covidct.ui.strings import _
 from covidct.ui.training import judge, live, manage, words
-from covidct.ui.widgets import callout
+from covidct.ui.widgets import callout, hint
 
 
 def show(chosen_run: str) -> None:
@@ -23,14 +24,14 @@ def show(chosen_run: str) -> None:
     """
     runs = {run.name: run for run in jobs.list_runs()}
     if not runs:
-        st.html('<p class="cv-hint">No run yet. Start one under “New run”.</p>')
+        hint(_("No run yet. Start one under “New run”."))
         live.show_refusal()
         return
     if st.session_state.get(chosen_run) not in runs:
         going = jobs.live_run()
         st.session_state[chosen_run] = going.name if going else next(iter(runs))
     name = st.selectbox(
-        "Run",
+        _("Run"),
         list(runs),
         key=chosen_run,
         format_func=lambda name: _option(runs[name]),
@@ -55,4 +56,6 @@ def _one(run: Path, chosen_run: str) -> None:
             try:
                 judge.show(run)
             except CovidCTError as error:
-                callout("The validation of this run cannot be shown.", str(error), tone="stop")
+                callout(
+                    _("The validation of this run cannot be shown."), _(error.message), tone="stop"
+                )

@@ -5,25 +5,28 @@ from __future__ import annotations
 import streamlit as st
 
 from covidct.errors import CovidCTError
+from covidct.messages import N_
 from covidct.training import jobs
 from covidct.ui import access, strings
 from covidct.ui.shared import close_up
+from covidct.ui.strings import _, literal
 from covidct.ui.training import compare, in_use, new_run, one_run
 from covidct.ui.widgets import callout
 
-VIEWS = ("New run", "Runs", "Compare", "Model in use")
+VIEWS = (N_("New run"), N_("Runs"), N_("Compare"), N_("Model in use"))
 _VIEW, _RUN, _STARTED = "view", "run", "run just started"
 
 
 def page() -> None:
     """Title, the choice of a view, the view."""
     close_up.keep_controls()
-    st.title(strings.TRAINING_TITLE, anchor=False)
-    st.html(f'<p class="cv-lead">{strings.TRAINING_LEAD}</p>')
+    st.title(_(strings.TRAINING_TITLE), anchor=False)
+    st.html(f'<p class="cv-lead">{literal(_(strings.TRAINING_LEAD))}</p>')
     _turn_to_what_is_going_on()
     view = st.segmented_control(
-        "View",
+        _("View"),
         VIEWS,
+        format_func=_,
         key=_VIEW,
         required=True,
         label_visibility="collapsed",
@@ -33,7 +36,7 @@ def page() -> None:
     try:
         _show(view)
     except CovidCTError as error:
-        callout("This cannot be shown.", str(error), tone="stop")
+        callout(_("This cannot be shown."), _(error.message), tone="stop")
 
 
 def _show(view: str | None) -> None:

@@ -13,9 +13,10 @@ from covidct.errors import CovidCTError, ModelError
 from covidct.files import MALFORMED
 from covidct.inference import promotion
 from covidct.inference.card import CARD_FILE
+from covidct.messages import N_
 from covidct.ui import access
 from covidct.ui.shared import frame
-from covidct.ui.strings import literal
+from covidct.ui.strings import _, literal
 from covidct.ui.training import words
 from covidct.ui.training.live import attempt, show_refusal
 from covidct.ui.widgets import callout, counted
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from covidct.evaluation.comparison import Comparison
 
 _HELD = 16
-_COMPARING = "Comparing with the model in use:"
+_COMPARING = N_("Comparing with the model in use: slice {number:,} of {slices:,}")
 
 
 def held_comparison(run: Path) -> Comparison | None:
@@ -36,13 +37,15 @@ def compare_now(run: Path) -> None:
     """Compare, showing how far it is, and draw the page again; say so where it cannot be done."""
     place = st.empty()
     try:
-        with place, st.spinner("Comparing with the model in use…"):
+        with place, st.spinner(_("Comparing with the model in use…")):
             from covidct.evaluation.compare import compare
 
         comparison = compare(run, progress=lambda items: counted(items, place, _COMPARING))
     except CovidCTError as error:
         with place.container():
-            callout("It cannot be compared with the model in use.", str(error), tone="caution")
+            callout(
+                _("It cannot be compared with the model in use."), _(error.message), tone="caution"
+            )
             _unknown(run)
         return
     held = _held()
@@ -71,14 +74,16 @@ def _hash(folder: Path) -> str:
         card = json.loads((folder / CARD_FILE).read_text(encoding="utf-8"))
         return str(card["sha256"])
     except (OSError, *MALFORMED) as error:
-        raise ModelError(f"The card of the model in {folder.name} cannot be read.") from error
+        raise ModelError(
+            N_("The card of the model in {folder} cannot be read.", folder=folder.name)
+        ) from error
 
 
 def show_in_use() -> None:
     """Say that this model is in use, and offer the way back."""
     said, action = st.columns([3, 2], gap="large", vertical_alignment="center")
     with said:
-        callout("This model is in use: it judges every slice on the Diagnose page.", tone="note")
+        callout(_("This model is in use: it judges every slice on the Diagnose page."), tone="note")
     with action:
         roll_back()
         show_refusal()
@@ -90,9 +95,14 @@ def show(run: Path, comparison: Comparison) -> None:
     with verdict:
         low, high = comparison.auc_difference_ci95
         callout(
-            comparison.verdict,
-            f"Difference in AUC {comparison.auc_difference:+.3f}, 95 % interval {low:+.3f} to "
-            f"{high:+.3f} by a paired bootstrap over patients.",
+            _(comparison.verdict),
+            _(
+                "Difference in AUC {difference:+.3f}, 95 % interval {low:+.3f} to {high:+.3f} by a "
+                "paired bootstrap over patients.",
+                difference=comparison.auc_difference,
+                low=low,
+                high=high,
+            ),
             tone="caution" if comparison.is_worse else "note",
         )
     with action:
@@ -106,13 +116,13 @@ def show(run: Path, comparison: Comparison) -> None:
 def roll_back() -> None:
     """A button that puts the model back that was in use before."""
     st.button(
-        "Roll back",
+        _("Roll back"),
         icon=":material/undo:",
         width="stretch",
         disabled=not access.may_change()
         or not promotion.history()
         or promotion.current_model().parent == promotion.SHIPPED_DIR,
-        help="Puts the model back that was in use before.",
+        help=_("Puts the model back that was in use before."),
         on_click=attempt,
         args=(promotion.rollback,),
     )
@@ -120,11 +130,11 @@ def roll_back() -> None:
 
 def _promote_button(on_click: Callable | None = None, args: tuple = ()) -> bool:
     return st.button(
-        "Use this model",
+        _("Use this model"),
         type="primary",
         icon=":material/check_circle:",
         width="stretch",
-        help="It judges on the Diagnose page from the next slice on. One press rolls back.",
+        help=_("It judges on the Diagnose page from the next slice on. One press rolls back."),
         disabled=not access.may_change(),
         on_click=on_click,
         args=args,
@@ -133,17 +143,20 @@ def _promote_button(on_click: Callable | None = None, args: tuple = ()) -> bool:
 
 def _unknown(run: Path) -> None:
     if _promote_button():
-        _confirm(run, "It could not be compared with the model in use, so nobody knows.")
+        _confirm(run, N_("It could not be compared with the model in use, so nobody knows."))
 
 
-@st.dialog("Use a model that is not better?")
 def _confirm(run: Path, why: str) -> None:
+    st.dialog(_("Use a model that is not better?"))(_ask)(run, why)
+
+
+def _ask(run: Path, why: str) -> None:
     frame.carry_theme_into_dialog()
-    st.html(f"<p>{literal(why)}</p>")
+    st.html(f"<p>{literal(_(why))}</p>")
     keep, use = st.columns(2)
-    kept = keep.button("Keep the model in use", type="primary", width="stretch")
+    kept = keep.button(_("Keep the model in use"), type="primary", width="stretch")
     used = use.button(
-        "Use it nevertheless",
+        _("Use it nevertheless"),
         width="stretch",
         on_click=attempt,
         args=(promotion.promote, run),
@@ -156,10 +169,10 @@ def figures_table(figures: Mapping[str, Any], comparison: Comparison | None) -> 
     """The run's figures, and those of the model in use where they are known, as HTML."""
     other = comparison.incumbent if comparison else None
     columns = [figures, other] if other else [figures]
-    names = ["This run", "Model in use"][: len(columns)]
-    head = "".join(f"<th>{name}</th>" for name in names)
+    names = [_("This run"), _("Model in use")][: len(columns)]
+    head = "".join(f"<th>{literal(name)}</th>" for name in names)
     body = "".join(
-        f"<tr><th>{title}</th>"
+        f"<tr><th>{literal(_(title))}</th>"
         + "".join(f"<td>{words.figure(column, name)}</td>" for column in columns)
         + "</tr>"
         for name, title in words.FIGURES.items()

@@ -11,8 +11,9 @@ import streamlit as st
 
 from covidct.data.augment import Augmentation
 from covidct.imaging.anatomy.thorax_crop import chest_grid
+from covidct.messages import N_, joined
 from covidct.training.config import default_settings
-from covidct.ui.strings import literal
+from covidct.ui.strings import _, literal
 from covidct.ui.training import fields, preview
 from covidct.ui.training.fields import Field
 from covidct.ui.widgets import caption, picture
@@ -46,14 +47,14 @@ def show(official_lists: bool, samples: Sequence[Path]) -> dict[str, str]:
     def draw(field: Field, disabled: bool = False) -> None:
         _widget(field, disabled)
         if field.name in wrong:
-            st.html(f'<p class="cv-problem" role="alert">{literal(wrong[field.name])}</p>')
+            st.html(f'<p class="cv-problem" role="alert">{literal(_(wrong[field.name]))}</p>')
 
     _in_columns(fields.BASICS, draw, (5, 3, 3, 3))
-    with st.expander(_heading("How it learns", fields.LEARNING, wrong)):
+    with st.expander(_heading(_("How it learns"), fields.LEARNING, wrong)):
         _in_columns(fields.LEARNING, draw, (1, 1, 1))
-    with st.expander(_heading("Validation and chance", fields.VALIDATION, wrong)):
+    with st.expander(_heading(_("Validation and chance"), fields.VALIDATION, wrong)):
         if official_lists:
-            caption("This data set has official training and validation lists; they are used.")
+            caption(_("This data set has official training and validation lists; they are used."))
         lists, share, seed = st.columns(3, gap="medium")
         with lists:
             draw(fields.FIELDS["official_lists"])
@@ -61,14 +62,14 @@ def show(official_lists: bool, samples: Sequence[Path]) -> dict[str, str]:
             draw(fields.FIELDS["validation_share"], disabled=official_lists)
         with seed:
             draw(fields.FIELDS["seed"])
-    with st.expander(_heading("Augmentation", fields.AUGMENTATION, wrong), key="augmentation"):
+    with st.expander(_heading(_("Augmentation"), fields.AUGMENTATION, wrong), key="augmentation"):
         sliders, pictures = st.columns([4, 5], gap="large")
         with sliders:
             _in_columns(fields.AUGMENTATION, draw, (1, 1))
         with pictures:
             _preview(current(), wrong, samples)
     st.button(
-        "Back to the defaults",
+        _("Back to the defaults"),
         type="tertiary",
         icon=":material/restart_alt:",
         disabled=all(value == _DEFAULTS[name] for name, value in current().items()),
@@ -79,7 +80,8 @@ def show(official_lists: bool, samples: Sequence[Path]) -> dict[str, str]:
 
 def _heading(title: str, group: Sequence[Field], wrong: Mapping[str, str]) -> str:
     bad = sum(field.name in wrong for field in group)
-    return f"{title} · :orange[{bad} to correct]" if bad else title
+    to_correct = _("{bad} to correct", bad=bad)
+    return f"{title} · :orange[{to_correct}]" if bad else title
 
 
 def _in_columns(group: Sequence[Field], draw: Any, widths: Sequence[int]) -> None:  # noqa: ANN401
@@ -91,21 +93,21 @@ def _in_columns(group: Sequence[Field], draw: Any, widths: Sequence[int]) -> Non
 
 
 def _widget(field: Field, disabled: bool) -> None:
-    key, default = _PREFIX + field.name, _DEFAULTS[field.name]
+    key, default, title = _PREFIX + field.name, _DEFAULTS[field.name], _(field.title)
     st.session_state.setdefault(key, default)
     common: dict[str, Any] = {
         "key": key,
-        "help": field.help,
+        "help": _(field.help),
         "disabled": disabled,
         "persist_state": "session",
     }
     if options := fields.CHOICES.get(field.name):
-        st.selectbox(field.title, list(options), format_func=options.__getitem__, **common)
+        st.selectbox(title, list(options), format_func=lambda name: _(options[name]), **common)
     elif isinstance(default, bool):
-        st.toggle(field.title, **common)
+        st.toggle(title, **common)
     elif field.highest is not None:
         st.slider(
-            field.title,
+            title,
             0.0,
             field.highest,
             step=None if field.step is None else float(field.step),
@@ -113,9 +115,9 @@ def _widget(field: Field, disabled: bool) -> None:
             **common,
         )
     else:
-        placeholder = "as pretrained" if default is None else None
+        placeholder = _("as pretrained") if default is None else None
         st.number_input(
-            field.title,
+            title,
             value=None if default is None else "min",  # only what may be empty can be emptied
             step=field.step,
             format=field.form,
@@ -141,14 +143,22 @@ def _preview(settings: dict[str, Any], wrong: Mapping[str, str], samples: Sequen
     )
     picture(
         preview.montage(rows, min(grid[1], _SHARP_CELL)),
-        f"{len(rows)} slices, each as it is and in {_VARIANTS} random variants",
+        _(
+            "{slices} slices, each as it is and in {variants} random variants",
+            slices=len(rows),
+            variants=_VARIANTS,
+        ),
     )
-    caption(
-        f"What the network sees at {grid[1]} × {grid[0]} pixels: first column as it is, then four "
-        "draws. " + ("" if samples else "Synthetic slices, until you have chosen data.")
+    seen = N_(
+        "What the network sees at {columns} × {rows} pixels: first column as it is, then four "
+        "draws.",
+        columns=grid[1],
+        rows=grid[0],
     )
+    synthetic = N_("Synthetic slices, until you have chosen data.")
+    caption(_(seen if samples else joined(seen, synthetic)))
     st.button(
-        "Draw again",
+        _("Draw again"),
         icon=":material/casino:",
         type="tertiary",
         on_click=lambda: st.session_state.update({_DRAW: st.session_state[_DRAW] + 1}),
