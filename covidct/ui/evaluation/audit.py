@@ -11,35 +11,45 @@ import streamlit as st
 
 from covidct.evaluation.results import AUDIT_FILE
 from covidct.files import MALFORMED
+from covidct.messages import N_
 from covidct.ui.evaluation import audit_tables
 from covidct.ui.evaluation.download import offer_csv
-from covidct.ui.widgets import callout, caption
+from covidct.ui.strings import _, literal
+from covidct.ui.widgets import callout, caption, hint
 
 _PARTS = {
     audit_tables.forests: (
-        "What tells the classes apart without anatomy",
-        "0.5 is chance. What a simple method can tell from the file, a network can learn too, "
-        "unless it never gets to see it.",
+        N_("What tells the classes apart without anatomy"),
+        N_(
+            "0.5 is chance. What a simple method can tell from the file, a network can learn too, "
+            "unless it never gets to see it."
+        ),
     ),
     audit_tables.anatomy: (
-        "What the network does when anatomy is occluded",
-        "Without the lungs a network that judges by them is at a loss, near 0.5. Slices without "
-        "lungs are left out.",
+        N_("What the network does when anatomy is occluded"),
+        N_(
+            "Without the lungs a network that judges by them is at a loss, near 0.5. Slices "
+            "without lungs are left out."
+        ),
     ),
     audit_tables.flips: (
-        "What turns verdicts over that must not matter",
-        "The same slice, stored or sized otherwise, should get the same verdict. Where nearly all "
-        "turn to Positive, the change makes slices look more like COVID-19. Those "
-        "with no “Uncertain” before or after came without any warning.",
+        N_("What turns verdicts over that must not matter"),
+        N_(
+            "The same slice, stored or sized otherwise, should get the same verdict. Where nearly "
+            "all turn to Positive, the change makes slices look more like COVID-19. Those with no "
+            "“Uncertain” before or after came without any warning."
+        ),
     ),
 }
 
 
 _OUT_OF_FOLD = (
-    "What turns verdicts over in cross-validation",
-    "Some of the changes, asked of heads that had seen no slice of the patient: an audit of slices "
-    "that a model learnt from speaks too well of it. What JPEG, size and contrast do was also "
-    "learnt, of other patients; how shift and gamma alter a file was not.",
+    N_("What turns verdicts over in cross-validation"),
+    N_(
+        "Some of the changes, asked of heads that had seen no slice of the patient: an audit of "
+        "slices that a model learnt from speaks too well of it. What JPEG, size and contrast do "
+        "was also learnt, of other patients; how shift and gamma alter a file was not."
+    ),
 )
 
 
@@ -49,24 +59,26 @@ def show(folder: Path) -> None:
         audit = json.loads((folder / AUDIT_FILE).read_text(encoding="utf-8"))
         drawn = [(table(audit), *texts) for table, texts in _PARTS.items()]
     except FileNotFoundError:
-        st.html('<p class="cv-hint">There is no audit of this model on these slices.</p>')
+        hint(_("There is no audit of this model on these slices."))
         return
     except (OSError, *MALFORMED):
-        callout("The audit cannot be read.", tone="caution")
+        callout(_("The audit cannot be read."), tone="caution")
         return
     with st.container(key="audit"):
         for part in drawn:
             _show_part(*part)
-    offer_csv("audit", lambda: audit_tables.as_csv(audit))
+    offer_csv(_("Audit as CSV"), "audit", lambda: audit_tables.as_csv(audit))
 
 
 def show_out_of_fold(rows: Sequence[Mapping[str, Any]]) -> None:
     """What of a model's cross-validation is like the flips of an audit."""
     flips = {"flips": rows}
     _show_part(audit_tables.flips(flips), *_OUT_OF_FOLD)
-    offer_csv("flips out of fold", lambda: audit_tables.as_csv(flips))
+    offer_csv(
+        _("Flips out of fold as CSV"), "flips-out-of-fold", lambda: audit_tables.as_csv(flips)
+    )
 
 
 def _show_part(table: str, title: str, explanation: str) -> None:
-    st.html(f'<h3 class="cv-label">{title}</h3>{table}')
-    caption(explanation)
+    st.html(f'<h3 class="cv-label">{literal(_(title))}</h3>{table}')
+    caption(_(explanation))

@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from covidct.evaluation.audit.text import ways
+from covidct.messages import N_, joined
 from covidct.ui.evaluation import tables
-from covidct.ui.strings import literal
+from covidct.ui.strings import _, literal
 
 _SHOWN = {
-    "everything": "The slice as it is",
-    "all but the lungs": "The slice without its lungs",
-    "only the lungs": "Its lungs alone",
+    "everything": N_("The slice as it is"),
+    "all but the lungs": N_("The slice without its lungs"),
+    "only the lungs": N_("Its lungs alone"),
 }
 _NAMES = ("features", "shown", "change", "on")
 _PARTS = {"forests": "roc_auc", "anatomy": "roc_auc", "flips": "share"}
@@ -24,22 +25,22 @@ def forests(audit: Audit) -> str:
     """What the class can be told from without anatomy."""
     rows = (
         (
-            f"{_sentence(row['features'])} <small>of {_of(row['on'])}</small>",
+            f"{_sentence(row['features'])} <small>{literal(_of(row['on']))}</small>",
             _auc(row),
             _target(row, ".2f"),
         )
         for row in audit["forests"]
     )
-    return tables.html(("A random forest is given", "ROC AUC", "Target"), rows)
+    return tables.html((_("A random forest is given"), _("ROC AUC"), _("Target")), rows)
 
 
 def anatomy(audit: Audit) -> str:
     """What the network makes of a slice with part of it occluded."""
     rows = (
-        (literal(_SHOWN.get(row["shown"], row["shown"])), _auc(row), _target(row, ".2f"))
+        (literal(_(_SHOWN.get(row["shown"], row["shown"]))), _auc(row), _target(row, ".2f"))
         for row in audit["anatomy"]
     )
-    return tables.html(("The network is shown", "ROC AUC", "Target"), rows)
+    return tables.html((_("The network is shown"), _("ROC AUC"), _("Target")), rows)
 
 
 def flips(audit: Audit) -> str:
@@ -47,7 +48,7 @@ def flips(audit: Audit) -> str:
     rows = (
         (_sentence(row["change"]), _flipped(row), _target(row, ".0%")) for row in audit["flips"]
     )
-    return tables.html(("Change", "Label flips", "Target"), rows)
+    return tables.html((_("Change"), _("Label flips"), _("Target")), rows)
 
 
 def as_csv(audit: Audit) -> str:
@@ -69,32 +70,31 @@ def as_csv(audit: Audit) -> str:
 
 
 def _of(what: str) -> str:
-    return "what the network sees" if what == "network pixels" else literal(f"the {what}")
+    return _("of what the network sees") if what == "network pixels" else _("of the file")
 
 
 def _auc(row: Audit) -> str:
     if row["roc_auc"] is None:
-        return "<small>too few patients</small>"
+        return tables.small(_("too few patients"))
     return tables.with_interval(row["roc_auc"], row["roc_auc_ci95"], ".2f")
 
 
 def _flipped(row: Audit) -> str:
     if row["share"] is None:
-        return "<small>not measured</small>"
-    counted = tables.count_of(row["flipped"], row["n"]) + ways(row)
-    if not row.get("share_ci95"):
-        return f"{row['share']:.1%} <small>{counted}</small>"
-    return (
-        f"{row['share']:.1%} <small>{tables.interval(row['share_ci95'], '.1%')}, {counted}</small>"
-    )
+        return tables.small(_("not measured"))
+    counted = joined(tables.count_of(row["flipped"], row["n"]), ways(row), by="")
+    if row.get("share_ci95"):
+        counted = joined(tables.interval(row["share_ci95"], ".1%"), counted, by=", ")
+    return f"{row['share']:.1%} {tables.small(_(counted))}"
 
 
 def _target(row: Audit, form: str) -> str:
     """A greatest value and whether it is kept, told by sign and word."""
     if row["target"] is None:
-        return "<small>none</small>"
-    return tables.met(row["met"], f"at most {row['target']:{form}}")
+        return tables.small(_("none"))
+    return tables.met(row["met"], _("at most {target}", target=format(row["target"], form)))
 
 
 def _sentence(text: str) -> str:
-    return literal(text[:1].upper() + text[1:])
+    said = _(text)
+    return literal(said[:1].upper() + said[1:])

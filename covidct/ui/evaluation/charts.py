@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING
 import altair as alt
 import pandas as pd
 
+from covidct.messages import N_, Message
+from covidct.ui.strings import _
+
 if TYPE_CHECKING:
     from covidct.evaluation.curves import Curve
     from covidct.evaluation.reliability import Bin
@@ -27,8 +30,8 @@ def roc(curve: Curve, point: tuple[float, float]) -> alt.LayerChart:
         point: (1 - specificity, sensitivity) at the operating point.
     """
     chance = pd.DataFrame({"x": [0.0, 1.0], "y": [0.0, 1.0]})
-    return _banded(curve, point, chance, ("1 − specificity", "Sensitivity")).properties(
-        title=_title("ROC curve", f"area {_measured(curve.area)}")
+    return _banded(curve, point, chance, (_("1 − specificity"), _("Sensitivity"))).properties(
+        title=_title(_("ROC curve"), _("area {area}", area=_measured(curve.area)))
     )
 
 
@@ -43,8 +46,12 @@ def precision_recall(
         prevalence: share of COVID-19, which is the precision of calling at random.
     """
     chance = pd.DataFrame({"x": [0.0, 1.0], "y": [prevalence, prevalence]})
-    return _banded(curve, point, chance, ("Sensitivity (recall)", "PPV (precision)")).properties(
-        title=_title("Precision-recall curve", f"average precision {_measured(curve.area)}")
+    return _banded(
+        curve, point, chance, (_("Sensitivity (recall)"), _("PPV (precision)"))
+    ).properties(
+        title=_title(
+            _("Precision-recall curve"), _("average precision {area}", area=_measured(curve.area))
+        )
     )
 
 
@@ -58,13 +65,13 @@ def reliability(bins: Sequence[Bin], error: float) -> alt.LayerChart:
     table = reliability_table(bins)
     x = alt.X(
         "predicted:Q",
-        title="Probability, as the network estimates it",
+        title=_("Probability, as the network estimates it"),
         scale=alt.Scale(domain=[0, 1]),
         axis=alt.Axis(format="%", tickCount=5, grid=False),
     )
     y = alt.Y(
         "observed:Q",
-        title="Share that is COVID-19",
+        title=_("Share that is COVID-19"),
         scale=alt.Scale(domain=[_UNDER, 1.0], nice=False),
         axis=alt.Axis(format="%", values=[0, 0.25, 0.5, 0.75, 1]),
     )
@@ -72,11 +79,11 @@ def reliability(bins: Sequence[Bin], error: float) -> alt.LayerChart:
         x=x,
         y=y,
         tooltip=[
-            alt.Tooltip("slices:Q", title="Slices"),
-            alt.Tooltip("predicted:Q", title="Mean probability", format=".0%"),
-            alt.Tooltip("observed:Q", title="Share that is COVID-19", format=".0%"),
-            alt.Tooltip("low:Q", title="95 % interval from", format=".0%"),
-            alt.Tooltip("high:Q", title="to", format=".0%"),
+            alt.Tooltip("slices:Q", title=_("Slices")),
+            alt.Tooltip("predicted:Q", title=_("Mean probability"), format=".0%"),
+            alt.Tooltip("observed:Q", title=_("Share that is COVID-19"), format=".0%"),
+            alt.Tooltip("low:Q", title=_("95 % interval from"), format=".0%"),
+            alt.Tooltip("high:Q", title=_("to"), format=".0%"),
         ],
     )
     perfect = pd.DataFrame({"predicted": [0.0, 1.0], "observed": [0.0, 1.0]})
@@ -90,7 +97,9 @@ def reliability(bins: Sequence[Bin], error: float) -> alt.LayerChart:
         base.mark_line(color=_LINE, strokeWidth=2),
         base.mark_circle(color=_LINE, size=70, opacity=1),
         base.mark_text(color=_QUIET, fontSize=11).encode(y=alt.datum(_UNDER / 2), text="slices:Q"),
-    ).properties(title=_title("Reliability diagram", f"calibration error {error:.3f}"))
+    ).properties(
+        title=_title(_("Reliability diagram"), _("calibration error {error:.3f}", error=error))
+    )
 
 
 def reliability_table(bins: Sequence[Bin]) -> pd.DataFrame:
@@ -150,11 +159,13 @@ def _title(text: str, figure: str) -> alt.TitleParams:
     return alt.Title(text, subtitle=figure, anchor="start", fontSize=14, subtitleColor=_QUIET)
 
 
-def _measured(area: Measured) -> str:
+def _measured(area: Measured) -> Message:
     if area.ci95 is None:
-        return f"{area.value:.3f}, too few patients for an interval"
+        return N_("{value:.3f}, too few patients for an interval", value=area.value)
     low, high = area.ci95
-    return f"{area.value:.3f}, 95 % interval {low:.3f} to {high:.3f}"
+    return N_(
+        "{value:.3f}, 95 % interval {low:.3f} to {high:.3f}", value=area.value, low=low, high=high
+    )
 
 
 def _share_axis() -> alt.Axis:

@@ -12,7 +12,9 @@ from covidct.evaluation.request import read_request
 from covidct.ui import access
 from covidct.ui.evaluation import live, one_result
 from covidct.ui.evaluation.download import offer_zip
+from covidct.ui.strings import _
 from covidct.ui.training.live import attempt, show_refusal
+from covidct.ui.widgets import hint
 
 
 def show(chosen: str) -> None:
@@ -23,7 +25,7 @@ def show(chosen: str) -> None:
     """
     folders = {str(f): f for f in (*jobs.list_evaluations(), *jobs.shipped_evaluations())}
     if not folders:
-        st.html('<p class="cv-hint">No results yet. Make some under “New evaluation”.</p>')
+        hint(_("No results yet. Make some under “New evaluation”."))
         show_refusal()
         return
     if st.session_state.get(chosen) not in folders:
@@ -31,7 +33,7 @@ def show(chosen: str) -> None:
         st.session_state[chosen] = str(going) if going else next(iter(folders))
     choice, download, remove = st.columns([6, 2, 2], gap="small", vertical_alignment="bottom")
     name = choice.selectbox(
-        "Evaluation",
+        _("Evaluation"),
         list(folders),
         key=chosen,
         format_func=lambda name: _option(folders[name]),
@@ -56,10 +58,14 @@ def _option(folder: Path) -> str:
         request = read_request(folder)
     except DatasetError:
         return folder.name
-    what = f"{request.model.name} on {request.data.name}, {request.split}"
-    if folder in jobs.shipped_evaluations():
-        return f"{what} · as shipped"
-    return f"{what} · {_started(folder)}"
+    when = _("as shipped") if folder in jobs.shipped_evaluations() else _started(folder)
+    return _(
+        "{model} on {data}, {split} · {when}",
+        model=request.model.name,
+        data=request.data.name,
+        split=request.split,
+        when=when,
+    )
 
 
 def _started(folder: Path) -> str:
@@ -69,10 +75,10 @@ def _started(folder: Path) -> str:
 
 
 def _offer_to_delete(folder: Path) -> None:
-    with st.popover("Delete", icon=":material/delete:", width="stretch"):
-        st.markdown("The results of this evaluation go for good; model and data stay.")
+    with st.popover(_("Delete"), icon=":material/delete:", width="stretch"):
+        st.markdown(_("The results of this evaluation go for good; model and data stay."))
         st.button(
-            "Delete these results",
+            _("Delete these results"),
             type="primary",
             key=f"delete {folder.name}",
             on_click=attempt,

@@ -9,7 +9,8 @@ import streamlit as st
 
 from covidct.ui.evaluation import tables
 from covidct.ui.evaluation.download import offer_csv
-from covidct.ui.widgets import caption
+from covidct.ui.strings import _, literal
+from covidct.ui.widgets import caption, hint, label
 
 if TYPE_CHECKING:
     from covidct.evaluation.results import Review
@@ -20,32 +21,34 @@ def show(review: Review, sample: Sample) -> None:
     """Draw it, at the model's own operating point."""
     from covidct.evaluation.operating_point import coverage
 
-    st.html('<h3 class="cv-label">When the model does not commit itself</h3>')
+    label(_("When the model does not commit itself"))
     decisions = np.array([one.decision for one in review.slices])
     uncertain = decisions == "Uncertain"
     if not all(decisions):
-        _hint("These results are older than the verdict Uncertain. Evaluate again to see it.")
+        hint(_("These results are older than the verdict Uncertain. Evaluate again to see it."))
         return
     if not uncertain.any():
-        _hint("It always does: none of these slices was called Uncertain.")
+        hint(_("It always does: none of these slices was called Uncertain."))
         return
     abstained, right = coverage(sample, uncertain, review.operating_point)
     st.html(
         tables.html(
-            ("At the model’s own operating point", "With 95 % interval"),
+            (_("At the model’s own operating point"), _("With 95 % interval")),
             [
-                ("Called Uncertain", tables.rate(abstained)),
-                ("Of the rest, called as labelled", tables.rate(right)),
+                (literal(_("Called Uncertain")), tables.rate(abstained)),
+                (literal(_("Of the rest, called as labelled")), tables.rate(right)),
             ],
         )
     )
     caption(
-        "A slice is called Uncertain where its probability is too close to the operating point; "
-        "on the rest the model should be right more often than on all."
+        _(
+            "A slice is called Uncertain where its probability is too close to the operating "
+            "point; on the rest the model should be right more often than on all."
+        )
     )
     rates = {"called_uncertain": abstained, "rest_called_as_labelled": right}
-    offer_csv("uncertain verdicts", lambda: tables.rates_csv(rates, review.operating_point))
-
-
-def _hint(text: str) -> None:
-    st.html(f'<p class="cv-hint">{text}</p>')
+    offer_csv(
+        _("Uncertain verdicts as CSV"),
+        "uncertain-verdicts",
+        lambda: tables.rates_csv(rates, review.operating_point),
+    )

@@ -8,6 +8,7 @@ import streamlit as st
 
 from covidct.ui.evaluation import charts
 from covidct.ui.evaluation.download import offer_csv
+from covidct.ui.strings import _
 from covidct.ui.widgets import caption
 
 if TYPE_CHECKING:
@@ -27,11 +28,12 @@ def show_ranking(
         st.altair_chart(
             charts.roc(roc, point),
             key="roc chart",
-            alt=f"ROC curve, area {roc.area.value:.3f}",
+            alt=_("ROC curve, area {area:.3f}", area=roc.area.value),
         )
-        caption("COVID-19 slices found (up) at the price of false alarms (across).")
+        caption(_("COVID-19 slices found (up) at the price of false alarms (across)."))
         offer_csv(
-            "ROC curve",
+            _("ROC curve as CSV"),
+            "ROC-curve",
             lambda: charts.curve_table(roc, "false_positive_rate", "sensitivity").to_csv(
                 index=False
             ),
@@ -42,11 +44,15 @@ def show_ranking(
                 precision_recall, (sensitivity.value, ppv.value) if ppv.n else None, prevalence
             ),
             key="precision-recall chart",
-            alt=f"Precision-recall curve, average precision {precision_recall.area.value:.3f}",
+            alt=_(
+                "Precision-recall curve, average precision {area:.3f}",
+                area=precision_recall.area.value,
+            ),
         )
-        caption("Of the slices called Positive, how many are COVID-19 (up).")
+        caption(_("Of the slices called Positive, how many are COVID-19 (up)."))
         offer_csv(
-            "precision-recall curve",
+            _("Precision-recall curve as CSV"),
+            "precision-recall-curve",
             lambda: charts.curve_table(precision_recall, "recall", "precision").to_csv(index=False),
         )
 
@@ -56,10 +62,18 @@ def show_reliability(bins: tuple[Bin, ...], error: float) -> None:
     st.altair_chart(
         charts.reliability(bins, error),
         key="reliability chart",
-        alt=f"Share of COVID-19 by predicted probability, calibration error {error:.3f}",
+        alt=_(
+            "Share of COVID-19 by predicted probability, calibration error {error:.3f}", error=error
+        ),
     )
     caption(
-        "Of the slices given 70%, are seven in ten COVID-19? Points on the dotted line say yes, "
-        "points below it that the network is too sure of COVID-19. Numbers below: slices."
+        _(
+            "Of the slices given 70%, are seven in ten COVID-19? Points on the dotted line say "
+            "yes, points below it that the network is too sure of COVID-19. Numbers below: slices."
+        )
     )
-    offer_csv("reliability diagram", lambda: charts.reliability_table(bins).to_csv(index=False))
+    offer_csv(
+        _("Reliability diagram as CSV"),
+        "reliability-diagram",
+        lambda: charts.reliability_table(bins).to_csv(index=False),
+    )

@@ -7,23 +7,25 @@ from io import BytesIO
 from pathlib import Path
 
 from covidct.evaluation import jobs
+from covidct.ui.strings import _
 from covidct.ui.widgets import download
 
 
-def offer_csv(title: str, content: Callable[[], str]) -> None:
+def offer_csv(title: str, name: str, content: Callable[[], str]) -> None:
     """A button for a table, made when it is pressed.
 
     Args:
-        title: what it holds; also the file's name, and no two on a page alike.
+        title: of the button.
+        name: of the file without its ending; no two on a page are alike.
         content: gives the comma-separated values.
     """
     download(
-        f"{title[:1].upper()}{title[1:]} as CSV",
-        f"{title.replace(' ', '-')}.csv",
+        title,
+        f"{name}.csv",
         "text/csv",
         lambda: content().encode(),
         type="tertiary",
-        key=f"csv {title}",
+        key=f"csv {name}",
     )
 
 
@@ -31,12 +33,12 @@ def offer_zip(folder: Path) -> None:
     """A button for all result files of an evaluation."""
     shipped = folder in jobs.shipped_evaluations()
     download(
-        "All results",
+        _("All results"),
         f"{folder.parent.name if shipped else folder.name}.zip",
         "application/zip",
         lambda: _zipped(folder),
         width="stretch",
-        help="The files of this evaluation, those that there are, in one ZIP.",
+        help=_("The files of this evaluation, those that there are, in one ZIP."),
     )
 
 

@@ -10,7 +10,8 @@ import streamlit as st
 
 from covidct.ui.evaluation import tables
 from covidct.ui.evaluation.download import offer_csv
-from covidct.ui.widgets import caption
+from covidct.ui.strings import _
+from covidct.ui.widgets import caption, hint
 
 if TYPE_CHECKING:
     from covidct.evaluation.results import Reviewed
@@ -21,20 +22,21 @@ def show(slices: Sequence[Reviewed], sample: Sample, threshold: float) -> None:
     """Two tables at the threshold of the slider."""
     from covidct.evaluation.groups import by_size, by_source
 
-    by = {
-        "source": by_source(slices, sample, threshold),
-        "size": by_size(slices, sample, threshold),
-    }
-    if not all(by.values()):
-        st.html(
-            '<p class="cv-hint">These results do not say format and size of each slice. Evaluate '
-            "again to see them.</p>"
+    sources, sizes = by_source(slices, sample, threshold), by_size(slices, sample, threshold)
+    if not sources or not sizes:
+        hint(
+            _("These results do not say format and size of each slice. Evaluate again to see them.")
         )
         return
     caption(
-        "At the operating point of the slider. Where a group has fewer than five patients of a "
-        "class, only numbers are given: a rate would say nothing."
+        _(
+            "At the operating point of the slider. Where a group has fewer than five patients of a "
+            "class, only numbers are given: a rate would say nothing."
+        )
     )
-    for first, groups in by.items():
-        st.html(tables.groups_table(first.capitalize(), groups))
-        offer_csv(f"results by {first}", partial(tables.groups_csv, groups, threshold))
+    for title, groups, save, name in (
+        (_("Source"), sources, _("Results by source as CSV"), "results-by-source"),
+        (_("Size"), sizes, _("Results by size as CSV"), "results-by-size"),
+    ):
+        st.html(tables.groups_table(title, groups))
+        offer_csv(save, name, partial(tables.groups_csv, groups, threshold))

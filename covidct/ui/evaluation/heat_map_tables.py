@@ -6,15 +6,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from covidct.evaluation.faithfulness.text import limit_of, value_of
+from covidct.messages import N_
 from covidct.ui.evaluation import tables
-from covidct.ui.strings import literal
+from covidct.ui.strings import _, literal
 
 _FIGURES = {
-    "pointing": ("Pointing", ".0%"),
-    "energy": ("In lesions", ".0%"),
-    "lung_share": ("In lungs", ".0%"),
-    "deletion": ("Deletion", ".2f"),
-    "insertion": ("Insertion", ".2f"),
+    "pointing": (N_("Pointing"), ".0%"),
+    "energy": (N_("In lesions"), ".0%"),
+    "lung_share": (N_("In lungs"), ".0%"),
+    "deletion": (N_("Deletion"), ".2f"),
+    "insertion": (N_("Insertion"), ".2f"),
 }
 
 Measured = Mapping[str, Any]
@@ -24,29 +25,29 @@ def methods(measured: Measured, where: str) -> str:
     """Each method on one set of slices."""
     rows = (
         (
-            literal(measured["methods"][row["method"]]),
+            literal(_(measured["methods"][row["method"]])),
             str(row["n"]),
-            *(_figure(row[name], form) for name, (_, form) in _FIGURES.items()),
+            *(_figure(row[name], form) for name, (_title, form) in _FIGURES.items()),
         )
         for row in measured["rows"]
         if row["set"] == where
     )
-    titles = (title for title, _ in _FIGURES.values())
-    return tables.html(("Method", "Slices", *titles), rows)
+    titles = (_(title) for title, _form in _FIGURES.values())
+    return tables.html((_("Method"), _("Slices"), *titles), rows)
 
 
 def shuffled(measured: Measured) -> str:
     """How alike maps are before and after the network's weights are shuffled."""
     rows = (
         (
-            literal(measured["methods"][row["method"]]),
-            literal(row["randomised"]),
+            literal(_(measured["methods"][row["method"]])),
+            literal(_(row["randomised"])),
             str(row["n"]),
             _figure(row["correlation"], ".2f"),
         )
         for row in measured["randomisation"]
     )
-    return tables.html(("Method", "Shuffled", "Slices", "Rank correlation"), rows)
+    return tables.html((_("Method"), _("Shuffled"), _("Slices"), _("Rank correlation")), rows)
 
 
 def targets(measured: Measured) -> str:
@@ -54,12 +55,12 @@ def targets(measured: Measured) -> str:
     rows = (
         (
             literal(target["figure"][:1].upper() + target["figure"][1:]),
-            literal(measured["methods"].get(target["value"], value_of(target))),
-            tables.met(target["met"], limit_of(target).removeprefix(", ")),
+            literal(_(measured["methods"].get(target["value"], value_of(target)))),
+            tables.met(target["met"], _(limit_of(target))),
         )
         for target in measured["targets"]
     )
-    return tables.html(("The default method", "Reached", "Target"), rows)
+    return tables.html((_("The default method"), _("Reached"), _("Target")), rows)
 
 
 def methods_csv(measured: Measured) -> str:
@@ -82,4 +83,4 @@ def _as_csv(head: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> str:
 
 
 def _figure(value: float | None, form: str) -> str:
-    return "<small>–</small>" if value is None else f"{value:{form}}"
+    return tables.small("–") if value is None else f"{value:{form}}"

@@ -8,18 +8,19 @@ import streamlit as st
 
 from covidct.evaluation import jobs
 from covidct.jobs.status import LOG_FILE, JobStatus
+from covidct.messages import N_
 from covidct.ui import access
-from covidct.ui.strings import literal
+from covidct.ui.strings import _, literal
 from covidct.ui.training import words
 from covidct.ui.training.live import attempt, log_tail, show_refusal
 
 STATES = {
     **words.STATES,
-    "queued": "Waiting",
-    "running": "In progress",
-    "stopping": "Cancelling",
-    "stopped": "Cancelled",
-    jobs.INTERRUPTED: "Interrupted",
+    "queued": N_("Waiting"),
+    "running": N_("In progress"),
+    "stopping": N_("Cancelling"),
+    "stopped": N_("Cancelled"),
+    jobs.INTERRUPTED: N_("Interrupted"),
 }
 _EVERY = 1.0  # seconds
 
@@ -41,22 +42,22 @@ def _draw(folder: Path, live: bool, results: bool) -> None:
     if status.is_live:
         share = status.batch / status.batches if status.batches else 0.0
         st.progress(share, words.preparation(status.message, status.batch, status.batches))
-    with st.expander("Log", key=f"log {folder.name}"):
-        st.code(log_tail(folder / LOG_FILE) or "Nothing yet.", language=None)
+    with st.expander(_("Log"), key=f"log {folder.name}"):
+        st.code(log_tail(folder / LOG_FILE) or _("Nothing yet."), language=None)
 
 
 def _head(folder: Path, status: JobStatus) -> None:
     state, action = st.columns([4, 1], vertical_alignment="center")
-    live, said = (" cv-live", "") if status.is_live else ("", status.message)
+    live, said = (" cv-live", "") if status.is_live else ("", _(status.message))
     tone = "failed" if status.state == jobs.INTERRUPTED else status.state
     message = f"<span>{literal(said)}</span>" if said else ""
     state.html(
-        f'<p class="cv-state cv-is-{tone}{live}"><strong>{STATES[status.state]}</strong>'
-        f"{message}</p>"
+        f'<p class="cv-state cv-is-{tone}{live}">'
+        f"<strong>{literal(_(STATES[status.state]))}</strong>{message}</p>"
     )
     if status.is_live and access.may_change():
         action.button(
-            "Cancel",
+            _("Cancel"),
             icon=":material/stop:",
             width="stretch",
             disabled=status.state == "stopping",

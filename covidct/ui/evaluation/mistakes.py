@@ -12,14 +12,14 @@ import streamlit as st
 from covidct.errors import CovidCTError
 from covidct.evaluation.results import Reviewed, path_of
 from covidct.imaging.readers import read_slice
+from covidct.messages import ngettext
 from covidct.spreadsheets import harmless
 from covidct.ui.evaluation import tables
 from covidct.ui.evaluation.download import offer_csv
 from covidct.ui.shared import network
-from covidct.ui.strings import literal, percent
-from covidct.ui.training import words
-from covidct.ui.training.gallery import CLASSES, open_slice
-from covidct.ui.widgets import callout, picture
+from covidct.ui.strings import _, literal, percent
+from covidct.ui.training.gallery import called, open_slice
+from covidct.ui.widgets import callout, hint, picture
 
 if TYPE_CHECKING:
     from covidct.evaluation.request import Request
@@ -38,17 +38,19 @@ def show(mistakes: Sequence[Reviewed], request: Request, model_id: str) -> None:
         model_id: of that model as it was then.
     """
     if not mistakes:
-        st.html('<p class="cv-hint">None at this operating point.</p>')
+        hint(_("None at this operating point."))
         return
-    counted = words.count(len(mistakes), "mistake")
-    st.html(
-        f'<p class="cv-hint">{counted} at this operating point, the most confident first, under '
-        "the heat map of the verdict.</p>"
+    said = ngettext(
+        "{count:,} mistake at this operating point, under the heat map of the verdict.",
+        "{count:,} mistakes at this operating point, the most confident first, under the heat map "
+        "of the verdict.",
+        len(mistakes),
     )
+    hint(_(said))
     pages = -(-len(mistakes) // _PAGE)
     place = st.container()
     page = st.pagination(pages, key=f"mistakes of {pages}") if pages > 1 else 1
-    offer_csv("mistakes", lambda: _as_csv(mistakes))
+    offer_csv(_("Mistakes as CSV"), "mistakes", lambda: _as_csv(mistakes))
     with place:
         _pictures(mistakes[(page - 1) * _PAGE : page * _PAGE], request, model_id)
 
@@ -56,22 +58,28 @@ def show(mistakes: Sequence[Reviewed], request: Request, model_id: str) -> None:
 def _pictures(mistakes: Sequence[Reviewed], request: Request, model_id: str) -> None:
     if not any(path_of(request.data, one).is_file() for one in mistakes):
         callout(
-            "The pictures are not on this computer.",
-            f"They would be read from {request.data}. Fetch or copy the data set there to see "
-            "them.",
+            _("The pictures are not on this computer."),
+            _(
+                "They would be read from {folder}. Fetch or copy the data set there to see them.",
+                folder=request.data,
+            ),
             tone="note",
         )
         return
     try:
-        with st.spinner("Loading the network for the overlays…"):
+        with st.spinner(_("Loading the network for the overlays…")):
             classifier = network.open_classifier(request.model)
     except CovidCTError as error:
-        callout("The mistakes cannot be shown.", str(error), tone="caution")
+        callout(_("The mistakes cannot be shown."), _(error.message), tone="caution")
         return
     if classifier.card.model_id != model_id:
         callout(
-            "The model in this place is another one now, so its overlays would mislead.",
-            f"Judged by {model_id}; now there is {classifier.card.model_id}.",
+            _("The model in this place is another one now, so its overlays would mislead."),
+            _(
+                "Judged by {judge}; now there is {now}.",
+                judge=model_id,
+                now=classifier.card.model_id,
+            ),
             tone="caution",
         )
         return
@@ -85,15 +93,16 @@ def _one(one: Reviewed, request: Request, classifier: Classifier, number: int) -
     path = path_of(request.data, one)
     covered = _overlay(path, one.label, classifier.card.model_id, classifier)
     if covered is None:
-        st.html('<p class="cv-missing">not in the data set any more</p>')
+        gone = literal(_("not in the data set any more"))
+        st.html(f'<p class="cv-missing">{gone}</p>')
         return
-    picture(covered, f"{CLASSES[one.class_name]}, called {one.label}, under its heat map")
+    picture(covered, _("{verdict}, under its heat map", verdict=called(one)))
     st.html(
-        f'<p class="cv-card-line"><strong>{percent(one.probability)}</strong><br>'
-        f"{CLASSES[one.class_name]}, called {literal(one.label)}<br>"
+        f'<p class="cv-card-line"><strong>{literal(percent(one.probability))}</strong><br>'
+        f"{literal(called(one))}<br>"
         f"<span>{literal(one.file)}</span></p>"
     )
-    if st.button("Open", key=f"open mistake {number}", width="stretch"):
+    if st.button(_("Open"), key=f"open mistake {number}", width="stretch"):
         open_slice(one, request.data, request.model)
 
 

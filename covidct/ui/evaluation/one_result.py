@@ -11,6 +11,7 @@ from covidct.errors import DatasetError
 from covidct.evaluation.recipes.cross_validation import cross_validation, label_flips_out_of_fold
 from covidct.evaluation.request import read_request
 from covidct.evaluation.results import METRICS_FILE, PREDICTIONS_FILE, Review, read_evaluation
+from covidct.messages import N_, Message, ngettext
 from covidct.ui.evaluation import (
     audit,
     coverage,
@@ -22,9 +23,9 @@ from covidct.ui.evaluation import (
     recipes,
     tables,
 )
-from covidct.ui.strings import literal
+from covidct.ui.strings import _, literal
 from covidct.ui.training import words
-from covidct.ui.widgets import callout, caption
+from covidct.ui.widgets import callout, caption, hint
 
 if TYPE_CHECKING:
     from covidct.evaluation.curves import Curve
@@ -32,26 +33,34 @@ if TYPE_CHECKING:
     from covidct.evaluation.request import Request
     from covidct.evaluation.sample import Sample
 
-_OWN, _SENSITIVE = "The model’s own", "High sensitivity"
+_OWN, _SENSITIVE = N_("The model’s own"), N_("High sensitivity")
 _CAVEATS = {
-    "train": "These are slices to train on. If this model learnt from them, its figures here say "
-    "nothing about new patients.",
-    "val": "If the model was chosen, calibrated or, like the shipped one, trained on this list, "
-    "these figures flatter it.",
-    "first-half": "If the model learnt from this half, as the shipped one did of its second "
-    "source, these figures flatter it.",
-    "out-of-fold": "Each slice was judged by a head that had seen no slice of its patient. "
-    "Settings were compared on the same folds, so expect somewhat less on new data. Heat maps are "
-    "those of the shipped head, which has learnt from all of them.",
-    "all": "If the model learnt from any of these slices, these figures flatter it.",
+    "train": N_(
+        "These are slices to train on. If this model learnt from them, its figures here say "
+        "nothing about new patients."
+    ),
+    "val": N_(
+        "If the model was chosen, calibrated or, like the shipped one, trained on this list, these "
+        "figures flatter it."
+    ),
+    "first-half": N_(
+        "If the model learnt from this half, as the shipped one did of its second source, these "
+        "figures flatter it."
+    ),
+    "out-of-fold": N_(
+        "Each slice was judged by a head that had seen no slice of its patient. Settings were "
+        "compared on the same folds, so expect somewhat less on new data. Heat maps are those of "
+        "the shipped head, which has learnt from all of them."
+    ),
+    "all": N_("If the model learnt from any of these slices, these figures flatter it."),
 }
 
 
 _SPLITS = {
-    "all": "all slices",
-    "first-half": "the first half",
-    "second-half": "the second half",
-    "out-of-fold": "the slices held out in turn",
+    "all": N_("all slices"),
+    "first-half": N_("the first half"),
+    "second-half": N_("the second half"),
+    "out-of-fold": N_("the slices held out in turn"),
 }
 
 
@@ -72,8 +81,10 @@ def show(folder: Path) -> None:
         request = read_request(folder)
         measured = _measure(folder, _stamp(folder))
     except (DatasetError, OSError) as error:
-        message = str(error) if isinstance(error, DatasetError) else "The results are missing."
-        callout("These results cannot be shown.", message, tone="stop")
+        message = (
+            error.message if isinstance(error, DatasetError) else N_("The results are missing.")
+        )
+        callout(_("These results cannot be shown."), _(message), tone="stop")
         return
     _introduce(measured.review, request)
     _judgement(measured, folder, request)
@@ -106,19 +117,25 @@ def _measure(folder: Path, stamp: tuple[int, ...]) -> _Measured:
 def _introduce(review: Review, request: Request) -> None:
     """What was judged by what, and what to keep in mind."""
     figures = review.figures
-    split = _SPLITS.get(request.split, f"the {literal(request.split)} list")
-    counted = words.count(len(review.slices), "slice")
-    patients = words.count(figures["patients"], "patient")
-    st.html(
-        f'<p class="cv-hint">{literal(figures["model_id"])} on {split} of '
-        f"{literal(request.data.name)}: {counted} of {patients}</p>"
+    listed = N_("the {split} list", split=request.split)
+    split = _SPLITS.get(request.split, listed)
+    hint(
+        _(
+            "{model_id} on {split} of {data}: {slices} of {patients}",
+            model_id=figures["model_id"],
+            split=split,
+            data=request.data.name,
+            slices=words.slices(len(review.slices)),
+            patients=words.patients(figures["patients"]),
+        )
     )
     if caveat := _CAVEATS.get(request.split):
-        callout(caveat, tone="caution")
+        callout(_(caveat), tone="caution")
     if skipped := figures.get("skipped"):
-        with st.expander(f"{words.count(len(skipped), 'file')} left out"):
-            for file in skipped:
-                caption(f"{file['file']}: {file['reason']}")
+        left_out = ngettext("{count:,} file left out", "{count:,} files left out", len(skipped))
+        with st.expander(_(left_out)):
+            for one in skipped:
+                caption(_("{file}: {reason}", file=one["file"], reason=Message(one["reason"])))
 
 
 @st.fragment
@@ -128,55 +145,56 @@ def _judgement(measured: _Measured, folder: Path, request: Request) -> None:
     review, sample = measured.review, measured.sample
     prevalence = float(sample.labels.mean())
     _headline(measured)
-    st.html(
-        '<p class="cv-hint">Point at a chart to save it as a picture; the button below it saves '
-        "its numbers.</p>"
-    )
-    _heading("Operating point")
-    presets = {_OWN: review.operating_point, _SENSITIVE: measured.sensitive}
+    hint(_("Point at a chart to save it as a picture; the button below it saves its numbers."))
+    _heading(_("Operating point"))
+    presets: dict[str, float] = {_OWN: review.operating_point, _SENSITIVE: measured.sensitive}
     threshold = operating.choose(presets, f"operating point {folder}")
     rates = rates_at(sample, threshold)
     curves.show_ranking(measured.roc, measured.precision_recall, rates, prevalence)
     operating.show(rates, threshold, prevalence)
-    _heading("Can the probability be believed?")
+    _heading(_("Can the probability be believed?"))
     left, right = st.columns(2, gap="large")
     with left:
         curves.show_reliability(measured.bins, review.figures["expected_calibration_error"])
     with right:
         coverage.show(review, sample)
-    _heading("Where it works")
+    _heading(_("Where it works"))
     groups.show(review.slices, sample, threshold)
-    _heading("What it goes by")
+    _heading(_("What it goes by"))
     audit.show(folder)
     if turned := label_flips_out_of_fold(request.model):
         audit.show_out_of_fold(turned)
-    _heading("Can the heat maps be trusted?")
+    _heading(_("Can the heat maps be trusted?"))
     heat_maps.show(folder, request.model, review.figures["model_id"])
     if compared := cross_validation(request.model):
-        _heading("Recipes compared by cross-validation")
+        _heading(_("Recipes compared by cross-validation"))
         recipes.show(compared)
-    _heading("Worst mistakes")
+    _heading(_("Worst mistakes"))
     mistakes.show(review.at(threshold).mistakes(), request, review.figures["model_id"])
 
 
 def _heading(title: str) -> None:
-    st.html(f'<h2 class="cv-heading">{title}</h2>')
+    st.html(f'<h2 class="cv-heading">{literal(title)}</h2>')
 
 
 def _headline(measured: _Measured) -> None:
     """The figures that depend on no operating point."""
     error = measured.review.figures["expected_calibration_error"]
     tiles = (
-        ("ROC AUC", tables.area(measured.roc.area), "1 is perfect, 0.5 is chance"),
+        (_("ROC AUC"), tables.area(measured.roc.area), _("1 is perfect, 0.5 is chance")),
         (
-            "Average precision",
+            _("Average precision"),
             tables.area(measured.precision_recall.area),
-            f"chance: {measured.sample.labels.mean():.2f}",
+            _("chance: {prevalence:.2f}", prevalence=measured.sample.labels.mean()),
         ),
-        ("Calibration error", f"{error:.3f}", "mean gap between probability and frequency"),
+        (
+            _("Calibration error"),
+            f"{error:.3f}",
+            _("mean gap between probability and frequency"),
+        ),
     )
     body = "".join(
-        f"<div><dt>{title}</dt><dd>{figure}</dd><dd>{note}</dd></div>"
+        f"<div><dt>{literal(title)}</dt><dd>{figure}</dd><dd>{literal(note)}</dd></div>"
         for title, figure, note in tiles
     )
     st.html(f'<dl class="cv-tiles">{body}</dl>')

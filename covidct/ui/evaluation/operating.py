@@ -8,8 +8,8 @@ import streamlit as st
 
 from covidct.ui.evaluation import tables
 from covidct.ui.evaluation.download import offer_csv
-from covidct.ui.strings import percent
-from covidct.ui.widgets import caption
+from covidct.ui.strings import _, percent
+from covidct.ui.widgets import caption, label
 
 if TYPE_CHECKING:
     from covidct.evaluation.sample import Rate
@@ -32,14 +32,14 @@ def choose(presets: dict[str, float], key: str) -> float:
     with buttons.container(horizontal=True, gap="small", key="presets"):
         for name, threshold in presets.items():
             st.button(
-                f"{name}, {threshold:.1%}",
+                _("{preset}, {threshold:.1%}", preset=name, threshold=threshold),
                 key=f"{key} {name}",
                 type="primary" if st.session_state[key] == _rounded(threshold) else "secondary",
                 on_click=st.session_state.update,
                 args=({key: _rounded(threshold)},),
             )
     chosen = slider.slider(
-        "Call a slice Positive from this probability on",
+        _("Call a slice Positive from this probability on"),
         0.0,
         100.0,
         step=_STEP,
@@ -57,14 +57,21 @@ def show(rates: dict[str, Rate], threshold: float, prevalence: float) -> None:
     """Confusion matrix and rates at a threshold."""
     matrix, figures = st.columns([5, 6], gap="large")
     with matrix:
-        st.html('<h3 class="cv-label">Confusion matrix: label by row, call by column</h3>')
+        label(_("Confusion matrix: label by row, call by column"))
         st.html(tables.confusion(rates))
-        offer_csv("confusion matrix", lambda: tables.confusion_csv(rates, threshold))
+        offer_csv(
+            _("Confusion matrix as CSV"),
+            "confusion-matrix",
+            lambda: tables.confusion_csv(rates, threshold),
+        )
     with figures:
-        st.html('<h3 class="cv-label">Rates with 95 % intervals</h3>')
+        label(_("Rates with 95 % intervals"))
         st.html(tables.rates_table(rates))
         caption(
-            f"{percent(prevalence)} of these slices are COVID-19. Where it is rarer, PPV is lower "
-            "and NPV higher."
+            _(
+                "{share} of these slices are COVID-19. Where it is rarer, PPV is lower and NPV "
+                "higher.",
+                share=percent(prevalence),
+            )
         )
-        offer_csv("rates", lambda: tables.rates_csv(rates, threshold))
+        offer_csv(_("Rates as CSV"), "rates", lambda: tables.rates_csv(rates, threshold))

@@ -6,24 +6,27 @@ import streamlit as st
 
 from covidct.errors import CovidCTError
 from covidct.evaluation import jobs
+from covidct.messages import N_
 from covidct.ui import access, strings
 from covidct.ui.evaluation import choose, new_evaluation
 from covidct.ui.shared import close_up
+from covidct.ui.strings import _, literal
 from covidct.ui.widgets import callout
 
-VIEWS = ("Results", "New evaluation")
+VIEWS = (N_("Results"), N_("New evaluation"))
 _VIEW, _CHOSEN, _STARTED = "results view", "evaluation", "evaluation just started"
 
 
 def page() -> None:
     """Title, the choice of a view, the view."""
     close_up.keep_controls()
-    st.title(strings.EVALUATION_TITLE, anchor=False)
-    st.html(f'<p class="cv-lead">{strings.EVALUATION_LEAD}</p>')
+    st.title(_(strings.EVALUATION_TITLE), anchor=False)
+    st.html(f'<p class="cv-lead">{literal(_(strings.EVALUATION_LEAD))}</p>')
     _turn_to_what_is_going_on()
     view = st.segmented_control(
-        "View",
+        _("View"),
         VIEWS,
+        format_func=_,
         key=_VIEW,
         required=True,
         label_visibility="collapsed",
@@ -38,7 +41,7 @@ def page() -> None:
                 st.session_state[_STARTED] = str(started)
                 st.rerun()
     except CovidCTError as error:
-        callout("This cannot be shown.", str(error), tone="stop")
+        callout(_("This cannot be shown."), _(error.message), tone="stop")
 
 
 def _turn_to_what_is_going_on() -> None:

@@ -9,7 +9,7 @@ import streamlit as st
 
 from covidct.ui.evaluation import tables
 from covidct.ui.evaluation.download import offer_csv
-from covidct.ui.strings import literal
+from covidct.ui.strings import _, literal
 from covidct.ui.widgets import caption
 
 if TYPE_CHECKING:
@@ -20,25 +20,34 @@ def show(recipes: Sequence[RecipeRow]) -> None:
     """The table."""
     st.html(
         tables.html(
-            ("Recipe", "ROC AUC", "Accuracy", "Calibration error", "Helped", "Remark"),
+            (
+                _("Recipe"),
+                _("ROC AUC"),
+                _("Accuracy"),
+                _("Calibration error"),
+                _("Helped"),
+                _("Remark"),
+            ),
             [
                 (
-                    literal(recipe.name),
+                    literal(_(recipe.name)),
                     tables.with_interval(recipe.roc_auc, _range(recipe.roc_auc_folds), ".3f"),
                     f"{recipe.accuracy:.1%}",
                     "" if recipe.calibration_error is None else f"{recipe.calibration_error:.3f}",
-                    literal(recipe.helped),
-                    f"<small>{literal(recipe.note)}</small>",
+                    literal(_(recipe.helped)),
+                    tables.small(_(recipe.note)),
                 )
                 for recipe in recipes
             ],
         )
     )
     caption(
-        "Each recipe was trained several times, each time judged on patients it had not seen; "
-        "below the AUC its lowest and highest fold."
+        _(
+            "Each recipe was trained several times, each time judged on patients it had not seen; "
+            "below the AUC its lowest and highest fold."
+        )
     )
-    offer_csv("cross-validation", lambda: _as_csv(recipes))
+    offer_csv(_("Cross-validation as CSV"), "cross-validation", lambda: _as_csv(recipes))
 
 
 def _range(folds: Sequence[float]) -> tuple[float, float] | None:

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from io import StringIO
 from typing import TYPE_CHECKING, Any
 
-from covidct.ui.strings import literal
+from covidct.messages import N_, Message, joined, ngettext
+from covidct.ui.strings import _, literal
 
 if TYPE_CHECKING:
     from covidct.evaluation.groups import Group
@@ -15,14 +16,13 @@ if TYPE_CHECKING:
     from covidct.stats.bootstrap import Measured
 
 RATES = {
-    "sensitivity": ("Sensitivity", "of the COVID-19 slices are called Positive"),
-    "specificity": ("Specificity", "of the other slices are called Negative"),
-    "ppv": ("PPV", "of the slices called Positive are COVID-19"),
-    "npv": ("NPV", "of the slices called Negative are not"),
-    "accuracy": ("Accuracy", "of all slices are called as they are labelled"),
+    "sensitivity": (N_("Sensitivity"), N_("of the COVID-19 slices are called Positive")),
+    "specificity": (N_("Specificity"), N_("of the other slices are called Negative")),
+    "ppv": (N_("PPV"), N_("of the slices called Positive are COVID-19")),
+    "npv": (N_("NPV"), N_("of the slices called Negative are not")),
+    "accuracy": (N_("Accuracy"), N_("of all slices are called as they are labelled")),
 }
-_MET = {True: ("good", "✓", "met"), False: ("bad", "!", "missed")}
-_STAY = "\N{NO-BREAK SPACE}"
+_MET = {True: ("good", "✓", N_("met")), False: ("bad", "!", N_("missed"))}
 _RATE_COLUMNS = ("value", "low", "high", "hits", "n", "patients")
 
 
@@ -44,6 +44,11 @@ def html(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     )
 
 
+def small(text: str) -> str:
+    """A note beside a figure, as HTML."""
+    return f"<small>{literal(text)}</small>"
+
+
 def met(is_met: bool | None, target: str) -> str:
     """A target and whether it is met, told by sign and word, as HTML.
 
@@ -54,10 +59,10 @@ def met(is_met: bool | None, target: str) -> str:
     if is_met is None:
         return literal(target)
     tone, sign, word = _MET[is_met]
-    said = f"{word}: {literal(target)}" if target else word
+    said = _("{met}: {target}", met=word, target=target) if target else _(word)
     return (
         f'<span class="cv-met cv-{tone}"><span class="cv-mark" aria-hidden="true">{sign}</span>'
-        f"{said}</span>"
+        f"{literal(said)}</span>"
     )
 
 
@@ -73,26 +78,32 @@ def as_csv(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
 def rate(rate: Rate) -> str:
     """A rate with its interval and its numbers, as HTML."""
     if not rate.n:
-        return "<small>no such slices</small>"
+        return small(_("no such slices"))
     counted = count_of(rate.hits, rate.n)
     if rate.ci95 is None:
-        return f"{counted} <small>too few patients for a rate: {rate.patients}</small>"
-    return f"{rate.value:.0%} <small>{interval(rate.ci95, '.0%')}, {counted}</small>"
+        few = _("too few patients for a rate: {patients}", patients=rate.patients)
+        return f"{literal(_(counted))} {small(few)}"
+    between = joined(interval(rate.ci95, ".0%"), counted, by=", ")
+    return f"{rate.value:.0%} {small(_(between))}"
 
 
 def area(area: Measured | None) -> str:
     """An area under a curve with its interval, as HTML."""
     if area is None:
-        return "<small>too few patients</small>"
-    few = "" if area.ci95 else " <small>too few patients for an interval</small>"
-    return with_interval(area.value, area.ci95, ".3f") + few
+        return small(_("too few patients"))
+    measured = with_interval(area.value, area.ci95, ".3f")
+    few = _("too few patients for an interval")
+    return measured if area.ci95 else f"{measured} {small(few)}"
 
 
 def rates_table(rates: Mapping[str, Rate]) -> str:
     """The rates at an operating point, each with what it is a share of."""
     return html(
-        ("Rate", "Value", "Meaning"),
-        [(title, rate(rates[name]), literal(meaning)) for name, (title, meaning) in RATES.items()],
+        (_("Rate"), _("Value"), _("Meaning")),
+        [
+            (literal(_(title)), rate(rates[name]), literal(_(meaning)))
+            for name, (title, meaning) in RATES.items()
+        ],
     )
 
 
@@ -106,20 +117,34 @@ def confusion(rates: Mapping[str, Rate]) -> str:
     """The confusion matrix behind the rates, as HTML."""
     ill, other = rates["sensitivity"], rates["specificity"]
     rows = (
-        ("COVID-19", ill.hits, "found", ill.n - ill.hits, "missed"),
-        ("Other", other.n - other.hits, "false alarms", other.hits, "cleared"),
+        (
+            _("COVID-19"),
+            (("right", ill.hits, _("found")), ("wrong", ill.n - ill.hits, _("missed"))),
+        ),
+        (
+            _("Other"),
+            (
+                ("wrong", other.n - other.hits, _("false alarms")),
+                ("right", other.hits, _("cleared")),
+            ),
+        ),
     )
     body = "".join(
-        f'<tr><th scope="row">{title}</th>'
-        f'<td class="cv-{"right" if title == "COVID-19" else "wrong"}">'
-        f"<strong>{positive:,}</strong>{said_positive}</td>"
-        f'<td class="cv-{"wrong" if title == "COVID-19" else "right"}">'
-        f"<strong>{negative:,}</strong>{said_negative}</td></tr>"
-        for title, positive, said_positive, negative, said_negative in rows
+        f'<tr><th scope="row">{literal(title)}</th>'
+        + "".join(
+            f'<td class="cv-{tone}"><strong>{number:,}</strong>{literal(said)}</td>'
+            for tone, number, said in cells
+        )
+        + "</tr>"
+        for title, cells in rows
+    )
+    called = "".join(
+        f'<th scope="col">{literal(title)}</th>'
+        for title in (_("Called Positive"), _("Called Negative"))
     )
     return (
-        '<table class="cv-confusion"><thead><tr><td></td><th scope="col">Called Positive</th>'
-        f'<th scope="col">Called Negative</th></tr></thead><tbody>{body}</tbody></table>'
+        f'<table class="cv-confusion"><thead><tr><td></td>{called}</tr></thead>'
+        f"<tbody>{body}</tbody></table>"
     )
 
 
@@ -143,12 +168,12 @@ def groups_table(first: str, groups: Sequence[Group]) -> str:
         groups: one a row.
     """
     return html(
-        (first, "Slices", "Sensitivity", "Specificity", "ROC AUC"),
+        (first, _("Slices"), _("Sensitivity"), _("Specificity"), _("ROC AUC")),
         [
             (
-                literal(group.name),
-                f"{group.sensitivity.n + group.specificity.n:,} <small>of "
-                f"{group.sensitivity.patients + group.specificity.patients:,} patients</small>",
+                literal(_(group.name)),
+                f"{group.sensitivity.n + group.specificity.n:,} "
+                f"{small(_of_patients(group.sensitivity.patients + group.specificity.patients))}",
                 rate(group.sensitivity),
                 rate(group.specificity),
                 area(group.auc),
@@ -156,6 +181,10 @@ def groups_table(first: str, groups: Sequence[Group]) -> str:
             for group in groups
         ],
     )
+
+
+def _of_patients(number: int) -> str:
+    return _(ngettext("of {count:,} patient", "of {count:,} patients", number))
 
 
 def groups_csv(groups: Sequence[Group], threshold: float) -> str:
@@ -193,15 +222,15 @@ def with_interval(value: float, ends: Sequence[float] | None, form: str) -> str:
     """A figure with what it lies between, as HTML."""
     if ends is None:
         return f"{value:{form}}"
-    return f"{value:{form}} <small>{interval(ends, form)}</small>"
+    return f"{value:{form}} {small(_(interval(ends, form)))}"
 
 
-def interval(ends: Sequence[float], form: str) -> str:
+def interval(ends: Sequence[float], form: str) -> Message:
     """ "0.85 to 0.97", in one line."""
-    low, high = ends
-    return f"{low:{form}}{_STAY}to{_STAY}{high:{form}}"
+    low, high = (f"{end:{form}}" for end in ends)
+    return N_("{low}\N{NO-BREAK SPACE}to\N{NO-BREAK SPACE}{high}", low=low, high=high)
 
 
-def count_of(hits: int, n: int) -> str:
+def count_of(hits: int, n: int) -> Message:
     """ "51 of 60", in one line."""
-    return f"{hits:,}{_STAY}of{_STAY}{n:,}"
+    return N_("{hits:,}\N{NO-BREAK SPACE}of\N{NO-BREAK SPACE}{n:,}", hits=hits, n=n)
