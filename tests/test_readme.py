@@ -1,8 +1,8 @@
-import json
 import re
 
 import pytest
 
+import covidct
 from covidct.evaluation.card_text import as_markdown
 from covidct.inference.card import read_card
 
@@ -16,10 +16,33 @@ def test_it_is_read_in_a_few_minutes(readme):
     assert len(readme.splitlines()) <= 160
 
 
-def test_the_figure_that_it_quotes_is_the_cards(readme, root):
-    card = json.loads((root / "weights" / "covidct-astra" / "card.json").read_text())
-    (quoted,) = re.findall(r"out of fold its ROC AUC on\s+COVID-CT is (0\.\d\d)", readme)
-    assert quoted == f"{card['about']['out_of_fold']['roc_auc']:.2f}"
+@pytest.fixture(scope="module")
+def card(root):
+    return read_card(root / "weights" / "covidct-astra")
+
+
+def test_the_figures_that_it_quotes_are_the_cards(readme, card):
+    known, second = card.about["out_of_fold"], card.about["SARS-CoV-2-CT"]
+    (auc,) = re.findall(r"out of fold its ROC AUC on\s+COVID-CT is (0\.\d\d)", readme)
+    assert auc == f"{known['roc_auc']:.2f}"
+    questions = readme.split("## Questions")[1].split("\n## ")[0]
+    low, high = card.calibration.abstain_band
+    assert [int(share) for share in re.findall(r"(\d+) (?:%|points)", questions)] == [
+        round(100 * share)
+        for share in (
+            *(known["sensitivity"], known["specificity"]),
+            *(second["sensitivity"], second["specificity"]),
+            0.8,  # an example
+            second["expected_calibration_error"],
+            *(low, high, known["abstaining"]["uncertain"], known["abstaining"]["accuracy"]),
+        )
+    ]
+
+
+def test_what_is_to_be_cited_is_this_version_and_this_model(readme, card):
+    (software,) = re.findall(r"@software\{(.*?)\}\n@", readme, re.DOTALL)
+    assert f"version = {{{covidct.__version__}}}" in software
+    assert card.model_id in software
 
 
 def test_the_models_readme_is_what_its_files_say(root):
