@@ -13,7 +13,7 @@ import numpy as np
 SIDE = 512
 AIR, FAT, MUSCLE, BLOOD, MARROW, BONE = -1000, -100, 55, 45, 190, 650
 LIFT = -0.04  # how far the chest lies in front of the body's middle
-Y, X = np.mgrid[-1 : 1 : SIDE * 1j, -1 : 1 : SIDE * 1j].astype(np.float32)
+Y, X = np.meshgrid(*2 * [np.linspace(-1, 1, SIDE, dtype=np.float32)], indexing="ij")
 _FINE = 3  # vessels are drawn so many times larger than they are shown
 _HILUM = 0.14, 0.02  # of the left lung
 _DOTS, _TWIGS = 70, 30

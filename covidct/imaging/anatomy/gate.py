@@ -273,7 +273,7 @@ def _likeness(chest: np.ndarray) -> float:
 @cache
 def _two_lungs() -> np.ndarray:
     """Cover of two lungs in their bounding box, float32 on the grid, as an atlas draws them."""
-    y, x = np.mgrid[-1 : 1 : _GRID[0] * 1j, -1 : 1 : _GRID[1] * 1j]
+    y, x = np.meshgrid(*(np.linspace(-1, 1, side) for side in _GRID), indexing="ij")
     thorax = np.abs(x) ** 2.4 + np.abs(y) ** 2.4 < 1
     heart = np.hypot(x / 0.35, (y + 0.2) / 0.5) < 1
     spine = (np.abs(x) < 0.1) & (y > 0.2)
