@@ -35,7 +35,7 @@ def train_test_split(
                 test_share=test_share,
             )
         )
-    folds = folds_by_patient(items, max(2, round(1 / test_share)), seed)
+    folds = folds_by_patient(items, round(1 / test_share), seed)
     return min(folds, key=lambda fold: abs(len(fold[1]) - test_share * len(items)))
 
 

@@ -96,9 +96,9 @@ def test_a_model_no_better_than_chance_has_an_operating_point_all_the_same(logit
     assert all(0 <= point <= 1 for point in points)
 
 
-def _noisy(seed, slices=50, noise=2.0):
+def _noisy(seed, slices=50, noise=2.0, share=0.5):
     rng = np.random.default_rng(seed)
-    labels = rng.random(slices) < 0.5
+    labels = rng.random(slices) < share
     return noise * rng.normal(size=slices) + 2.0 * labels - 1, labels
 
 
@@ -150,11 +150,12 @@ def test_the_sensitive_point_is_the_highest_with_enough_sensitivity_or_the_opera
     assert np.array_equal(called, probabilities >= expected)
 
 
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
 @pytest.mark.parametrize("noise", [0.7, 1.0, 1.3, 2.0, 3.0])
 @pytest.mark.parametrize("seed", range(3))
-def test_no_other_band_does_better(seed, noise):
+def test_no_other_band_does_better(seed, noise, share):
     """Against all bands between neighbouring slices around the operating point."""
-    logits, labels = _noisy(seed, 50, noise)
+    logits, labels = _noisy(seed, 50, noise, share)
     calibration = fit_calibration(logits, labels)
     said = calibration.probability(logits)
     point, right = calibration.operating_point, (said >= calibration.operating_point) == labels
@@ -171,6 +172,7 @@ def test_no_other_band_does_better(seed, noise):
     allowed = [band for band in bands if band[0] <= 10]
     good = [band for band in allowed if band[1] >= 0.92]
     count, accuracy = outcome(*calibration.abstain_band)
+    assert 0 <= min(calibration.abstain_band) <= max(calibration.abstain_band) <= 1
     assert count <= 10
     if good:
         assert (count, accuracy >= 0.92) == (min(good)[0], True)
@@ -198,3 +200,12 @@ def test_the_edges_of_the_band_lie_half_way_between_slices():
     edges = np.r_[(said[1:] + said[:-1]) / 2, calibration.operating_point]
     for edge in calibration.abstain_band:
         assert np.min(np.abs(edges - edge)) < 1e-12
+
+
+def test_a_band_may_reach_to_either_end():
+    """One of ten is wrong, the first or the last; without it and its neighbour all are right."""
+    logits = np.linspace(-2, 2, 10)
+    lowest = fit_calibration(logits, np.array([1, 0, 1, 1, 1, 1, 1, 1, 1, 1]))
+    highest = fit_calibration(logits, np.array([0, 0, 0, 0, 0, 0, 0, 0, 1, 0]))
+    assert lowest.abstain_band == (0, lowest.operating_point)
+    assert highest.abstain_band == (highest.operating_point, 1)
