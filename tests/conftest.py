@@ -1,6 +1,7 @@
 """Data that several tests share: real slices where they are, small synthetic ones everywhere."""
 
 import os
+import shutil
 import subprocess
 from collections.abc import Callable
 from dataclasses import replace
@@ -16,6 +17,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import cv2
 import numpy as np
 import pytest
+from filelock import FileLock
 from forked import start_covidct
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.encaps import encapsulate
@@ -39,6 +41,33 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if figures:
         terminalreporter.section("figures")
         terminalreporter.write("".join(f"{text}\n" for text in figures))
+
+
+@pytest.fixture(scope="session")
+def common_folder(tmp_path_factory, worker_id) -> Path:
+    """The temporary folder of all workers; each has its own below it."""
+    own = tmp_path_factory.getbasetemp()
+    return own if worker_id == "master" else own.parent
+
+
+@pytest.fixture(scope="session")
+def make_once(common_folder) -> Callable[[str, Callable[[Path], None]], Path]:
+    """Makes a folder of a name, filled by a function; only the first worker that asks fills it.
+
+    To be copied, not changed.
+    """
+
+    def make(name: str, fill: Callable[[Path], None]) -> Path:
+        folder, unfinished = common_folder / name, common_folder / "unfinished" / name
+        with FileLock(common_folder / f"{name}.lock"):
+            if not folder.exists():
+                shutil.rmtree(unfinished, ignore_errors=True)
+                unfinished.mkdir(parents=True)
+                fill(unfinished)
+                unfinished.rename(folder)
+        return folder
+
+    return make
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -125,15 +154,17 @@ def no_lungs() -> bytes:
 
 
 @pytest.fixture(scope="session")
-def phantom_dataset(tmp_path_factory) -> Path:
+def phantom_dataset(make_once) -> Path:
     """Two plain folders of 12 synthetic slices each, of one patient per slice."""
-    root = tmp_path_factory.mktemp("dataset")
-    for name, lesions in (("CT_COVID", 4), ("CT_NonCOVID", 0)):
-        (root / name).mkdir()
-        for seed in range(12):
-            pixels = phantom_slice(100 + seed, lesions, size=160).ct_slice.pixels
-            cv2.imwrite(str(root / name / f"{'abcdefghijkl'[seed]}.png"), pixels)
-    return root
+
+    def fill(folder: Path) -> None:
+        for name, lesions in (("CT_COVID", 4), ("CT_NonCOVID", 0)):
+            (folder / name).mkdir()
+            for seed in range(12):
+                pixels = phantom_slice(100 + seed, lesions, size=160).ct_slice.pixels
+                cv2.imwrite(str(folder / name / f"{'abcdefghijkl'[seed]}.png"), pixels)
+
+    return make_once("dataset", fill)
 
 
 @pytest.fixture(scope="session")
@@ -222,32 +253,36 @@ def quick() -> TrainConfig:
 
 
 @pytest.fixture(scope="session")
-def trained_run(tmp_path_factory, phantom_dataset, quick) -> Path:
-    """A finished run of two epochs, one slice left out; to be copied, not changed."""
-    from covidct.training.fit import fit
+def trained_run(make_once, phantom_dataset, quick) -> Path:
+    """A finished run of two epochs, one slice left out."""
 
-    folder = tmp_path_factory.mktemp("runs") / "trained"
-    fit(phantom_dataset, folder, replace(quick, epochs=2), exclude=["CT_COVID/a.png"])
-    return folder
+    def fill(folder: Path) -> None:
+        from covidct.training.fit import fit
+
+        fit(phantom_dataset, folder, replace(quick, epochs=2), exclude=["CT_COVID/a.png"])
+
+    return make_once("trained", fill)
 
 
 @pytest.fixture(scope="session")
-def tiny_model(tmp_path_factory) -> Path:
+def tiny_model(make_once) -> Path:
     """An untrained network of 64 pixels a side, with a card."""
-    import keras
 
-    from covidct.inference.calibration import Calibration
-    from covidct.inference.card import ModelCard
-    from covidct.models.folding import fold_batch_norm
-    from covidct.models.litert import float_graph
-    from covidct.models.network import build_network, head_of
-    from covidct.training.keep import write_model_files
+    def fill(folder: Path) -> None:
+        import keras
 
-    folder = tmp_path_factory.mktemp("models") / "tiny"
-    folder.mkdir()
-    keras.utils.set_random_seed(1)
-    network = fold_batch_norm(build_network("efficientnet_lite0", (64, 64), pretrained=False))
-    calibration = Calibration(1.0, 0.5, (0.49, 0.51))
-    card = ModelCard("tiny", "", "efficientnet_lite0", (64, 64), "backbone", calibration)
-    write_model_files(folder, card, network, float_graph(network), head_of(network)).write(folder)
-    return folder
+        from covidct.inference.calibration import Calibration
+        from covidct.inference.card import ModelCard
+        from covidct.models.folding import fold_batch_norm
+        from covidct.models.litert import float_graph
+        from covidct.models.network import build_network, head_of
+        from covidct.training.keep import write_model_files
+
+        keras.utils.set_random_seed(1)
+        network = fold_batch_norm(build_network("efficientnet_lite0", (64, 64), pretrained=False))
+        calibration = Calibration(1.0, 0.5, (0.49, 0.51))
+        card = ModelCard("tiny", "", "efficientnet_lite0", (64, 64), "backbone", calibration)
+        files = (network, float_graph(network), head_of(network))
+        write_model_files(folder, card, *files).write(folder)
+
+    return make_once("tiny", fill)

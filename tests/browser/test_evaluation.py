@@ -24,6 +24,7 @@ def test_from_labelled_slices_to_figures_in_a_file(
     cold_server, new_page, tiny_model, phantom_dataset, tmp_path
 ):
     shutil.copytree(tiny_model, tmp_path / "home" / "models" / "tiny")
+    data = shutil.copytree(phantom_dataset, tmp_path / "slices")
     page = new_page()
     page.goto(f"{cold_server.url}/evaluation")
     page.get_by_role("radio", name="New evaluation").click()
@@ -34,7 +35,7 @@ def test_from_labelled_slices_to_figures_in_a_file(
     page.get_by_role("combobox", name="Model").press("ArrowDown")
     page.get_by_role("option", name="tiny · promoted").click()
     page.get_by_role("radio", name="On this server").click()
-    page.get_by_role("textbox", name="Or a folder of this server").fill(str(phantom_dataset))
+    page.get_by_role("textbox", name="Or a folder of this server").fill(str(data))
     page.keyboard.press("Enter")
     expect(page.get_by_text("24 slices of 24 patients")).to_be_visible()
     button(page, "Evaluate and audit").click()

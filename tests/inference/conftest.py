@@ -11,21 +11,24 @@ from covidct.training.keep import write_model_files
 
 
 @pytest.fixture(scope="session")
-def model_folder(tmp_path_factory):
+def model_folder(make_once):
     """An untrained network of 96 pixels a side, with a card."""
-    folder = tmp_path_factory.mktemp("model")
-    keras.utils.set_random_seed(1)
-    network = fold_batch_norm(build_network("efficientnet_lite0", (96, 96)))
-    card = ModelCard(
-        name="untrained",
-        sha256="",
-        backbone="efficientnet_lite0",
-        image_size=(96, 96),
-        pixel_scaling="backbone",
-        calibration=Calibration(2.0, 0.4, (0.3, 0.5)),
-    )
-    write_model_files(folder, card, network, float_graph(network), head_of(network)).write(folder)
-    return folder
+
+    def fill(folder):
+        keras.utils.set_random_seed(1)
+        network = fold_batch_norm(build_network("efficientnet_lite0", (96, 96)))
+        card = ModelCard(
+            name="untrained",
+            sha256="",
+            backbone="efficientnet_lite0",
+            image_size=(96, 96),
+            pixel_scaling="backbone",
+            calibration=Calibration(2.0, 0.4, (0.3, 0.5)),
+        )
+        files = (network, float_graph(network), head_of(network))
+        write_model_files(folder, card, *files).write(folder)
+
+    return make_once("untrained", fill)
 
 
 @pytest.fixture(scope="session")

@@ -15,9 +15,9 @@ APP = Path(__file__).parents[2] / "app.py"
 
 
 @pytest.fixture(autouse=True)
-def _folders_of_the_tests(tmp_path_factory, monkeypatch):
+def _folders_of_the_tests(common_folder, monkeypatch):
     """The pages may read what the tests make, as if whoever runs the server had named it."""
-    monkeypatch.setenv("COVIDCT_DATA_FOLDERS", str(tmp_path_factory.getbasetemp()))
+    monkeypatch.setenv("COVIDCT_DATA_FOLDERS", str(common_folder))
 
 
 @pytest.fixture
@@ -49,24 +49,29 @@ def other_png() -> bytes:
 
 
 @pytest.fixture(scope="session")
-def clean_dataset(tmp_path_factory) -> Path:
+def clean_dataset(make_once) -> Path:
     """Two folders of 12 synthetic slices each, none like another."""
-    root = tmp_path_factory.mktemp("clean")
-    for name, lesions in (("CT_COVID", 4), ("CT_NonCOVID", 0)):
-        (root / name).mkdir()
-        for place, letter in enumerate("abcdefghijkl"):
-            pixels = phantom_slice(100 * lesions + place, lesions, size=128).ct_slice.pixels
-            Image.fromarray(pixels).save(root / name / f"{letter}.png")
-    return root
+
+    def fill(folder: Path) -> None:
+        for name, lesions in (("CT_COVID", 4), ("CT_NonCOVID", 0)):
+            (folder / name).mkdir()
+            for place, letter in enumerate("abcdefghijkl"):
+                pixels = phantom_slice(100 * lesions + place, lesions, size=128).ct_slice.pixels
+                Image.fromarray(pixels).save(folder / name / f"{letter}.png")
+
+    return make_once("clean", fill)
 
 
 @pytest.fixture(scope="session")
-def judged_run(tmp_path_factory, trained_run) -> Path:
-    """A finished run, validated and compared with the model in use; to be copied, not changed."""
-    from covidct.evaluation.compare import compare
-    from covidct.evaluation.evaluate import evaluate_validation
+def judged_run(make_once, trained_run) -> Path:
+    """A finished run, validated and compared with the model in use."""
 
-    folder = shutil.copytree(trained_run, tmp_path_factory.mktemp("runs") / "judged")
-    evaluate_validation(folder)
-    compare(folder)
-    return folder
+    def fill(folder: Path) -> None:
+        from covidct.evaluation.compare import compare
+        from covidct.evaluation.evaluate import evaluate_validation
+
+        shutil.copytree(trained_run, folder, dirs_exist_ok=True)
+        evaluate_validation(folder)
+        compare(folder)
+
+    return make_once("judged", fill)
