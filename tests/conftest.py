@@ -1,6 +1,7 @@
 """Data that several tests share: real slices where they are, small synthetic ones everywhere."""
 
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -28,6 +29,8 @@ from covidct.training.config import TrainConfig
 
 ROOT = Path(__file__).parents[1]
 SHARED_DATA = ROOT.parent / "shared" / "data"
+ONLY_WHEN_ASKED = {"endurance", "vgg16"}  # by -m
+LONG = {"browser", "train"}
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -41,6 +44,26 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if figures:
         terminalreporter.section("figures")
         terminalreporter.write("".join(f"{text}\n" for text in figures))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what nobody asked for, and begin with the files that take long, so that no worker
+    is left alone with one of them at the end."""
+    for item in items:
+        if "trained_run" in item.fixturenames:
+            item.add_marker("train")
+    unasked = ONLY_WHEN_ASKED - set(re.findall(r"\w+", config.option.markexpr))
+    asked, left_out = [], []
+    for item in items:
+        (left_out if _has_any(item, unasked) else asked).append(item)
+    config.hook.pytest_deselected(items=left_out)
+    long_files = {item.path for item in asked if _has_any(item, LONG)}
+    items[:] = sorted(asked, key=lambda item: item.path not in long_files)
+
+
+def _has_any(item: pytest.Item, markers: set[str]) -> bool:
+    return any(marker.name in markers for marker in item.iter_markers())
 
 
 @pytest.fixture(scope="session")

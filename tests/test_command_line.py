@@ -208,6 +208,7 @@ def test_fetch_without_a_network_is_a_sentence(run, tmp_path):
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.train
 def test_train_evaluate_and_classify_with_the_new_model(
     run, phantom_dataset, mixed_folder, tmp_path
 ):

@@ -23,8 +23,9 @@ from covidct.runtime.graph import Graph
 from covidct.training.config import TrainConfig
 from covidct.training.probe import parts_of
 
-CONFIG = TrainConfig(image_size=64, probe_views=2)
+pytestmark = pytest.mark.train
 
+CONFIG = TrainConfig(image_size=64, probe_views=2)
 
 STORED = next(change for change in CHANGES if change.name == "PNG")
 
