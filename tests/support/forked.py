@@ -46,9 +46,11 @@ def _without_main_module() -> Iterator[None]:
         sys.modules["__main__"] = main
 
 
-def start_covidct(arguments: Sequence[object], output: Path, errors: Path) -> BaseProcess:
-    """``python -m covidct`` likewise."""
-    return start_python(_COMMAND_LINE, arguments, output, errors)
+def start_covidct(
+    arguments: Sequence[object], output: Path, errors: Path, before: str = ""
+) -> BaseProcess:
+    """``python -m covidct`` likewise, after some code if any is given."""
+    return start_python(before + _COMMAND_LINE, arguments, output, errors)
 
 
 def _run(

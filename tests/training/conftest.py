@@ -1,11 +1,28 @@
 import os
 import signal
 import time
+from dataclasses import replace
 
 import pytest
+import two_convolutions
 
+from covidct.models.backbones import BACKBONES
 from covidct.training import jobs
 from covidct.training.progress import read_status
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _two_convolutions():
+    """The table of backbones holds a tiny one as well."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(BACKBONES, two_convolutions.NAME, two_convolutions.BACKBONE)
+        yield
+
+
+@pytest.fixture(scope="module")
+def tiny(quick, _two_convolutions):
+    """A run of a tiny network; processes that train it must know it."""
+    return replace(quick, backbone=two_convolutions.NAME, pretrained=True)
 
 
 @pytest.fixture(autouse=True)

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import two_convolutions
 from forked import start_covidct
 from sklearn.metrics import roc_auc_score
 
@@ -20,21 +21,24 @@ from covidct.jobs.status import request_stop
 from covidct.reports.words import conversion
 from covidct.training import fit as fitting
 from covidct.training import head_epochs
-from covidct.training.config import TrainConfig
 from covidct.training.fit import fit, resume
 from covidct.training.progress import read_status
 from covidct.training.run_folder import finished_epochs, kept_epoch, read_metrics, start_run_folder
 
-CONFIG = TrainConfig(
-    backbone="efficientnet_lite0", image_size=64, pretrained=False, epochs=0, probe_views=2, seed=4
-)
+pytestmark = pytest.mark.train
+
 EPOCHS = 2 + len(REENCODED)
 
 
 @pytest.fixture(scope="module")
-def run(phantom_dataset, tmp_path_factory):
+def config(tiny):
+    return replace(tiny, epochs=0, probe_views=2, seed=4)
+
+
+@pytest.fixture(scope="module")
+def run(phantom_dataset, config, tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs") / "solved"
-    fit(phantom_dataset, folder, CONFIG)
+    fit(phantom_dataset, folder, config)
     return folder
 
 
@@ -49,8 +53,8 @@ def test_each_view_is_an_epoch_with_all_figures(run):
     assert kept_epoch(run) == read_card(run).about["best_epoch"] == EPOCHS
 
 
-def test_what_was_trained_is_what_is_used(run, phantom_dataset):
-    _, items = split_for_training(read_index(phantom_dataset), 0.2, CONFIG.seed)
+def test_what_was_trained_is_what_is_used(run, config, phantom_dataset):
+    _, items = split_for_training(read_index(phantom_dataset), config.validation_share, config.seed)
     classifier = Classifier.load(run)
     slices = prepare(items, classifier.card.image_size)
     logits, _ = classifier.forward(network_pixels(slices.pixels, classifier.card.preprocess_input))
@@ -66,10 +70,10 @@ def test_the_share_of_verdicts_on_which_floats_differ_stands_on_the_card(run):
 
 
 def test_floats_are_kept_where_integers_change_too_many_verdicts(
-    phantom_dataset, tmp_path, monkeypatch
+    phantom_dataset, config, tmp_path, monkeypatch
 ):
     monkeypatch.setattr(fitting, "MOST_DIFFERING", -1.0)
-    fit(phantom_dataset, tmp_path / "run", replace(CONFIG, probe_views=1))
+    fit(phantom_dataset, tmp_path / "run", replace(config, probe_views=1))
     card = read_card(tmp_path / "run")
     assert not card.in_integers
     assert "32-bit floats" in conversion(card.about)
@@ -82,14 +86,15 @@ def test_floats_are_kept_where_integers_change_too_many_verdicts(
     )
 
 
-def test_a_killed_run_goes_on_to_the_same_result(run, phantom_dataset, tmp_path):
+def test_a_killed_run_goes_on_to_the_same_result(run, config, phantom_dataset, tmp_path):
     folder = tmp_path / "killed"
-    options = ("--backbone", CONFIG.backbone, "--image-size", 64, "--epochs", 0, "--seed", 4)
-    train = ("train", "--data", phantom_dataset, "--run", folder, "--no-pretrained")
-    log = tmp_path / "log.txt"
-    process = start_covidct([*train, *options, "--probe-views", 2], log, log)
+    start_run_folder(folder, phantom_dataset, config)
+    log = folder / "log.txt"
+    process = start_covidct(
+        ["train", "--run", folder, "--resume"], log, log, before=two_convolutions.REGISTER
+    )
     while process.is_alive() and not finished_epochs(folder):
-        time.sleep(0.02)
+        time.sleep(0.005)
     process.kill()
     process.join()
     assert finished_epochs(folder) >= 1
@@ -99,7 +104,7 @@ def test_a_killed_run_goes_on_to_the_same_result(run, phantom_dataset, tmp_path)
 
 
 def test_a_stop_keeps_the_head_of_the_views_so_far_and_resuming_goes_on(
-    run, phantom_dataset, tmp_path
+    run, config, phantom_dataset, tmp_path
 ):
     folder = tmp_path / "stopped"
 
@@ -107,7 +112,7 @@ def test_a_stop_keeps_the_head_of_the_views_so_far_and_resuming_goes_on(
         yield from items
         (folder / "stop").touch()
 
-    start_run_folder(folder, phantom_dataset, CONFIG)
+    start_run_folder(folder, phantom_dataset, config)
     with pytest.raises(TrainingStopped):
         resume(folder, stop_at_the_last_slice)
     assert not (folder / "card.json").exists()

@@ -11,24 +11,36 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import two_convolutions
 from forked import start_covidct
 
 from covidct.errors import ConfigError, DatasetError
 from covidct.inference.classifier import Classifier
 from covidct.inference.store import open_model
-from covidct.jobs.process import process_identity
 from covidct.training import jobs
 from covidct.training.callbacks import RefuseDivergence
 from covidct.training.fit import fit, resume
 from covidct.training.progress import read_status
 from covidct.training.run_folder import finished_epochs, read_metrics, start_run_folder
 
+pytestmark = pytest.mark.train
+
 KILLS = 10
+
+
+@pytest.fixture(scope="module")
+def trained_run(phantom_dataset, tiny, tmp_path_factory):
+    """A finished run of two epochs; to be copied, not changed."""
+    folder = tmp_path_factory.mktemp("runs") / "trained"
+    fit(phantom_dataset, folder, replace(tiny, epochs=2))
+    return folder
 
 
 def launch(folder):
     log = folder / "log.txt"
-    return start_covidct(["train", "--run", folder, "--resume"], log, log)
+    return start_covidct(
+        ["train", "--run", folder, "--resume"], log, log, before=two_convolutions.REGISTER
+    )
 
 
 def wait_for_a_bad_moment(folder, process, kill, chance):
@@ -47,7 +59,7 @@ def wait_for_a_bad_moment(folder, process, kill, chance):
             if before and now - before:
                 break
             before = now
-    time.sleep(chance.uniform(0, 0.2))
+    time.sleep(chance.uniform(0, 0.1))
 
 
 def _is_being_written(file):
@@ -59,9 +71,9 @@ def _is_being_written(file):
 
 
 def test_a_run_killed_ten_times_ends_as_if_it_had_not_been(
-    phantom_dataset, quick, tmp_path, phantoms
+    phantom_dataset, tiny, tmp_path, phantoms
 ):
-    config = replace(quick, epochs=12)
+    config = replace(tiny, epochs=12)
     folder, chance = tmp_path / "killed", random.Random(5)
     start_run_folder(folder, phantom_dataset, config)
     done = 0
@@ -117,20 +129,20 @@ def test_a_half_written_backup_and_row_are_done_again(trained_run, tmp_path):
 
 
 def test_best_weights_lost_between_two_steps_are_taken_from_the_backup(
-    phantom_dataset, quick, tmp_path
+    phantom_dataset, tiny, tmp_path
 ):
     folder = tmp_path / "run"
-    fit(phantom_dataset, folder, replace(quick, epochs=1))
+    fit(phantom_dataset, folder, replace(tiny, epochs=1))
     (folder / "best.weights.h5").unlink()
     (folder / "model.tflite").unlink()
     resume(folder)
     open_model(folder)
 
 
-def test_early_stopping_holds_across_an_interruption(phantom_dataset, quick, tmp_path):
+def test_early_stopping_holds_across_an_interruption(phantom_dataset, tiny, tmp_path):
     """Random weights behind a trained head give a constant AUC: no progress from epoch 1 on."""
     folder = tmp_path / "run"
-    fit(phantom_dataset, folder, replace(quick, epochs=9, early_stopping=2, learning_rate=1e-7))
+    fit(phantom_dataset, folder, replace(tiny, epochs=9, early_stopping=2, learning_rate=1e-7))
     rows = read_metrics(folder)
     best = int(np.argmax([row["val_auc"] for row in rows]))
     assert len(rows) == best + 1 + 2
@@ -145,7 +157,7 @@ def test_a_loss_that_is_no_number_ends_the_training_in_words():
         RefuseDivergence().on_train_batch_end(1, {"loss": float("nan")})
 
 
-def test_slices_that_vanish_while_they_are_read_are_a_failure(phantom_dataset, quick, tmp_path):
+def test_slices_that_vanish_while_they_are_read_are_a_failure(phantom_dataset, tiny, tmp_path):
     data = shutil.copytree(phantom_dataset, tmp_path / "data")
 
     def pull_the_disk(items):
@@ -155,7 +167,7 @@ def test_slices_that_vanish_while_they_are_read_are_a_failure(phantom_dataset, q
             yield item
 
     with pytest.raises(DatasetError, match="half-way"):
-        fit(data, tmp_path / "run", quick, pull_the_disk)
+        fit(data, tmp_path / "run", tiny, pull_the_disk)
     assert "half-way" in read_status(tmp_path / "run").message
 
 
@@ -177,32 +189,35 @@ def test_a_full_disk_is_named_and_the_run_goes_on_when_there_is_room(
 ):
     disk, enlarge = small_disk
     monkeypatch.setenv("COVIDCT_HOME", str(disk))
-    folder = jobs.start(phantom_dataset, quick, "run")
-    while (status := read_status(folder)).is_live:
-        time.sleep(0.1)
+    folder = jobs.runs_dir() / "run"
+    start_run_folder(folder, phantom_dataset, replace(quick, probe_views=0))
+    process = launch(folder)
+    process.join()
+    status = read_status(folder)
     assert status.state == "failed"
     assert "disk is full" in status.message
     assert "1 of 3 epochs are kept" in status.message
     assert len(read_metrics(folder)) >= 1
     enlarge()
-    jobs.resume(folder)
-    while (status := read_status(folder)).is_live:
-        time.sleep(0.1)
-    assert status.state == "finished", (folder / "log.txt").read_text()[-2000:]
+    process = launch(folder)
+    process.join()
+    assert read_status(folder).state == "finished", (folder / "log.txt").read_text()[-2000:]
     assert [row["epoch"] for row in read_metrics(folder)] == [0, 1, 2]
     open_model(folder)
-    while process_identity(status.pid):  # still closing down
-        time.sleep(0.1)
 
 
-def test_running_out_of_memory_is_named(own_home, phantom_dataset, quick, until):
-    config = replace(quick, image_size=512, epochs=100, batch_size=18, trainable_share=1.0)
-    folder = jobs.start(phantom_dataset, config, "run")
-    status = until(folder, lambda status: status.state == "running")
-    taken = _address_space(status.pid)
-    resource.prlimit(status.pid, resource.RLIMIT_AS, (taken + 2**26, taken + 2**26))
-    while (status := read_status(folder)).is_live:
-        time.sleep(0.1)
+def test_running_out_of_memory_is_named(own_home, phantom_dataset, quick):
+    config = replace(quick, image_size=512, epochs=100, batch_size=18, probe_views=0)
+    folder = jobs.runs_dir() / "run"
+    start_run_folder(folder, phantom_dataset, config)
+    process = launch(folder)
+    while read_status(folder).state != "running":
+        assert process.is_alive(), (folder / "log.txt").read_text()[-2000:]
+        time.sleep(0.02)
+    taken = _address_space(process.pid)
+    resource.prlimit(process.pid, resource.RLIMIT_AS, (taken + 2**26, taken + 2**26))
+    process.join()
+    status = read_status(folder)
     assert status.state == "failed"
     assert "memory ran out" in status.message
 

@@ -32,10 +32,12 @@ def wait_until_over(folder):
     return read_status(folder)
 
 
+@pytest.mark.train
 def test_a_run_lives_on_its_own_is_stopped_resumed_and_finishes(
     own_home, phantom_dataset, quick, until, root, phantoms
 ):
-    folder = jobs.start(phantom_dataset, replace(quick, epochs=LONG), "first", ["CT_COVID/a.png"])
+    config = replace(quick, epochs=LONG, probe_views=0)
+    folder = jobs.start(phantom_dataset, config, "first", ["CT_COVID/a.png"])
     assert jobs.live_run() == folder
 
     with pytest.raises(ConfigError, match="“first”"):
@@ -75,6 +77,7 @@ def test_a_run_lives_on_its_own_is_stopped_resumed_and_finishes(
         jobs.resume(folder)
 
 
+@pytest.mark.train
 def test_a_killed_run_is_collected_and_makes_room_for_the_next(
     own_home, phantom_dataset, quick, until
 ):
@@ -90,6 +93,7 @@ def test_a_killed_run_is_collected_and_makes_room_for_the_next(
     assert jobs.list_runs() == (second, folder)
 
 
+@pytest.mark.train
 def test_only_one_of_many_that_start_at_once_does(own_home, phantom_dataset, root):
     code = (
         "import sys; from pathlib import Path; from covidct.training import jobs;"
@@ -121,6 +125,7 @@ def test_only_one_of_many_that_start_at_once_does(own_home, phantom_dataset, roo
     wait_until_over(folder)
 
 
+@pytest.mark.train
 def test_a_terminal_may_not_train_among_the_runs_while_one_is_live(
     own_home, phantom_dataset, quick, until, root
 ):

@@ -1,25 +1,41 @@
 import json
 import shutil
-import subprocess
-import sys
 
+import keras
 import numpy as np
 import pytest
+import two_convolutions
 
 from covidct.errors import DatasetError
 from covidct.evaluation.faithfulness.run import BASELINES, FIGURES, faithfulness
 from covidct.evaluation.faithfulness.text import as_text
+from covidct.inference.calibration import Calibration
+from covidct.inference.card import ModelCard
 from covidct.inference.classifier import Classifier
 from covidct.inference.heatmap import METHODS
+from covidct.models.backbones import BACKBONES
+from covidct.models.network import build_network
 
 
 @pytest.fixture(scope="module")
-def measured(tiny_model, marked_series, phantom_dataset, tmp_path_factory):
+def classifier():
+    """An untrained network of two convolutions."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(BACKBONES, two_convolutions.NAME, two_convolutions.BACKBONE)
+        keras.utils.set_random_seed(1)
+        network = build_network(two_convolutions.NAME, (48, 64))
+        calibration = Calibration(1.0, 0.5, (0.49, 0.51))
+        card = ModelCard("small", "0" * 64, network.name, (48, 64), "backbone", calibration)
+        yield Classifier.of_network(network, card)
+
+
+@pytest.fixture(scope="module")
+def measured(classifier, marked_series, phantom_dataset, tmp_path_factory):
     out, data = tmp_path_factory.mktemp("faithfulness"), tmp_path_factory.mktemp("two slices")
     for name in ("CT_COVID", "CT_NonCOVID"):
         (data / name).mkdir()
         shutil.copy(phantom_dataset / name / "a.png", data / name)
-    classifier, series = Classifier.load(tiny_model), marked_series(np.fliplr)
+    series = marked_series(np.fliplr)
     return faithfulness(classifier, out, series=series, data=data, planted=1), out
 
 
@@ -86,14 +102,8 @@ def test_slices_that_show_no_lungs_cannot_be_measured(tiny_model, tmp_path, no_l
         faithfulness(Classifier.load(tiny_model), tmp_path, data=tmp_path, planted=1)
 
 
-def test_the_command_refuses_a_folder_that_holds_no_series(root, tiny_model, tmp_path):
-    command = [sys.executable, "-m", "covidct", "faithfulness", "--model", tiny_model]
-    done = subprocess.run(
-        [*command, "--series", tmp_path, "--out", tmp_path],
-        cwd=root,
-        capture_output=True,
-        text=True,
-    )
+def test_the_command_refuses_a_folder_that_holds_no_series(run, tiny_model, tmp_path):
+    done = run("faithfulness", "--model", tiny_model, "--series", tmp_path, "--out", tmp_path)
     assert done.returncode == 1
     assert "one series" in done.stderr
     assert not (tmp_path / "faithfulness.json").exists()
