@@ -20,6 +20,8 @@ _FORKS.set_forkserver_preload(
         "covidct.evaluation.compare",
         "covidct.evaluation.evaluate",
         "covidct.inference.heatmap",
+        "covidct.models.litert",  # which imports TensorFlow
+        "covidct.training.finetune",
         "covidct.training.fit",
     ]
 )
