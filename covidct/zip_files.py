@@ -13,7 +13,7 @@ import zlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePath, PurePosixPath
 from typing import BinaryIO
 
@@ -50,10 +50,17 @@ _ARCHIVE_START_LENGTH = 262
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A file of an archive with its path taken apart safely."""
+    """A file of an archive with its path taken apart safely.
+
+    Attributes:
+        info: its entry.
+        path: its path.
+        refusal: why it must not be opened, where the archive was not refused for that.
+    """
 
     info: zipfile.ZipInfo
     path: PurePosixPath
+    refusal: str = ""
 
     @property
     def folder(self) -> str:
@@ -62,8 +69,15 @@ class Member:
 
 
 @contextmanager
-def opened_zip(archive: BinaryIO) -> Iterator[tuple[zipfile.ZipFile, tuple[Member, ...]]]:
+def opened_zip(
+    archive: BinaryIO, *, odd_members: bool = False
+) -> Iterator[tuple[zipfile.ZipFile, tuple[Member, ...]]]:
     """The ZIP and its files, all of them checked.
+
+    Args:
+        archive: seekable.
+        odd_members: name what must not be opened (archives, encrypted files, one name twice, …)
+            instead of refusing the ZIP for it. Paths, links and limits refuse it all the same.
 
     Raises:
         ArchiveError: it is no ZIP, is damaged, even if that shows only in the with-block, or holds
@@ -74,7 +88,7 @@ def opened_zip(archive: BinaryIO) -> Iterator[tuple[zipfile.ZipFile, tuple[Membe
         _check_directory(archive)
         with zipfile.ZipFile(archive) as zipped:
             size = archive.seek(0, os.SEEK_END)
-            yield zipped, _checked_members(zipped, size)
+            yield zipped, _checked_members(zipped, size, odd_members)
     except _DAMAGE as error:
         raise ArchiveError(
             N_(
@@ -102,7 +116,9 @@ def _check_directory(archive: BinaryIO) -> None:
         )
 
 
-def _checked_members(zipped: zipfile.ZipFile, archive_size: int) -> tuple[Member, ...]:
+def _checked_members(
+    zipped: zipfile.ZipFile, archive_size: int, odd_members: bool
+) -> tuple[Member, ...]:
     """The files of an archive, without the junk of file managers.
 
     Raises:
@@ -121,11 +137,18 @@ def _checked_members(zipped: zipfile.ZipFile, archive_size: int) -> tuple[Member
     members = [Member(info, _safe_path(info)) for info in infos]
     files = [m for m in members if not m.info.is_dir() and not is_junk(m.path)]
     twice = [path for path, count in Counter(m.path for m in files).items() if count > 1]
-    if twice:
+    if twice and not odd_members:
         raise ArchiveError(N_("The ZIP holds two files of the same name in one folder."))
+    checked = []
     for member in files:
-        _check_file(zipped, member)
-    return tuple(files)
+        try:
+            _check_file(zipped, member)
+        except ArchiveError as error:
+            if not odd_members:
+                raise
+            member = replace(member, refusal=error.message)
+        checked.append(member)
+    return tuple(checked)
 
 
 def _check_sizes(infos: Sequence[zipfile.ZipInfo], archive_size: int) -> None:

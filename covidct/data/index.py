@@ -16,6 +16,7 @@ from pathlib import Path
 from covidct.errors import DatasetError
 from covidct.files import sha256_of
 from covidct.messages import N_
+from covidct.zip_files import is_junk
 
 SPLITS = ("train", "val", "test")
 HALVES = ("first-half", "second-half")
@@ -128,7 +129,8 @@ def read_index(
 ) -> Index:
     """List a data set folder.
 
-    Patients come from ``patients.csv`` (columns class, file, patient) where there is one. Elsewhere
+    A folder below a class folder holds the slices of one patient, whose name it is. Otherwise
+    patients come from ``patients.csv`` (columns class, file, patient) where there is one. Elsewhere
     files are grouped by name, so that neighbours that may show one patient stay together: numbered
     files of the same series of names form blocks of 20 consecutive numbers.
 
@@ -156,21 +158,22 @@ def read_index(
     patients, splits, exclude = read_patients(root), _read_splits(root), frozenset(exclude)
     items, skipped = [], []
     for class_name, folder in folders.items():
-        files = sorted(f for f in folder.iterdir() if f.is_file() and not f.name.startswith("."))
+        files = _files_below(folder)
         if not files:
             raise DatasetError(N_("The folder {folder} holds no files.", folder=folder.name))
         for file in files:
-            key = (class_name, file.name)
+            name = file.relative_to(folder).as_posix()
+            key = (class_name, name)
             split = splits.pop(key, None)
             if split != "test" and not official_lists:
                 split = None
-            if f"{folder.name}/{file.name}" in exclude:
+            if f"{folder.name}/{name}" in exclude:
                 skipped.append(Skipped(file, EXCLUDED_BY_CHOICE))
                 continue
             if class_name == "NonCOVID" and _is_known_mislabelled(file):
                 skipped.append(Skipped(file, N_("Known to be labelled wrongly in COVID-CT.")))
                 continue
-            patient = patients.get(key) or group_by_name(file.name)
+            patient = patients.get(key) or name.rpartition("/")[0] or group_by_name(name)
             label = int(class_name == "COVID")
             items.append(Item(file, label, f"{class_name}/{patient}", split))
     skipped += [
@@ -178,6 +181,12 @@ def read_index(
         for class_name, name in splits
     ]
     return Index(root, tuple(items), tuple(skipped))
+
+
+def _files_below(folder: Path) -> list[Path]:
+    """The files of a class folder and of the folders in it, without what systems leave there."""
+    found = (file for file in folder.rglob("*") if file.is_file())
+    return sorted(file for file in found if not is_junk(file.relative_to(folder)))
 
 
 def _is_known_mislabelled(file: Path) -> bool:

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from functools import partial
 from io import BytesIO
 from pathlib import Path
+from typing import NoReturn
 
-from covidct.errors import UnreadableSlice
+from covidct.errors import ArchiveError, UnreadableSlice
 from covidct.imaging.formats.pixels import MAX_BYTES
 from covidct.messages import N_
 from covidct.zip_files import is_junk, opened_zip
@@ -52,20 +53,32 @@ def load(path: str | os.PathLike[str]) -> bytes:
 def files_at(path: Path) -> list[File]:
     """The files of a folder in order of names, of a ZIP likewise, or the one file itself.
 
+    A ZIP in the folder is walked as if it were a folder; a ZIP within a ZIP is not.
+
     Raises:
         ArchiveError: a ZIP is damaged, or must not be unpacked.
     """
     if path.is_dir():
         found = (file for file in sorted(path.rglob("*")) if file.is_file())
         paths = [file for file in found if not is_junk(file.relative_to(path))]
-        return [File(str(file), partial(load, file)) for file in paths]
+        return [file for one in paths for file in _walked(one)]
+    return _members(str(path), path) if _is_zip(path) else [File(str(path), partial(load, path))]
+
+
+def _walked(path: Path) -> list[File]:
+    """A file of a folder, or what is in it; a ZIP that must not be unpacked says so when read."""
+    try:
+        return files_at(path)
+    except ArchiveError as error:
+        return [File(str(path), partial(_refuse, error.message))]
+
+
+def _is_zip(path: Path) -> bool:
     try:
         with path.open("rb") as file:
-            if file.read(4) in _ZIP_STARTS:
-                return _members(str(path), path)
+            return file.read(4) in _ZIP_STARTS
     except (OSError, ValueError):
-        pass  # which reading it will say
-    return [File(str(path), partial(load, path))]
+        return False  # reading it will say why
 
 
 def uploaded(name: str, data: bytes) -> list[File]:
@@ -82,10 +95,22 @@ def uploaded(name: str, data: bytes) -> list[File]:
 def _members(name: str, source: Path | bytes) -> list[File]:
     """The files of a ZIP, each to be unpacked on its own when it is read."""
     archive = BytesIO(source) if isinstance(source, bytes) else source.open("rb")
-    with archive, opened_zip(archive) as (_, members):
-        infos = [member.info for member in sorted(members, key=lambda member: member.path)]
+    with archive, opened_zip(archive, odd_members=True) as (_, found):
+        members = sorted(found, key=lambda member: member.path)
     zipped = zipfile.ZipFile(BytesIO(source) if isinstance(source, bytes) else source)
-    return [File(f"{name}/{info.filename}", partial(_unpack, zipped, info)) for info in infos]
+    return [
+        File(
+            f"{name}/{member.info.filename}",
+            partial(_refuse, member.refusal)
+            if member.refusal
+            else partial(_unpack, zipped, member.info),
+        )
+        for member in members
+    ]
+
+
+def _refuse(reason: str) -> NoReturn:
+    raise UnreadableSlice(reason)
 
 
 def _unpack(zipped: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:

@@ -145,3 +145,23 @@ def test_halves_follow_the_numbers_and_keep_neighbours_together(tmp_path):
         ]
         assert max(numbers[0]) < min(numbers[1])
         assert min(map(len, numbers)) >= 50
+
+
+def test_a_folder_below_a_class_is_a_patient_and_system_files_are_none(tmp_path):
+    for class_folder in ("CT_COVID", "CT_NonCOVID"):
+        for patient in ("Patient (1)", "Patient (2)"):
+            folder = tmp_path / class_folder / patient
+            folder.mkdir(parents=True)
+            for number in range(2):
+                (folder / f"{number}.png").write_bytes(b"x")
+            (folder / "Thumbs.db").write_bytes(b"x")
+            (folder / ".DS_Store").write_bytes(b"x")
+    index = read_index(tmp_path)
+    assert len(index.items) == 8
+    assert sorted({item.patient for item in index.items}) == [
+        "COVID/Patient (1)",
+        "COVID/Patient (2)",
+        "NonCOVID/Patient (1)",
+        "NonCOVID/Patient (2)",
+    ]
+    assert {item.path.name for item in index.items} == {"0.png", "1.png"}

@@ -161,7 +161,8 @@ def compressed(ct_header, ct_file):
 def test_headers_that_only_a_bomb_has_are_refused_before_they_are_taken_apart(read_all, scan):
     def with_sequence(items: bytes) -> Callable[[], bytes]:
         voi_lut = struct.pack("<HH2sHI", 0x0028, 0x3010, b"SQ", 0, len(items))
-        return lambda: scan[0] + voi_lut + items
+        pixels = scan[0].rindex(b"\xe0\x7f\x10\0")
+        return lambda: scan[0][:pixels] + voi_lut + items + scan[0][pixels:]
 
     def element(tag: int, representation: bytes, value: bytes) -> bytes:
         return struct.pack("<HH2sHI", 0x0028, tag, representation, 0, len(value)) + value

@@ -8,6 +8,7 @@ import pytest
 from PIL import ExifTags, Image
 
 from covidct.errors import UnreadableSlice, UnsupportedEncoding
+from covidct.imaging.dicom.window import LUNG
 from covidct.imaging.formats import pixels as limits
 from covidct.imaging.readers import read_slice
 
@@ -324,3 +325,27 @@ def test_every_file_of_covid_ct_of_sufficient_size_reads():
                 read_slice(file)
         else:
             assert read_slice(file).pixels.std() > 10
+
+
+@pytest.mark.parametrize(
+    ("kind", "offset", "dtype"),
+    [("PNG", 32768, np.uint16), ("TIFF", 32768, np.uint16), ("TIFF", 0, np.float32)],
+)
+def test_hounsfield_units_in_a_deep_picture_get_the_lung_window(
+    hounsfield, encode, kind, offset, dtype
+):
+    values = hounsfield.astype(np.int32)
+    values[:2, :2] = 3071  # metal must not shift the rest
+    found = read_slice(encode((values + offset).astype(dtype), kind))
+    assert np.array_equal(found.pixels, LUNG.apply(values))
+    assert found.notes == (
+        f"The values are Hounsfield units (offset {offset}): lung window for the network.",
+    )
+
+
+def test_a_jpeg_file_may_lack_its_end_mark_but_no_samples(greys, encode):
+    data = encode(greys, "JPEG")
+    assert data.endswith(b"\xff\xd9")
+    assert np.array_equal(read_slice(data[:-2]).pixels, read_slice(data).pixels)
+    with pytest.raises(UnreadableSlice, match="incomplete"):
+        read_slice(data[:-40])

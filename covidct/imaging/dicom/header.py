@@ -1,6 +1,7 @@
 """The elements of a DICOM object that a picture needs, read raw and without trust.
 
 Only the elements in `TAGS` are ever converted, so that no patient data can reach a message or note.
+Of PatientID a digest is kept, which tells patients apart.
 """
 
 import logging
@@ -10,7 +11,8 @@ import warnings
 import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from io import SEEK_CUR, BytesIO
+from hashlib import sha256
+from io import BytesIO
 from typing import Literal
 
 import numpy as np
@@ -26,9 +28,12 @@ from covidct.zip_files import MAX_RATIO
 
 TAGS = {
     0x00080008: "ImageType",
+    0x00080016: "SOPClassUID",
     0x00080018: "SOPInstanceUID",
     0x00080060: "Modality",
     0x00089007: "ImageType",  # FrameType, its namesake for one frame
+    0x00100020: "PatientID",
+    0x0020000D: "StudyInstanceUID",
     0x0020000E: "SeriesInstanceUID",
     0x00200011: "SeriesNumber",
     0x00200013: "InstanceNumber",
@@ -36,12 +41,14 @@ TAGS = {
     0x00200037: "ImageOrientationPatient",
     0x00280002: "SamplesPerPixel",
     0x00280004: "PhotometricInterpretation",
+    0x00280006: "PlanarConfiguration",
     0x00280008: "NumberOfFrames",
     0x00280010: "Rows",
     0x00280011: "Columns",
     0x00280030: "PixelSpacing",
     0x00280100: "BitsAllocated",
     0x00280101: "BitsStored",
+    0x00280102: "HighBit",
     0x00280103: "PixelRepresentation",
     0x00280120: "PixelPaddingValue",
     0x00280121: "PixelPaddingRangeLimit",
@@ -60,6 +67,8 @@ TAGS = {
     0x52009230: "PerFrameFunctionalGroupsSequence",
     0x7FE00001: "ExtendedOffsetTable",
     0x7FE00002: "ExtendedOffsetTableLengths",
+    0x7FE00008: "FloatPixelData",
+    0x7FE00009: "DoubleFloatPixelData",
     0x7FE00010: "PixelData",
     # the functional groups that say of a frame what is else said of a file
     0x00189329: "CTImageFrameTypeSequence",
@@ -70,8 +79,15 @@ TAGS = {
     0x00289145: "PixelValueTransformationSequence",
 }
 _TRANSFER_SYNTAX, _UNDEFINED = 0x00020010, 0xFFFFFFFF
+_PIXELS = {"PixelData": 0, "FloatPixelData": 4, "DoubleFloatPixelData": 8}  # bytes of a float
+_DELIMITER = b"\xfe\xff\xdd\xe0\0\0\0\0"  # of fragments
 _LONGEST_VALUE = 1024**2  # of all but PixelData; the longest look-up table takes an eighth of it
 _MOST_ITEMS = 100_000  # of sequences and of fragments: twenty for each frame that is allowed
+_META_START = re.compile(rb"\x02\0[\0-\x20]\0(?:UL|OB|UI|SH|AE)")
+_SET_STARTS: tuple[tuple[re.Pattern[bytes], Literal["little", "big"]], ...] = (
+    (re.compile(rb"\x08\0[\0-\x80]\0(?:[A-Z]{2}(..)|(..)\0\0)", re.DOTALL), "little"),
+    (re.compile(rb"\0\x08\0[\0-\x80](?:[A-Z]{2}(..)|\0\0(..))", re.DOTALL), "big"),
+)
 _ITEM_TAGS = (b"\xfe\xff\x00\xe0", b"\xff\xfe\xe0\x00")  # as stored, in either byte order
 
 # pydicom's warnings and log records may quote header values, patient data among them. Set once,
@@ -82,12 +98,24 @@ warnings.filterwarnings("ignore", category=UserWarning, module=r"pydicom\.")
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """The raw elements of one object or sequence item, by keyword, and how to read them."""
+    """The raw elements of one object or sequence item, by keyword, and how to read them.
+
+    Attributes:
+        raw: values by keyword; PixelData also holds those of FloatPixelData and its double.
+        syntax: the transfer syntax that the file names; of its pixels the codestream says more.
+        is_big_endian: the byte order that the data set shows, whatever the file names.
+        pixel_vr: OB or OW.
+        encapsulated: whether the pixels lie in fragments.
+        float_bytes: of a floating-point pixel; 0 where pixels are whole numbers.
+        items: of sequences.
+    """
 
     raw: dict[str, bytes]
     syntax: uid.UID
+    is_big_endian: bool = False
     pixel_vr: str = "OW"
     encapsulated: bool = False
+    float_bytes: int = 0
     items: dict[str, tuple["Header", ...]] = field(default_factory=dict)
 
     @property
@@ -117,7 +145,7 @@ class Header:
     @property
     def byte_order(self) -> Literal["big", "little"]:
         """`big` or `little`, as `int.from_bytes` wants it."""
-        return "big" if self.syntax == uid.ExplicitVRBigEndian else "little"
+        return "big" if self.is_big_endian else "little"
 
     @property
     def is_signed(self) -> bool:
@@ -142,9 +170,13 @@ class Header:
         return np.frombuffer(value[: len(value) // size * size], kind).tolist()
 
     def numbers(self, keyword: str) -> tuple[float, ...]:
-        """All values of a DS or IS element, or none at all if one of them is malformed."""
+        """All values of a DS or IS element, or none at all if one of them is malformed.
+
+        A comma is legal nowhere in them (PS3.5 section 6.2), so it is a decimal point.
+        """
         try:
-            values = tuple(float(part) for part in self.text(keyword).split("\\"))
+            parts = self.text(keyword).replace(",", ".").split("\\")
+            values = tuple(map(float, parts))
         except ValueError:
             return ()
         return values if all(map(math.isfinite, values)) else ()
@@ -159,27 +191,32 @@ class Header:
 
 
 def is_dicom(data: bytes) -> bool:
-    """Whether the bytes are DICOM: by the prefix of PS3.10 section 7.1 or, for a bare data set, by
-    two plausible elements in a row at its start."""
-    if data[128:132] == b"DICM" or data[:8] == b"\x02\0\0\0UL\x04\0":
+    """Whether the bytes are DICOM: by the prefix of PS3.10 section 7.1 or, without preamble, by
+    an element of the meta information or two plausible elements of the data set at the start."""
+    if data[128:132] == b"DICM" or data[:4] == b"DICM" or _META_START.match(data):
         return True
-    first = re.match(rb"\x08\0[\0-\x80]\0(?:[A-Z]{2}(..)|(..)\0\0)", data, re.DOTALL)
-    if first is None:
-        return False
-    length = int.from_bytes(first[1] or first[2], "little")
-    following = data[8 + length : 12 + length]
-    return following[:2] == b"\x08\0" and following[2:4] != b"\0\0" and following[3:4] == b"\0"
+    for pattern, order in _SET_STARTS:
+        first = pattern.match(data)
+        if first:
+            length = int.from_bytes(first[1] or first[2], order)
+            following = data[8 + length : 12 + length]
+            group, element = (int.from_bytes(following[i : i + 2], order) for i in (0, 2))
+            return group == 8 and 0 < element < 0x100
+    return False
 
 
 def read_header(data: bytes) -> Header:
     """Read the elements in `TAGS`, with or without preamble and meta information.
+
+    What follows the pixels is not read, and the mark that ends their fragments may be missing.
 
     Raises:
         UnreadableSlice: damaged, incomplete, unpacking to more than `MAX_BYTES`, or with longer
             values or more items than slices have.
     """
     stream = BytesIO(data)
-    stream.seek(132 if data[128:132] == b"DICM" else 0)
+    prefix = data.find(b"DICM", 0, 132)
+    stream.seek(prefix + 4 if prefix in (0, 128) else 0)
     try:
         meta = data_element_generator(stream, False, True, stop_when=lambda tag, *_: tag.group != 2)
         syntaxes = [e.value for e in meta if e.tag == _TRANSFER_SYNTAX and e.value]
@@ -195,44 +232,84 @@ def read_header(data: bytes) -> Header:
                     most=_MOST_ITEMS,
                 )
             )
-        # The data set itself shows whether it has explicit VRs; the meta information may be absent.
-        first = stream.read(6)
-        stream.seek(-len(first), SEEK_CUR)
-        elements = data_element_generator(
-            stream,
-            is_implicit_VR=not re.match(rb"[A-Z]{2}", first[4:]),
-            is_little_endian=syntax != uid.ExplicitVRBigEndian,
-            specific_tags=list(TAGS),
-        )
-        return _header(elements, syntax)
+        return _data_set(stream, syntax)
     except DECODING_ERRORS as error:
         raise UnreadableSlice(
             N_("The DICOM file is damaged or incomplete; copy or export it again.")
         ) from error
 
 
-def _header(elements: Iterable[RawDataElement | DataElement], syntax: uid.UID) -> Header:
-    """The elements that are in `TAGS`, nested ones as well."""
-    found = {TAGS[element.tag]: element for element in elements if element.tag in TAGS}
-    pixels = found.get("PixelData")
+def _data_set(stream: BytesIO, syntax: uid.UID) -> Header:
+    """The data set from here on; it shows itself its byte order and whether it has explicit VRs,
+    since the meta information may be absent or wrong."""
+    start = stream.tell()
+    first = stream.read(6)
+    big = first[:1] == b"\0" and first[1:2] != b"\0"
+    implicit = not re.match(rb"[A-Z]{2}", first[4:])
+
+    def read(source: BytesIO) -> Header:
+        elements = data_element_generator(source, implicit, not big, specific_tags=list(TAGS))
+        return _header(elements, syntax, big)
+
+    stream.seek(start)
+    try:
+        return read(stream)
+    except EOFError:
+        stream.seek(start)
+        header = read(BytesIO(stream.read() + _DELIMITER))
+        if not header.encapsulated or not _are_whole(header.raw["PixelData"]):
+            raise
+        return header
+
+
+def _are_whole(fragments: bytes) -> bool:
+    """Whether items of the lengths that they claim fill the bytes (PS3.5 section A.4)."""
+    if not fragments.startswith(_ITEM_TAGS[0]):
+        return False
+    at, fragments = 0, fragments.removesuffix(_DELIMITER)
+    while at < len(fragments):
+        if fragments[at : at + 4] != _ITEM_TAGS[0]:
+            return False
+        at += 8 + int.from_bytes(fragments[at + 4 : at + 8], "little")
+    return at == len(fragments)
+
+
+def _header(
+    elements: Iterable[RawDataElement | DataElement], syntax: uid.UID, big: bool = False
+) -> Header:
+    """The elements that are in `TAGS`, nested ones as well, up to the pixels."""
+    found = {}
+    for element in elements:
+        if element.tag in TAGS:
+            found[TAGS[element.tag]] = element
+        if TAGS.get(element.tag) in _PIXELS:
+            break
+    kind = next((keyword for keyword in _PIXELS if keyword in found), "PixelData")
+    pixels = found.pop(kind, None)
     values = {k: bytes(e.value or b"") for k, e in found.items() if not k.endswith("Sequence")}
-    if any(len(value) > _LONGEST_VALUE for k, value in values.items() if k != "PixelData"):
+    if any(len(value) > _LONGEST_VALUE for value in values.values()):
         raise UnreadableSlice(
             N_(
                 "The DICOM file has a header value of more than a megabyte, which slices never "
                 "have. Export it again."
             )
         )
+    if values.get("PatientID"):
+        values["PatientID"] = sha256(values["PatientID"]).hexdigest().encode()
+    if pixels is not None:
+        values["PixelData"] = bytes(pixels.value or b"")
     return Header(
         values,
         syntax,
+        big,
         getattr(pixels, "VR", None) or "OW",
-        getattr(pixels, "length", None) == _UNDEFINED,
-        {k: tuple(_items(e, syntax)) for k, e in found.items() if k.endswith("Sequence")},
+        getattr(pixels, "length", None) == _UNDEFINED or _are_whole(values.get("PixelData", b"")),
+        _PIXELS[kind],
+        {k: tuple(_items(e, syntax, big)) for k, e in found.items() if k.endswith("Sequence")},
     )
 
 
-def _items(element: RawDataElement | DataElement, syntax: uid.UID) -> Iterator[Header]:
+def _items(element: RawDataElement | DataElement, syntax: uid.UID, big: bool) -> Iterator[Header]:
     """The items of a sequence, which pydicom has taken apart if its length was undefined."""
     if isinstance(element, RawDataElement):
         data, implicit = element.value or b"", element.is_implicit_VR or element.VR == "UN"
@@ -242,7 +319,7 @@ def _items(element: RawDataElement | DataElement, syntax: uid.UID) -> Iterator[H
     else:
         items = element.value or ()
     for item in items:
-        yield _header(item.values(), syntax)
+        yield _header(item.values(), syntax, big)
 
 
 def _inflate(body: bytes) -> bytes:

@@ -2,7 +2,9 @@
 
 import math
 import operator
+import os
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
@@ -10,8 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from covidct.errors import UnreadableSlice
+from covidct.errors import UnreadableSlice, UnsupportedEncoding
 from covidct.imaging.ct_slice import CTSlice
+from covidct.imaging.dicom.companions import companion, is_secondary_capture
 from covidct.imaging.dicom.frames import frame_bytes, frame_hounsfield, frame_slice
 from covidct.imaging.dicom.header import Header, is_dicom, read_header
 from covidct.imaging.formats.pixels import MAX_BYTES
@@ -27,6 +30,10 @@ BY_NAME = N_(
 )
 REPEATED = N_("Several slices lie at the same position: the series may hold more than one scan.")
 JOINED = N_("The headers split this scan into several series; by its numbers it is one.")
+UNPLACED = N_("It has no place among the slices: its header gives no position as theirs do.")
+OTHER_SIZE = N_("A picture of another size than the slices of the series.")
+SCREEN_COPY = N_("A copy of a screen, such as a dose page, beside the CT.")
+SPACING_CHANGES = N_("The distance between slices changes along the series; none is missing.")
 
 _SCOUT_TYPES = {"LOCALIZER", "SCOUT", "TOPOGRAM", "SURVIEW"}
 _AXIAL = math.cos(math.radians(35))  # gantries are tilted by up to 30 degrees
@@ -131,10 +138,39 @@ class _Frame:
         return self.header.text("SeriesInstanceUID")
 
     @property
+    def folder(self) -> str:
+        """Where its file lies."""
+        return os.path.dirname(self.file.name)  # noqa: PTH120
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """What tells its series from others; the UID may be missing or constant."""
+        said = (
+            *map(self.header.text, ("StudyInstanceUID", "PatientID", "SeriesNumber")),
+            self.series,
+        )
+        if self.series:
+            return said
+        normal = "" if self.normal is None else str(np.argmax(np.abs(self.normal)))
+        alone = self.file.name if self.header.frames > 1 else ""
+        return *said, self.folder, *map(str, self.size), normal, alone
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Rows and columns."""
+        return self.header.integer("Rows"), self.header.integer("Columns")
+
+    @property
     def kin(self) -> tuple[str, ...]:
         """What the slices of one scan have in common, identifiers apart."""
-        size = (str(self.header.integer(side)) for side in ("Rows", "Columns"))
-        return *map(self.header.text, ("SeriesNumber", "Modality", "PixelSpacing")), *size
+        keywords = "PatientID", "SeriesNumber", "Modality", "PixelSpacing"
+        return *map(self.header.text, keywords), *map(str, self.size)
+
+    @property
+    def is_ct(self) -> bool:
+        """Whether it is a picture by a scanner that says CT."""
+        is_copy = is_secondary_capture(self.header)
+        return bool(self.digest) and self.header.text("Modality") == "CT" and not is_copy
 
     @property
     def is_scout(self) -> bool:
@@ -163,16 +199,9 @@ class _Frame:
         return -normal if normal[2] < 0 else normal
 
     @property
-    def marks(self) -> set[tuple]:
-        """What no other slice of the series has, unless it is the same.
-
-        Some programs give all slices one UID, which therefore counts with a number or place only.
-        """
-        marks: set[tuple] = {(self.digest, self.position)}
-        uid, where = self.header.text("SOPInstanceUID"), (self.instance, self.position)
-        if uid and where != ((None, self.index), None):
-            marks.add((uid, *where))
-        return marks
+    def mark(self) -> tuple:
+        """What no other slice of the series has, unless it is the same."""
+        return self.digest, self.position
 
     def place(self, position: float | None = None) -> Place:
         frame = self.index + 1 if self.header.frames > 1 else None
@@ -183,7 +212,8 @@ def gather(files: Iterable[File]) -> list[Series | File]:
     """Sort files into series.
 
     Each file is read once, one at a time, and its pixels are not kept. DICOM files are grouped by
-    SeriesInstanceUID, whatever they are called and in whatever order they come. A file that is no
+    SeriesInstanceUID, study, patient and series number, whatever they are called and in whatever
+    order they come; without that UID by folder, size and orientation as well. A file that is no
     DICOM, or cannot be read, stays a file: :func:`covidct.imaging.read_slice` reads it, or says
     why not.
 
@@ -193,7 +223,7 @@ def gather(files: Iterable[File]) -> list[Series | File]:
     Returns:
         Series and single files in the order in which the first of each came.
     """
-    groups: dict[File | str, list[_Frame]] = {}  # none of a single file
+    groups: dict[File | tuple[str, ...], list[_Frame]] = {}  # none of a single file
     for file in files:
         try:
             frames = _frames(file)
@@ -202,15 +232,33 @@ def gather(files: Iterable[File]) -> list[Series | File]:
         if not frames:
             groups[file] = []
         for frame in frames:
-            groups.setdefault(frame.series, []).append(frame)
+            groups.setdefault(frame.key, []).append(frame)
     joined = _join([group for group in groups.values() if group])
     whole = {id(group) for group in joined}
+    beside_ct = any(frame.is_ct for group in joined for frame in group)
     opened: dict[File, Header] = {}
-    return [
-        key if isinstance(key, File) else _sort(group, opened)
-        for key, group in groups.items()
-        if isinstance(key, File) or id(group) in whole
-    ]
+    found: list[Series | File] = []
+    for key, group in groups.items():
+        if isinstance(key, File):
+            found.append(key)
+        elif id(group) in whole:
+            found += [_sort(part, opened, beside_ct) for part in _by_folder(group)]
+    return found
+
+
+def _by_folder(group: list[_Frame]) -> list[list[_Frame]]:
+    """Take apart what one constant UID holds together: folders that hold different pictures at the
+    same positions, or under the same numbers where there are none."""
+    folders: dict[str, list[_Frame]] = {}
+    for frame in group:
+        folders.setdefault(frame.folder, []).append(frame)
+    places: dict[Any, tuple[str, bytes]] = {}
+    for frame in group:
+        where = frame.position or frame.instance
+        folder, digest = places.setdefault(where, (frame.folder, frame.digest))
+        if folder != frame.folder and digest != frame.digest:
+            return list(folders.values())
+    return [group]
 
 
 def _join(groups: list[list[_Frame]]) -> list[list[_Frame]]:
@@ -225,8 +273,10 @@ def _join(groups: list[list[_Frame]]) -> list[list[_Frame]]:
     for group in groups:
         earlier = by_kin.setdefault(group[0].kin, group)
         numbers = {frame.instance for frame in earlier}
-        if _are_alike(group[0].series, earlier[0].series) and numbers.isdisjoint(
-            frame.instance for frame in group
+        if (
+            group[0].series
+            and _are_alike(group[0].series, earlier[0].series)
+            and numbers.isdisjoint(frame.instance for frame in group)
         ):
             earlier += group
         else:
@@ -245,33 +295,59 @@ def _frames(file: File) -> list[_Frame]:
     if len(data) > MAX_BYTES or not is_dicom(data):
         return []
     header = read_header(data)
-    if "PixelData" not in header.raw and "Rows" not in header.raw:
-        return [_Frame(file, 0, header, b"")]
     bare = header.without_pixels()
-    return [
-        _Frame(file, index, bare.of_frame(index), sha256(frame_bytes(header, index)).digest())
-        for index in range(header.frames)
-    ]
+    if companion(header) or ("PixelData" not in header.raw and "Rows" not in header.raw):
+        return [_Frame(file, 0, bare, b"")]
+    try:
+        return [
+            _Frame(file, index, bare.of_frame(index), sha256(frame_bytes(header, index)).digest())
+            for index in range(header.frames)
+        ]
+    except UnsupportedEncoding:
+        if is_secondary_capture(header):
+            return [_Frame(file, 0, bare, b"")]
+        raise
 
 
-def _sort(frames: list[_Frame], opened: dict[File, Header]) -> Series:
+def _sort(frames: list[_Frame], opened: dict[File, Header], beside_ct: bool) -> Series:
     """Order the frames of a series, and set aside what is no slice of it."""
     slices, set_aside = [], []
     seen: set[tuple] = set()
+    misfits = _misfits([frame for frame in frames if not _reason_against(frame, beside_ct)])
     for frame in frames:
-        reason = _reason_against(frame)
-        if not reason and seen & frame.marks:
+        reason = _reason_against(frame, beside_ct) or misfits.get(frame, "")
+        if not reason and frame.mark in seen:
             reason = DUPLICATE
         if reason:
             set_aside.append(LeftOut(frame.place(), reason))
         else:
-            seen |= frame.marks
+            seen.add(frame.mark)
             slices.append(frame)
     return _ordered(slices, tuple(set_aside), frames[0].header.number("SeriesNumber"), opened)
 
 
-def _reason_against(frame: _Frame) -> str:
+def _misfits(slices: list[_Frame]) -> dict[_Frame, str]:
+    """The few that cannot be ordered with the many: of another size, or without a position."""
+    if len(slices) < 3:
+        return {}
+    ((size, most),) = Counter(frame.size for frame in slices).most_common(1)
+    misfits: dict[_Frame, str] = {}
+    if most > len(slices) / 2:
+        misfits |= {frame: OTHER_SIZE for frame in slices if frame.size != size}
+    rest = [frame for frame in slices if frame not in misfits]
+    unplaced = [frame for frame in rest if frame.position is None]
+    if len(unplaced) < len(rest) / 2:
+        misfits |= dict.fromkeys(unplaced, UNPLACED)
+    return misfits
+
+
+def _reason_against(frame: _Frame, beside_ct: bool) -> str:
     """Why a picture is no axial slice, empty where it may be one."""
+    reason = companion(frame.header)
+    if reason:
+        return reason
+    if beside_ct and is_secondary_capture(frame.header):
+        return SCREEN_COPY
     if not frame.digest:
         return NO_PICTURE
     if frame.is_scout:
@@ -309,7 +385,7 @@ def _ordered(
     return Series(
         tuple(slices[i].place(positions[i] if positions else None) for i in ranked),
         set_aside,
-        (*notes, *_gaps(steps)),
+        (*notes, *_gaps(steps, numbers)),
         None if number is None else int(number),
         tuple((slices[i].file, slices[i].index) for i in ranked),
         opened,
@@ -326,11 +402,19 @@ def _positions(slices: list[_Frame]) -> list[float]:
     return [round(float(np.dot(corner, normal)), 3) for corner in corners]
 
 
-def _gaps(steps: Sequence[float]) -> tuple[str, ...]:
-    """A note on slices that are missing, told from positions or numbers at uneven distances."""
+def _gaps(steps: Sequence[float], numbers: Sequence[float]) -> tuple[str, ...]:
+    """A note on slices that are missing, told from positions or numbers at uneven distances.
+
+    None is, where instance numbers have no gap, or where the distance changes once for good.
+    """
     distances = np.diff(np.unique(steps))
     if len(distances) < 2:
         return ()
+    changes = np.abs(np.diff(distances)) > 0.1 * distances.min()
+    counted = len(set(numbers)) == len(steps) and max(numbers) - min(numbers) == len(steps) - 1
+    once = changes.sum() == 1 and not (changes[:2].any() or changes[-2:].any())
+    if changes.any() and (counted or once):
+        return (SPACING_CHANGES,) if distances.max() > 1.5 * distances.min() else ()
     usual = float(np.percentile(distances, 25, method="lower"))  # many may be missing
     missing = int(sum(round(d / usual) - 1 for d in distances if d > 1.5 * usual))
     if not missing:

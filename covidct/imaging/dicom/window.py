@@ -28,6 +28,8 @@ VIEWING_WINDOWS = {
     N_("Mediastinal"): Window(40, 400),
 }
 
+_OTHER_QUANTITIES = {"OD", "MGML", "Z_EFF", "ED", "EDW", "PCT"}  # PS3.3 section C.11.1.1.2
+
 _NO_WINDOW = N_("No window in the header: full range shown.")
 _WINDOW_USED = N_("The window in the header was used.")
 _WINDOW_HIDES = N_("The window in the header hides the picture: full range shown.")
@@ -93,10 +95,11 @@ def is_hounsfield(values: np.ndarray, rescale_type: str = "") -> bool:
 
     Args:
         values: rescaled values without padding, of any shape.
-        rescale_type: RescaleType; a named quantity other than HU (optical density, effective
-            atomic number, …) settles the matter.
+        rescale_type: RescaleType; a known quantity other than HU (optical density, effective
+            atomic number, …) settles the matter. Scanners spell HU in many ways, so that anything
+            else settles nothing.
     """
-    if rescale_type not in ("", "HU", "HU_MOD", "US"):
+    if rescale_type.upper() in _OTHER_QUANTITIES:
         return False
     body = values[values > -300]
     enough_air = np.mean(values < -500) >= 0.05

@@ -127,14 +127,16 @@ def test_eight_bit_jpeg_reads(greys, encapsulated, syntax):
 
 @pytest.mark.parametrize("syntax", [uid.MPEG2MPML, uid.HEVCMP51, uid.JPEG2000MC])
 def test_compressions_that_cannot_be_read_are_named(greys, encapsulated, syntax):
+    film = encapsulated(greys, syntax, "JPEG").replace(b"\xff\xd8\xff", b"\0\0\1", 1)
     with pytest.raises(UnsupportedEncoding) as caught:
-        read_slice(encapsulated(greys, syntax, "JPEG"))
+        read_slice(film)
     assert f"The DICOM file uses {syntax.name}, which cannot be read here" in str(caught.value)
 
 
 def test_an_unknown_compression_is_refused(greys, encapsulated):
     with pytest.raises(UnsupportedEncoding, match="an unknown compression"):
-        known = encapsulated(greys, uid.JPEG2000, "JPEG2000")
+        known = encapsulated(greys, uid.JPEG2000, "JPEG")
+        known = known.replace(b"\xff\xd8\xff", b"\0\0\1", 1)
         read_slice(known.replace(b"1.2.840.10008.1.2.4.91", b"1.2.840.10008.9.2.4.91"))
 
 
@@ -275,12 +277,10 @@ def test_malformed_spacing_is_none(counts, dicom, garbage):
         ({"PhotometricInterpretation": "YBR_FULL_422"}, UnsupportedEncoding, "colour image"),
         ({"PhotometricInterpretation": "PALETTE COLOR"}, UnsupportedEncoding, "colour image"),
         ({"Rows": 63}, UnreadableSlice, "too small: 96 × 63 pixels"),
-        ({"Rows": None}, UnreadableSlice, "too small"),
+        ({"Rows": None}, UnreadableSlice, "does not say how many rows"),
         ({"Rows": 60000, "Columns": 60000}, UnreadableSlice, "too large: 60000 × 60000 pixels"),
         ({"Rows": 81}, UnreadableSlice, "only 15360 of 15552 bytes of pixel data"),
         ({"BitsAllocated": 8, "BitsStored": 8}, UnsupportedEncoding, "more frames"),
-        ({"BitsAllocated": 12, "BitsStored": 12}, UnreadableSlice, "damaged"),
-        ({"PixelRepresentation": 7}, UnreadableSlice, "damaged"),
         ({"RescaleSlope": "1e308"}, UnreadableSlice, "not numbers"),
     ],
 )

@@ -190,7 +190,7 @@ def test_a_report_among_the_slices_is_set_aside_but_a_slice_without_pixels_is_no
     series, reports, file = gather(files([*scan, buffer.getvalue(), bare]))
     assert len(series) == 7
     assert reports.places == ()
-    assert [left.reason for left in reports.set_aside] == [words.NO_PICTURE]
+    assert [left.reason for left in reports.set_aside] == ["Not a CT slice: Enhanced SR Storage."]
     assert file.name == "8"
     with pytest.raises(UnreadableSlice, match="no pixel data"):
         read_slice(file.read())
@@ -402,7 +402,7 @@ def test_missing_slices_are_counted_by_the_smaller_distances(
 ):
     slices = [
         ct_file(
-            ct_header(i, ImagePositionPatient=[0, 0, height]),
+            ct_header(i, ImagePositionPatient=[0, 0, height], InstanceNumber=str(int(9 * height))),
             volume[i % 7] + np.uint16(i // 7),
         )
         for i, height in enumerate(positions)
@@ -418,19 +418,20 @@ def test_slices_at_one_place_are_no_gap(scan, volume, ct_header, ct_file):
     assert only(gather(files([*scan, again]))).notes == (words.REPEATED,)
 
 
-def test_one_uid_one_number_and_one_place_are_one_slice(scan, expected, volume, ct_header, ct_file):
+def test_other_pixels_are_no_duplicate_whatever_the_header_says(scan, volume, ct_header, ct_file):
     altered = ct_file(ct_header(2), volume[5])
     series = only(gather(files([*scan, altered])))
-    assert np.array_equal(pixels(series), expected)
-    assert [left.reason for left in series.set_aside] == [words.DUPLICATE]
+    assert (len(series), series.set_aside) == (8, ())
+    assert series.notes == (words.REPEATED,)
 
 
 @pytest.mark.parametrize("elements", [{"ImagePositionPatient": [5, 6]}, {}])
-def test_numbers_count_where_one_position_is_missing(scan, volume, ct_header, ct_file, elements):
+def test_one_slice_without_position_is_set_aside(scan, volume, ct_header, ct_file, elements):
     header = ct_header(6, **(elements or {"ImagePositionPatient": None}))
     series = only(gather(files([ct_file(header, volume[6]), *scan[:6]])))
-    assert series.notes == (words.BY_NUMBER,)
-    assert [place.file for place in series.places] == ["1", "2", "3", "4", "5", "6", "0"]
+    assert series.notes == ()
+    assert [place.file for place in series.places] == ["1", "2", "3", "4", "5", "6"]
+    assert [left.reason for left in series.set_aside] == [words.UNPLACED]
 
 
 @pytest.mark.parametrize("number", ["1", None])
@@ -531,3 +532,91 @@ def test_the_shared_series_is_one_although_its_headers_say_two():
     assert series.notes == (words.JOINED, words.BY_NUMBER)
     for place, ct_slice in zip(series.places, series, strict=True):
         assert np.array_equal(ct_slice.pixels, read_slice(place.file).pixels)
+
+
+def _as_files(parts: dict[str, list[bytes]]) -> list[File]:
+    return [
+        File(f"{folder}/{number}", lambda data=data: data)
+        for folder, part in parts.items()
+        for number, data in enumerate(part)
+    ]
+
+
+@pytest.fixture
+def other_patient(volume, ct_header, ct_file):
+    """Slices of somebody else at the same positions."""
+
+    def make(**elements) -> list[bytes]:
+        return [ct_file(ct_header(i, **elements), volume[-1 - i] + 1) for i in range(len(volume))]
+
+    return make
+
+
+@pytest.mark.parametrize("series_uid", [None, "1.2.3.4"])
+@pytest.mark.parametrize("keyword", ["PatientID", "StudyInstanceUID", "SeriesNumber"])
+def test_patients_are_never_mixed_whatever_the_series_uid_says(
+    changed, other_patient, series_uid, keyword
+):
+    first = changed(SeriesInstanceUID=series_uid, **{keyword: "1"})
+    second = other_patient(SeriesInstanceUID=series_uid, **{keyword: "2"})
+    mixed = [data for pair in zip(first, second, strict=True) for data in pair]
+    found = gather(files(mixed))
+    assert [len(series) for series in found] == [7, 7]
+    assert [{int(place.file) % 2 for place in series.places} for series in found] == [{0}, {1}]
+
+
+@pytest.mark.parametrize("series_uid", [None, "1.2.3.4"])
+def test_folders_tell_patients_apart_where_headers_do_not(changed, other_patient, series_uid):
+    alike = {"SeriesInstanceUID": series_uid, "SeriesNumber": None}
+    found = gather(_as_files({"P1": changed(**alike), "P2": other_patient(**alike)}))
+    assert [{place.file[:2] for place in series.places} for series in found] == [{"P1"}, {"P2"}]
+
+
+def test_one_series_in_two_folders_stays_one(scan, expected):
+    series = only(gather(_as_files({"A": scan[:3], "B": scan[3:]})))
+    assert np.array_equal(pixels(series), expected)
+
+
+@pytest.mark.parametrize("size", [(96, 96), (80, 96)])
+def test_a_member_that_cannot_be_ordered_is_set_aside_and_the_rest_keeps_its_positions(
+    scan, expected, ct_header, ct_file, size
+):
+    page = np.random.default_rng(0).integers(0, 99, size).astype(np.uint16)
+    none = dict.fromkeys(("ImagePositionPatient", "ImageOrientationPatient"))
+    header = ct_header(99, Rows=size[0], Columns=size[1], InstanceNumber="99", **none)
+    series = only(gather(files([ct_file(header, page), *scan])))
+    assert np.array_equal(pixels(series), expected)
+    assert heights(series) == HEIGHTS
+    assert series.notes == ()
+    (left,) = series.set_aside
+    assert left.reason in (words.UNPLACED, words.OTHER_SIZE)
+
+
+def test_a_spacing_that_changes_hides_no_slices(changed):
+    positions = [0, 1.25, 2.5, 3.75, 8.75, 13.75, 18.75]
+    data = changed(ImagePositionPatient=lambda i: [0, 0, positions[i]])
+    assert only(gather(files(data))).notes == (words.SPACING_CHANGES,)
+
+
+@pytest.mark.parametrize(
+    ("sop_class", "name"),
+    [
+        (uid.SegmentationStorage, "Segmentation Storage"),
+        (uid.RTDoseStorage, "RT Dose Storage"),
+        (uid.BasicTextSRStorage, "Basic Text SR Storage"),
+        (uid.EncapsulatedPDFStorage, "Encapsulated PDF Storage"),
+        (uid.KeyObjectSelectionDocumentStorage, "Key Object Selection Document Storage"),
+        (uid.SecondaryCaptureImageStorage, "dose page"),
+    ],
+)
+def test_companions_of_a_ct_are_set_aside_by_what_they_are(
+    scan, volume, ct_header, ct_file, sop_class, name
+):
+    other = ct_file(
+        ct_header(0, SOPClassUID=sop_class, SeriesInstanceUID="9.9.9.1", SeriesNumber="90"),
+        volume[0],
+    )
+    series, beside = gather(files([*scan, other]))
+    assert (len(series), len(beside)) == (7, 0)
+    (left,) = beside.set_aside
+    assert name in left.reason
