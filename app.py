@@ -1,5 +1,7 @@
 """The app as it is served: python -m streamlit run app.py."""
 
-from covidct.ui.main import main
+import streamlit as st
 
-main()
+from covidct.ui.guard import SCRIPT, guards
+
+app = st.App(SCRIPT, middleware=guards())

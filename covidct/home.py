@@ -7,7 +7,7 @@ HOME_VARIABLE = "COVIDCT_HOME"
 FOLDERS_VARIABLE = "COVIDCT_DATA_FOLDERS"
 PACKAGE = Path(__file__).absolute().parent
 IS_INSTALLED = (PACKAGE / "_shipped").is_dir()  # by pip, instead of run from its repository
-SHIPPED = PACKAGE / "_shipped" if IS_INSTALLED else PACKAGE.parent  # weights and .streamlit
+SHIPPED = PACKAGE / "_shipped" if IS_INSTALLED else PACKAGE.parent  # weights, app.py, .streamlit
 CALLER = PACKAGE.parent  # the folder from which a process finds this very package
 
 

@@ -19,7 +19,17 @@ for arguments in json.loads(sys.argv[1]):
 print({"tensorflow", "keras"} & sys.modules.keys())
 """
 FLOORS = (
-    {"errors", "files", "home", "messages", "runtime", "spreadsheets", "stats", "zip_files"},
+    {
+        "errors",
+        "files",
+        "home",
+        "messages",
+        "runtime",
+        "spreadsheets",
+        "stats",
+        "terminal",
+        "zip_files",
+    },
     {"imaging", "jobs"},
     {"data", "models"},
     {"inference", "training"},

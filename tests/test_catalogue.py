@@ -197,7 +197,7 @@ def test_without_a_catalogue_the_pages_are_english(locale, german, empty):
 
 
 def test_a_whole_page_is_drawn_in_the_language_of_the_browser(root, german):
-    app = AppTest.from_file(root / "app.py", default_timeout=patience.SECONDS)
+    app = AppTest.from_file(root / "covidct" / "ui" / "main.py", default_timeout=patience.SECONDS)
     app.context["locale"] = "de-DE"
     app.run()
     assert not app.exception

@@ -6,7 +6,7 @@ import argparse
 import os
 import sys
 
-from covidct.home import HOME_VARIABLE, PACKAGE, SHIPPED, home
+from covidct.home import HOME_VARIABLE, SHIPPED, home
 
 
 def add_command(commands: argparse._SubParsersAction) -> None:
@@ -23,6 +23,5 @@ def _app(options: argparse.Namespace) -> int:
     """Become Streamlit, in the folder whose .streamlit/config.toml makes the server safe."""
     os.environ[HOME_VARIABLE] = str(home())
     os.chdir(SHIPPED)
-    script = str(PACKAGE / "ui" / "main.py")
-    arguments = ["-m", "streamlit", "run", script, *options.streamlit_options]
+    arguments = ["-m", "streamlit", "run", "app.py", *options.streamlit_options]
     os.execv(sys.executable, [sys.executable, *arguments])

@@ -6,7 +6,7 @@ import argparse
 import json
 
 from covidct.commands import DONE, FAILED, NOTICE
-from covidct.commands.shared import add_evaluation_options, progress_bar
+from covidct.commands.shared import add_evaluation_options, progress_bar, say
 
 
 def add_command(commands: argparse._SubParsersAction) -> None:
@@ -27,6 +27,6 @@ def _audit(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps(figures, ensure_ascii=False))
     else:
-        print(as_text(figures))
-        print(f"Written to {options.out}: {AUDIT_FILE}. {NOTICE}")
+        say(*as_text(figures).split("\n"))
+        say(f"Written to {options.out}: {AUDIT_FILE}. {NOTICE}")
     return FAILED if figures["skipped"] else DONE

@@ -7,7 +7,7 @@ import json
 from dataclasses import asdict
 
 from covidct.commands import DONE
-from covidct.commands.shared import print_rates, run_folder
+from covidct.commands.shared import print_rates, run_folder, say
 
 
 def add_command(commands: argparse._SubParsersAction) -> None:
@@ -28,9 +28,9 @@ def _compare(options: argparse.Namespace) -> int:
         print(json.dumps(asdict(comparison), ensure_ascii=False))
         return DONE
     for figures in (comparison.candidate, comparison.incumbent):
-        print(figures["model_id"])
+        say(figures["model_id"])
         print_rates(figures)
     low, high = comparison.auc_difference_ci95
-    print(f"Difference in AUC {comparison.auc_difference:+.3f} (95 % {low:+.3f} to {high:+.3f}).")
-    print(comparison.verdict)
+    say(f"Difference in AUC {comparison.auc_difference:+.3f} (95 % {low:+.3f} to {high:+.3f}).")
+    say(comparison.verdict)
     return DONE

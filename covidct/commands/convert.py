@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from covidct.commands import DONE
+from covidct.commands.shared import say
 
 
 def add_command(commands: argparse._SubParsersAction) -> None:
@@ -19,5 +20,5 @@ def _convert(options: argparse.Namespace) -> int:
     from covidct.training.convert import convert_earlier
 
     card = convert_earlier(find_model(options.model))
-    print(f"The model is {card.model_id} now. The file that it was made from is kept beside it.")
+    say(f"The model is {card.model_id} now. The file that it was made from is kept beside it.")
     return DONE

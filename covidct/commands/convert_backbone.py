@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from covidct.commands import DONE
-from covidct.commands.shared import progress_of_steps
+from covidct.commands.shared import progress_of_steps, say
 
 
 def add_command(commands: argparse._SubParsersAction) -> None:
@@ -23,5 +23,5 @@ def _convert_backbone(options: argparse.Namespace) -> int:
     from covidct.training.trunks import ship_graph
 
     ship_graph(options.data, options.backbone, progress_of_steps)
-    print(f"The graph of {options.backbone} is in weights/pretrained.")
+    say(f"The graph of {options.backbone} is in weights/pretrained.")
     return DONE

@@ -6,7 +6,7 @@ import argparse
 import json
 
 from covidct.commands import DONE, FAILED, NOTICE
-from covidct.commands.shared import add_evaluation_options, print_figures, progress_bar
+from covidct.commands.shared import add_evaluation_options, print_figures, progress_bar, say
 
 
 def add_command(commands: argparse._SubParsersAction) -> None:
@@ -28,5 +28,5 @@ def _evaluate(options: argparse.Namespace) -> int:
         print(json.dumps(figures, ensure_ascii=False))
     else:
         print_figures(figures)
-        print(f"Written to {options.out}: metrics.json, predictions.csv. {NOTICE}")
+        say(f"Written to {options.out}: metrics.json, predictions.csv. {NOTICE}")
     return FAILED if figures["skipped"] else DONE

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 
 from covidct.commands import DONE, NOTICE
-from covidct.commands.shared import add_evaluation_options, progress_bar
+from covidct.commands.shared import add_evaluation_options, progress_bar, say
 
 
 def add_command(commands: argparse._SubParsersAction) -> None:
@@ -41,6 +41,6 @@ def _faithfulness(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps(figures, ensure_ascii=False))
     else:
-        print(as_text(figures))
-        print(f"Written to {options.out}: {FAITHFULNESS_FILE}. {NOTICE}")
+        say(*as_text(figures).split("\n"))
+        say(f"Written to {options.out}: {FAITHFULNESS_FILE}. {NOTICE}")
     return DONE

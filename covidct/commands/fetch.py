@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from covidct.commands import DONE
+from covidct.commands.shared import say
 
 if TYPE_CHECKING:
     from covidct.data.download import Download
@@ -28,7 +29,7 @@ def _fetch(options: argparse.Namespace) -> int:
 
     with _download_bar() as report:
         folder = fetch(options.to, source=options.source or COVID_CT_URL, report=report)
-    print(f"COVID-CT is whole in {folder}.")
+    say(f"COVID-CT is whole in {folder}.")
     return DONE
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from covidct.commands import DONE, FAILED
-from covidct.commands.shared import run_folder
+from covidct.commands.shared import run_folder, say
 
 
 def add_command(commands: argparse._SubParsersAction) -> None:
@@ -25,9 +25,9 @@ def _promote(options: argparse.Namespace) -> int:
     folder = run_folder(options.name)
     if not options.despite_worse:
         comparison = compare(folder)
-        print(comparison.verdict)
+        say(comparison.verdict)
         if comparison.is_worse:
-            print("It was not promoted. To promote it nevertheless, add --despite-worse.")
+            say("It was not promoted. To promote it nevertheless, add --despite-worse.")
             return FAILED
-    print(f"The model in use is {promote(folder)} now. To go back: python -m covidct rollback")
+    say(f"The model in use is {promote(folder)} now. To go back: python -m covidct rollback")
     return DONE

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from covidct.commands import DONE
+from covidct.commands.shared import say
 
 
 def add_command(commands: argparse._SubParsersAction) -> None:
@@ -16,5 +17,5 @@ def add_command(commands: argparse._SubParsersAction) -> None:
 def _rollback(options: argparse.Namespace) -> int:
     from covidct.inference.promotion import rollback
 
-    print(f"The model in use is {rollback()} now.")
+    say(f"The model in use is {rollback()} now.")
     return DONE

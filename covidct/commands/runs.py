@@ -9,6 +9,7 @@ from io import BytesIO
 from pathlib import Path
 
 from covidct.commands import DONE
+from covidct.commands.shared import say
 
 
 def add_command(commands: argparse._SubParsersAction) -> None:
@@ -43,16 +44,16 @@ def _list(options: argparse.Namespace) -> int:
             line = {"run": folder.name, "folder": str(folder), **asdict(status)}
             print(json.dumps(line, ensure_ascii=False))
         else:
-            print(f"{status.state:9s} {status.epoch:4d} of {status.epochs:4d}  {folder.name}")
+            say(f"{status.state:9s} {status.epoch:4d} of {status.epochs:4d}  {folder.name}")
             if status.message:
-                print(f"{'':23s}{status.message}")
+                say(f"{'':23s}{status.message}")
     return DONE
 
 
 def _rename(options: argparse.Namespace) -> int:
     from covidct.training.jobs import find_run, rename
 
-    print(f"The run is called “{rename(find_run(options.name), options.new_name).name}” now.")
+    say(f"The run is called “{rename(find_run(options.name), options.new_name).name}” now.")
     return DONE
 
 
@@ -60,7 +61,7 @@ def _delete(options: argparse.Namespace) -> int:
     from covidct.training.jobs import delete, find_run
 
     delete(find_run(options.name))
-    print(f"The run “{options.name}” is deleted.")
+    say(f"The run “{options.name}” is deleted.")
     return DONE
 
 
@@ -70,5 +71,5 @@ def _download(options: argparse.Namespace) -> int:
     archive = BytesIO()
     zip_run(find_run(options.name), archive)
     options.out.write_bytes(archive.getvalue())
-    print(f"Written to {options.out}.")
+    say(f"Written to {options.out}.")
     return DONE

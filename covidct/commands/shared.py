@@ -7,7 +7,9 @@ import sys
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
+
+from covidct.terminal import visible
 
 if TYPE_CHECKING:
     from covidct.imaging import CTSlice
@@ -68,20 +70,26 @@ def progress_of_steps(steps: Iterable, title: str) -> Iterable:
     return progress_bar(title)(steps)
 
 
+def say(*lines: str, file: TextIO | None = None) -> None:
+    """Print lines for people, at once; what could steer their terminal is escaped."""
+    for line in lines:
+        print(visible(line), file=file, flush=True)
+
+
 def print_rates(figures: Mapping[str, Any]) -> None:
     """Accuracy, sensitivity, specificity and AUC with their intervals, a line each."""
     for name in ("accuracy", "sensitivity", "specificity", "roc_auc"):
         low, high = figures[f"{name}_ci95"]
-        print(f"  {name:12s} {figures[name]:.3f}  (95 % interval {low:.3f} to {high:.3f})")
+        say(f"  {name:12s} {figures[name]:.3f}  (95 % interval {low:.3f} to {high:.3f})")
 
 
 def print_figures(figures: Mapping[str, Any]) -> None:
     """What a model comes to on a split, and what was left out."""
-    print(
+    say(
         f"{figures['split']}: {figures['n']} slices of {figures['patients']} patients, "
         f"model {figures['model_id']}"
     )
     print_rates(figures)
-    print(f"  expected calibration error {figures['expected_calibration_error']:.3f}")
+    say(f"  expected calibration error {figures['expected_calibration_error']:.3f}")
     for skip in figures["skipped"]:
-        print(f"  left out: {skip['file']}: {skip['reason']}")
+        say(f"  left out: {skip['file']}: {skip['reason']}")

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from covidct.commands import DONE, NOTICE
-from covidct.commands.shared import print_figures, progress_bar
+from covidct.commands.shared import print_figures, progress_bar, say
 from covidct.files import NAMES
 
 
@@ -30,7 +30,7 @@ def _train(options: argparse.Namespace) -> int:
     run = options.run_folder
     if options.stop:
         jobs.stop(run)
-        print(f"{run} will end after its current batch and keep its best weights.")
+        say(f"{run} will end after its current batch and keep its best weights.")
         return DONE
     if options.resume:
         _refuse_settings(options)
@@ -46,9 +46,9 @@ def _train(options: argparse.Namespace) -> int:
         resume(run, progress_bar("Reading slices"))
         figures = evaluate_validation(run, progress_bar("Validating"))
     print_figures(figures)
-    print(conversion(read_card(run).about))
-    print(read_status(run).message or "All epochs are done.")
-    print(f"The model is in {run}: classify with --model and that path. {NOTICE}")
+    say(conversion(read_card(run).about))
+    say(read_status(run).message or "All epochs are done.")
+    say(f"The model is in {run}: classify with --model and that path. {NOTICE}")
     return DONE
 
 

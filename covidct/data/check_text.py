@@ -5,25 +5,25 @@ from typing import Any
 
 from covidct.data.check import DataReport, relative_name
 from covidct.data.index import Item, Skipped
+from covidct.terminal import visible
 
 _MOST_LINES = 10
 
 
 def as_text(report: DataReport) -> str:
     """What a person reads in half a minute; long lists end with how many more there are."""
-    return "\n".join(
-        [
-            *_counts(report),
-            *_files("cannot be read", report.unreadable),
-            *_files("do not look like lung slices", report.outside_use),
-            *_files("left out", report.left_out),
-            *_groups("the same picture", report.duplicates),
-            *_groups("nearly the same picture", report.near_duplicates),
-            *_groups("one picture under both labels", report.contradictions),
-            *_leaks(report),
-            report.shortcut.sentence,
-        ]
-    )
+    lines = [
+        *_counts(report),
+        *_files("cannot be read", report.unreadable),
+        *_files("do not look like lung slices", report.outside_use),
+        *_files("left out", report.left_out),
+        *_groups("the same picture", report.duplicates),
+        *_groups("nearly the same picture", report.near_duplicates),
+        *_groups("one picture under both labels", report.contradictions),
+        *_leaks(report),
+        report.shortcut.sentence,
+    ]
+    return "\n".join(map(visible, lines))
 
 
 def as_json(report: DataReport) -> dict[str, Any]:

@@ -25,6 +25,7 @@ DEFAULT_MODEL = "covidct-astra"
 
 _RECORD_FILE, _LOCK_FILE, _UNFINISHED = "current.json", ".lock", ".unfinished"
 _SHORT_HASH = 12
+_FOLDER_NAME = re.compile(r"[A-Za-z0-9._-]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +163,7 @@ def _read_record() -> _Record:
     try:
         values = json.loads((models_dir() / _RECORD_FILE).read_text(encoding="utf-8"))
         history = tuple(Promotion(**promotion) for promotion in values["history"])
-        return _Record(tuple(map(str, values["stack"])), history)
+        return _Record(tuple(map(_folder_name, values["stack"])), history)
     except FileNotFoundError:
         return _Record()
     except (OSError, *MALFORMED) as error:
@@ -173,6 +174,13 @@ def _read_record() -> _Record:
                 file=models_dir() / _RECORD_FILE,
             )
         ) from error
+
+
+def _folder_name(name: str) -> str:
+    """A name as :func:`promote` gives one, so that the record leads to no other folder."""
+    if not _FOLDER_NAME.fullmatch(name) or not name.strip("."):
+        raise ValueError("no name of a folder")
+    return name
 
 
 def _write_record(record: _Record, change: Promotion) -> None:

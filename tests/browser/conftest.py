@@ -10,7 +10,7 @@ import patience
 import pytest
 from app_server import REPOSITORY, Server, serve, wait_until_healthy
 from PIL import Image
-from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, expect, sync_playwright
 
 from covidct.imaging.phantom import phantom_slice
 from covidct.ui.strings import ACCEPT
@@ -83,16 +83,32 @@ def chromium() -> Iterator[Browser]:
 
 @pytest.fixture
 def new_page(chromium: Browser) -> Iterator[Callable[..., Page]]:
-    """Opens pages with cookies of their own, which accept the use notice wherever it shows."""
-    contexts = []
+    """Opens pages with cookies of their own, which accept the use notice wherever it shows.
+
+    Nothing on them may want what the content security policy forbids. A page with a profile is one
+    of a browser that keeps on disk, in that folder, what browsers keep.
+    """
+    contexts, forbidden = [], []
+
+    def hear(message: ConsoleMessage) -> None:
+        if "Content Security Policy" in message.text:
+            forbidden.append(message.text)
 
     def open_page(
-        width: int = 1280, colour_scheme: str = "light", accepts_notice: bool = True
+        width: int = 1280,
+        colour_scheme: str = "light",
+        accepts_notice: bool = True,
+        profile: Path | None = None,
     ) -> Page:
-        context = chromium.new_context(
-            viewport={"width": width, "height": 900}, color_scheme=colour_scheme
-        )
+        looks = {"viewport": {"width": width, "height": 900}, "color_scheme": colour_scheme}
+        if profile:
+            context = chromium.browser_type.launch_persistent_context(
+                profile, executable_path=shutil.which("chromium"), args=CHROMIUM_OPTIONS, **looks
+            )
+        else:
+            context = chromium.new_context(**looks)
         context.set_default_timeout(1000 * patience.SECONDS)
+        context.on("console", hear)
         contexts.append(context)
         page = context.new_page()
         if accepts_notice:
@@ -102,6 +118,7 @@ def new_page(chromium: Browser) -> Iterator[Callable[..., Page]]:
     yield open_page
     for context in contexts:
         context.close()
+    assert forbidden == []
 
 
 @pytest.fixture

@@ -79,13 +79,18 @@ def test_a_session_leaves_no_trace_on_disk_in_logs_or_on_the_network(
     tmp_path, start_server, new_page, marks, marked_files
 ):
     requests: list[str] = []
+    profile = tmp_path / "profile"
     with start_server(largest_file=LARGEST_FILE) as server:
-        page = new_page()
+        page = new_page(profile=profile)
         page.on("request", lambda request: requests.append(request.url))
         page.goto(server.url)
         page.locator("input[type=file]").set_input_files([str(file) for file in marked_files])
         _go_through_a_session(page, marks, marked_files[0].parent)
+        page.context.close()
         traces = _traces(tmp_path, marks)
+    kept = _kept_addresses(profile / "Default" / "Cache", server.url)
+    assert any(address.startswith(b"/static/js/") for address in kept)
+    assert not [address for address in kept if address.startswith(b"/media/")]
     assert not traces | _traces(tmp_path, marks)
     assert requests
     assert [url for url in requests if not url.startswith((server.url, "data:", "blob:"))] == []
@@ -113,6 +118,13 @@ def _go_through_a_session(page: Page, marks: dict[str, str], folder: Path) -> No
 
 def _taken_away(page: Page, button: str, folder: Path) -> Path:
     return downloaded(page, page.get_by_role("button", name=button).click, folder)
+
+
+def _kept_addresses(cache: Path, url: str) -> set[bytes]:
+    """The server's addresses in a browser's cache on disk."""
+    address = re.compile(re.escape(url.encode()) + rb"(/[\w./-]*)")
+    files = [path for path in cache.rglob("*") if path.is_file()]
+    return {found for path in files for found in address.findall(path.read_bytes())}
 
 
 def _traces(folder: Path, marks: dict[str, str]) -> set[str]:

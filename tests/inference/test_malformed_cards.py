@@ -78,6 +78,14 @@ def test_anything_in_the_record_of_promotions_is_read_or_refused(tmp_path_factor
                     assert "cannot be read" in str(error)
 
 
+@pytest.mark.parametrize("key", ["name", "about"])
+def test_half_a_surrogate_pair_is_refused_since_no_page_can_show_it(folder, key):
+    value = {"data": "\udc80"} if key == "about" else "\udc80"
+    (folder / CARD_FILE).write_text(json.dumps(CARD | {key: value}), encoding="utf-8")
+    with pytest.raises(ModelError, match="malformed"):
+        read_card(folder)
+
+
 @pytest.mark.parametrize(
     "text", ["[" * 100_000, "1" * 5_000, '{"a": ' * 50_000, "\0", "", "\ud800"]
 )

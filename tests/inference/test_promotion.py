@@ -57,6 +57,18 @@ def test_the_shipped_model_is_in_use_until_another_is_promoted(candidates):
     assert Classifier.load().card.model_id.startswith("run first@")
 
 
+@pytest.mark.parametrize("name", ["../elsewhere", "/tmp/elsewhere", "..", ".", "", "a/b", None, 3])
+def test_the_record_leads_to_no_folder_but_those_of_models(candidates, own_home, name):
+    shutil.copytree(candidates[0], own_home / "elsewhere")
+    promote(candidates[0])
+    record = own_home / "models" / "current.json"
+    values = json.loads(record.read_text())
+    record.write_text(json.dumps(values | {"stack": [*values["stack"], name]}))
+    for ask in (current_model, list_models, rollback):
+        with pytest.raises(ModelError, match="cannot be read"):
+            ask()
+
+
 def test_all_models_are_listed_the_one_in_use_first(candidates, own_home):
     assert list_models()[0] == SHIPPED_DIR / DEFAULT_MODEL
     run = shutil.copytree(candidates[1], own_home / "runs" / "second")

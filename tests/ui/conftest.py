@@ -11,7 +11,7 @@ from streamlit.testing.v1 import AppTest
 
 from covidct.imaging.phantom import phantom_slice
 
-APP = Path(__file__).parents[2] / "app.py"
+APP = Path(__file__).parents[2] / "covidct" / "ui" / "main.py"
 
 
 @pytest.fixture(autouse=True)

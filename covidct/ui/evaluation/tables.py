@@ -69,7 +69,7 @@ def met(is_met: bool | None, target: str) -> str:
 def as_csv(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     """The same as comma-separated values."""
     text = StringIO()
-    table = csv.writer(text)
+    table = csv.writer(text, quoting=csv.QUOTE_ALL)
     table.writerow(head)
     table.writerows(rows)
     return text.getvalue()

@@ -28,7 +28,6 @@ PUBLIC, UPLOAD, FOLDER = N_("Public COVID-CT"), N_("Upload a ZIP"), N_("On this 
 COVID_CT, _UPLOAD_PREFIX = "COVID-CT", "upload-"
 _TAKEN, _FETCHING, _SOURCE = "data taken", "data fetching", "data source"
 _MEGABYTE = 1 << 20
-_UPLOAD_LIMIT = 1024  # MB
 
 
 def choose() -> Path | None:
@@ -108,10 +107,7 @@ def _report(place: st.delta_generator.DeltaGenerator, download: Download) -> Non
 
 def _upload() -> Path | None:
     file = st.file_uploader(
-        _("A ZIP of two folders, one for each class"),
-        type="zip",
-        key="data upload",
-        max_upload_size=_UPLOAD_LIMIT,
+        _("A ZIP of two folders, one for each class"), type="zip", key="data upload"
     )
     hint(
         _(

@@ -11,6 +11,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from covidct.data.index import CLASS_FOLDERS
+from covidct.imaging.formats.pixels import MAX_BYTES
 from covidct.inference import promotion
 from covidct.training import jobs
 
@@ -190,6 +191,7 @@ def test_a_bad_name_is_refused_with_its_reason(page, clean_dataset):
 def test_a_zip_is_taken_by_its_folders_names(page, clean_dataset):
     page.session_state["data source"] = "Upload a ZIP"
     page.run()
+    assert page.file_uploader[0].proto.max_upload_size_mb << 20 == MAX_BYTES
     page.file_uploader[0].set_value(
         [("<i>s.zip", zipped(clean_dataset, {f: f for f in CLASS_FOLDERS.values()}), "")]
     )

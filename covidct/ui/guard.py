@@ -1,0 +1,123 @@
+"""What the server answers at all, and what it tells browsers to keep to.
+
+A page of another site can make its visitor's browser send requests to this server: by a websocket,
+to which no same-origin policy applies, or by a name of its own that it lets point here (DNS
+rebinding), which makes both one site. So a request has to name this server as its browsers do, and
+one that says where it comes from has to come from this very server. Streamlit's own check lets in
+whoever bears the address of this machine, and asks the internet for it.
+
+    COVIDCT_HOSTS=covidct.example.org        names beside this machine's own, separated by commas
+    COVIDCT_FRAMED_BY=https://example.org    sites that may show the pages in a frame, by blanks
+"""
+
+import os
+import re
+from ipaddress import ip_address
+from pathlib import Path
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.middleware import Middleware
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from covidct.messages import N_
+
+HOSTS_VARIABLE = "COVIDCT_HOSTS"
+FRAMED_BY_VARIABLE = "COVIDCT_FRAMED_BY"
+SCRIPT = Path(__file__).with_name("main.py")
+
+_HOST = re.compile(r"(?P<name>[\w.-]+|\[[\da-f:.]+\])(:\d+)?", re.ASCII | re.IGNORECASE)
+_MEDIA = "/media/"  # pictures and files to download, as Streamlit serves them
+# The one script that stands in Streamlit's page itself, window.prerenderReady = false
+_INLINE_SCRIPT = "'sha256-THxz9J9+wf7rhwR2YkXJoSZ13UCmYyC+3lNDv2+8ugA='"
+_POLICY = (
+    "default-src 'self'; script-src 'self' {script}; style-src 'self' 'unsafe-inline'; "
+    "img-src 'self' data: blob:; font-src 'self' data:; worker-src 'self' blob:; "
+    "object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors {framed_by}"
+)
+
+
+class OwnSiteOnly:
+    """Refuses what is addressed to another name or comes from a page of another site.
+
+    Args:
+        app: answers what is let in.
+        hosts: names of this server, beside those of the machine that it runs on.
+    """
+
+    def __init__(self, app: ASGIApp, hosts: frozenset[str]) -> None:
+        self._app, self._hosts = app, hosts
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request, or refuse it."""
+        if scope["type"] in ("http", "websocket") and (refusal := self._refusal(scope)):
+            await refusal(scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
+
+    def _refusal(self, scope: Scope) -> PlainTextResponse | None:
+        headers = Headers(scope=scope)
+        host, origin = headers.get("host", ""), headers.get("origin")
+        if not self._is_ours(host):
+            unknown = N_(
+                "This server is not known by that name. Whoever runs it can add the name to "
+                "{variable}.",
+                variable=HOSTS_VARIABLE,
+            )
+            return PlainTextResponse(unknown, status_code=400)
+        if origin is not None and origin.partition("://")[2].lower() != host.lower():
+            return PlainTextResponse(N_("Pages of other sites are not answered."), status_code=403)
+        return None
+
+    def _is_ours(self, host: str) -> bool:
+        match = _HOST.fullmatch(host)
+        if not match:
+            return False
+        name = match["name"].lower().strip("[]").removesuffix(".")
+        if name in self._hosts or name == "localhost" or name.endswith(".localhost"):
+            return True
+        try:
+            return ip_address(name).is_loopback
+        except ValueError:
+            return False
+
+
+class CarefulHeaders:
+    """Tells browsers what the pages may load, who may frame them, and what not to keep.
+
+    Args:
+        app: answers.
+        framed_by: sites that may show the pages in a frame.
+    """
+
+    def __init__(self, app: ASGIApp, framed_by: str) -> None:
+        self._app = app
+        self._headers = {
+            "Content-Security-Policy": _POLICY.format(
+                script=_INLINE_SCRIPT, framed_by=framed_by or "'none'"
+            ),
+            "Referrer-Policy": "same-origin",
+            "X-Content-Type-Options": "nosniff",
+        }
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request, with these headers on it."""
+
+        async def with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                headers.update(self._headers)
+                if _MEDIA in scope["path"]:
+                    headers["Cache-Control"] = "no-store"
+            await send(message)
+
+        await self._app(scope, receive, with_headers)
+
+
+def guards() -> list[Middleware]:
+    """What stands before the pages, the outermost first."""
+    hosts = os.environ.get(HOSTS_VARIABLE, "").lower().split(",")
+    return [
+        Middleware(CarefulHeaders, framed_by=os.environ.get(FRAMED_BY_VARIABLE, "")),
+        Middleware(OwnSiteOnly, hosts=frozenset(host.strip() for host in hosts) - {""}),
+    ]
