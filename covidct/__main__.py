@@ -29,7 +29,9 @@ from covidct.commands import (
     rollback,
     runs,
     train,
+    train_opacities,
 )
+from covidct.commands.shared import say
 from covidct.errors import CovidCTError
 
 COMMANDS = (
@@ -50,6 +52,7 @@ COMMANDS = (
     check,
     bench,
     cross_validate,
+    train_opacities,
     card,
     convert_backbone,
 )
@@ -72,7 +75,7 @@ def main(arguments: list[str]) -> int:
     try:
         return options.run(options)
     except (CovidCTError, OSError) as error:
-        print(f"covidct: {error}", file=sys.stderr)
+        say(f"covidct: {error}", file=sys.stderr)
         return FAILED
 
 

@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from covidct.commands import DONE, FAILED, NOTICE
-from covidct.commands.shared import add_gate_option, add_model_option, admission
+from covidct.commands.shared import add_gate_option, add_model_option, admission, say
+
+_OPAQUE_WIDTH = 11
 
 if TYPE_CHECKING:
     from covidct.imaging.dicom.series import Place
@@ -37,15 +39,17 @@ def _classify(options: argparse.Namespace) -> int:
     status = DONE
     for group, outcomes in judge(classifier, groups_at(options.paths), admission(options)):
         for note in group.notes:
-            print(f"covidct: {group.name}: {note}", file=sys.stderr)
+            say(f"covidct: {group.name}: {note}", file=sys.stderr)
         for line in map(_line, outcomes):
             if "error" in line:
                 status = FAILED
-            as_json = json.dumps(line, ensure_ascii=False)
-            print(as_json if options.json else _text(line), flush=True)
+            if options.json:
+                print(json.dumps(line, ensure_ascii=False), flush=True)
+            else:
+                say(_text(line))
     if not options.json:
         point = classifier.card.calibration.operating_point
-        print(f"Positive from {point:.1%}. Model {classifier.card.model_id}. {NOTICE}")
+        say(f"Positive from {point:.1%}. Model {classifier.card.model_id}. {NOTICE}")
     return status
 
 
@@ -54,6 +58,7 @@ def _line(outcome: Outcome | SeriesJudged) -> dict[str, Any]:
     from covidct.inference.cases import SetAside
     from covidct.inference.judge import Judged, Refused, SeriesJudged
     from covidct.inference.series_verdict import RULE
+    from covidct.reports.words import EXTENSIVE
 
     match outcome:
         case Judged():
@@ -70,6 +75,9 @@ def _line(outcome: Outcome | SeriesJudged) -> dict[str, Any]:
                 "probability": round(prediction.probability, 6),
                 "decision": prediction.decision,
                 "rule": RULE,
+                "opacity_volume_share": round(outcome.opacities.volume_share, 4),
+                "severity": outcome.opacities.severity,
+                "notes": [EXTENSIVE] if prediction.disagrees else [],
                 "model_id": prediction.model_id,
             }
 
@@ -81,14 +89,17 @@ def _named(place: Place) -> dict[str, Any]:
 
 def _judged(judged: Judged) -> dict[str, Any]:
     """The verdict on a slice."""
-    from covidct.reports.words import OUTSIDE_LUNGS, is_mostly_outside
+    from covidct.reports.words import EXTENSIVE, OUTSIDE_LUNGS, is_mostly_outside
 
-    flag = [OUTSIDE_LUNGS] if is_mostly_outside(judged.lung_share) else []
+    flags = [OUTSIDE_LUNGS] if is_mostly_outside(judged.lung_share) else []
+    flags += [EXTENSIVE] if judged.prediction.disagrees else []
     return {
         "label": judged.prediction.label,
         "probability": round(judged.prediction.probability, 6),
         "decision": judged.prediction.decision,
-        "notes": [*judged.notes, *flag],
+        "opacity_share": round(judged.opacities.share_of_lung, 4),
+        "opacity_sides": judged.opacities.sides,
+        "notes": [*judged.notes, *flags],
         "model_id": judged.prediction.model_id,
     }
 
@@ -97,11 +108,19 @@ def _text(line: dict[str, Any]) -> str:
     """A line for a person."""
     if "series" in line:
         verdict = f"{line['decision']:9s} {line['probability']:6.1%}"
-        return f"{verdict}  Series {line['series']}, by {line['slices']} slices with lungs"
+        opaque = _opaque(line["opacity_volume_share"])
+        return (
+            f"{verdict}  {opaque}  Series {line['series']}, by {line['slices']} slices with lungs"
+        )
     name = f"{line['file']}, frame {line['frame']}" if "frame" in line else line["file"]
     if "error" in line:
-        return f"Refused            {name}: {line['error']}"
+        return f"Refused                  {name}: {line['error']}"
     if "set_aside" in line:
-        return f"Set aside          {name}: {line['set_aside']}"
+        return f"Set aside                {name}: {line['set_aside']}"
     notes = f"  ({' '.join(line['notes'])})" if line["notes"] else ""
-    return f"{line['decision']:9s} {line['probability']:6.1%}  {name}{notes}"
+    opaque = _opaque(line["opacity_share"])
+    return f"{line['decision']:9s} {line['probability']:6.1%}  {opaque}  {name}{notes}"
+
+
+def _opaque(share: float) -> str:
+    return f"{share:4.0%} opaque".ljust(_OPAQUE_WIDTH)

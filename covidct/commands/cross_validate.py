@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from covidct.commands import DONE
-from covidct.commands.shared import print_rates, progress_of_steps
+from covidct.commands.shared import print_rates, progress_of_steps, say
 
 
 def add_command(commands: argparse._SubParsersAction) -> None:
@@ -16,9 +16,13 @@ def add_command(commands: argparse._SubParsersAction) -> None:
     parser = commands.add_parser(
         "cross-validate", help="measure recipes on folds of patients, keep the best as a model"
     )
-    parser.add_argument("--data", type=Path, required=True, metavar="DIR")
     parser.add_argument(
-        "--second", type=Path, metavar="DIR", help="another source; its first half is trained on"
+        "--source",
+        dest="sources",
+        action="append",
+        required=True,
+        metavar="NAME=DIR[:WEIGHT]",
+        help="labelled slices; the first has both classes and is cross-validated",
     )
     parser.add_argument("--out", type=Path, required=True, metavar="OUTDIR", help="a new folder")
     parser.add_argument("--backbone", default="astra_lite", metavar="NAME")
@@ -35,25 +39,24 @@ def add_command(commands: argparse._SubParsersAction) -> None:
 
 
 def _cross_validate(options: argparse.Namespace) -> int:
+    from covidct.data.sources import read_source
     from covidct.evaluation.recipes.search import cross_validate
     from covidct.training.config import TrainConfig
 
     config = TrainConfig(backbone=options.backbone, probe_views=options.views, seed=options.seed)
-    figures = cross_validate(
-        options.data,
-        options.second,
-        options.out,
-        config,
-        progress_of_steps,
-    )
-    print(json.dumps(figures, ensure_ascii=False) if options.json else _as_text(figures))
+    sources = [read_source(text) for text in options.sources]
+    figures = cross_validate(sources, options.out, config, progress_of_steps)
+    if options.json:
+        print(json.dumps(figures, ensure_ascii=False))
+    else:
+        _say_figures(figures)
     return DONE
 
 
-def _as_text(figures: dict[str, Any]) -> str:
+def _say_figures(figures: dict[str, Any]) -> None:
     from covidct.evaluation.audit.text import flips
 
-    print(f"Out of fold: {figures['n']} slices of {figures['patients']} patients")
+    say(f"Out of fold: {figures['n']} slices of {figures['patients']} patients")
     print_rates(figures)
     abstaining = figures["abstaining"]
     lines = [
@@ -61,6 +64,8 @@ def _as_text(figures: dict[str, Any]) -> str:
         f"  {abstaining['uncertain']:.1%} uncertain, accuracy of the rest "
         f"{abstaining['accuracy']:.3f}",
         *flips(figures["flips"]),
+        "Out of source:",
+        *map(_of_source, figures["out_of_source"]),
         "",
         "AUC    accuracy  helped",
     ]
@@ -69,4 +74,14 @@ def _as_text(figures: dict[str, Any]) -> str:
         f"{row['note']}"
         for row in figures["recipes"]
     ]
-    return "\n".join(lines)
+    say(*lines)
+
+
+def _of_source(row: dict[str, Any]) -> str:
+    if "right" in row:
+        return f"  {row['source']}: {row['right']:.3f} of {row['n']} called {row['class']}"
+    return (
+        f"  {row['source']}: AUC {row['roc_auc']:.3f}, sensitivity {row['sensitivity']:.3f}, "
+        f"specificity {row['specificity']:.3f}, {row['n']} slices, expected calibration error "
+        f"{row['expected_calibration_error']:.3f}"
+    )

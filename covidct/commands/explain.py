@@ -6,9 +6,17 @@ import argparse
 from pathlib import Path
 
 from covidct.commands import DONE, NOTICE
-from covidct.commands.shared import add_gate_option, add_model_option, admission
+from covidct.commands.shared import add_gate_option, add_model_option, admission, say
 
-METHOD_NAMES = ("gradcam-relative", "gradcam", "gradcam++", "layercam", "scorecam", "smoothgrad")
+METHOD_NAMES = (
+    "gradcam-relative",
+    "gradcam",
+    "gradcam++",
+    "layercam",
+    "scorecam",
+    "smoothgrad",
+    "opacity",
+)
 
 
 def add_command(commands: argparse._SubParsersAction) -> None:
@@ -22,7 +30,7 @@ def add_command(commands: argparse._SubParsersAction) -> None:
         "--method",
         choices=METHOD_NAMES,
         default=METHOD_NAMES[0],
-        help="the first two are ready at once; the others load TensorFlow, about ten seconds",
+        help="the first two and opacity are ready at once; the others load TensorFlow",
     )
     add_gate_option(parser)
     add_model_option(parser)
@@ -34,7 +42,7 @@ def _explain(options: argparse.Namespace) -> int:
 
     from covidct.imaging import read_slice
     from covidct.inference.classifier import Classifier
-    from covidct.inference.heatmap import METHODS, explain, overlay
+    from covidct.inference.heatmap import METHODS, OPACITY, explain, overlay
     from covidct.reports.picture import overlay_png
     from covidct.reports.words import NO_LUNGS, OUTSIDE_LUNGS, is_mostly_outside, percent
 
@@ -46,16 +54,21 @@ def _explain(options: argparse.Namespace) -> int:
     if options.heatmap:
         with options.heatmap.open("wb") as file:
             np.save(file, heat.values)
-    print(f"{prediction.decision} {percent(prediction.probability)}, model {prediction.model_id}")
+    say(f"{prediction.decision} {percent(prediction.probability)}, model {prediction.model_id}")
     for note in ct_slice.notes:
-        print(note)
+        say(note)
+    opacities = classifier.opacities(ct_slice)
+    say(opacities.findings.sentence)
+    if options.method == OPACITY:
+        say(f"Opacities outlined in {options.out}. {NOTICE}")
+        return DONE
     if heat.is_empty:
-        print(f"The map is empty: no region speaks for “{prediction.label}”.")
+        say(f"The map is empty: no region speaks for “{prediction.label}”.")
     elif heat.lung_share is None:
-        print(NO_LUNGS)
+        say(NO_LUNGS)
     else:
-        print(f"{percent(heat.lung_share)} of the heat map lies inside the lungs.")
+        say(f"{percent(heat.lung_share)} of the heat map lies inside the lungs.")
         if is_mostly_outside(heat.lung_share):
-            print(OUTSIDE_LUNGS)
-    print(f"{METHODS[options.method].title} written to {options.out}. {NOTICE}")
+            say(OUTSIDE_LUNGS)
+    say(f"{METHODS[options.method].title} written to {options.out}. {NOTICE}")
     return DONE

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from covidct.commands import DONE, FAILED, NOTICE
-from covidct.commands.shared import add_gate_option, add_model_option, admission
+from covidct.commands.shared import add_gate_option, add_model_option, admission, say
 from covidct.errors import UnreadableSlice
 
 if TYPE_CHECKING:
@@ -106,13 +106,13 @@ class _Run:
         if self.pdf and not self.pdf.is_empty:
             self.options.pdf.write_bytes(self.pdf.finish())
         elif self.pdf:
-            print("covidct: no slice to report on, so no PDF was written", file=sys.stderr)
+            say("covidct: no slice to report on, so no PDF was written", file=sys.stderr)
             status = FAILED
         judged = sum(isinstance(outcome, Judged) for outcome in self.outcomes)
         refused = sum(bool(_error(outcome)) for outcome in self.outcomes)
-        print(f"{judged} judged, {refused} refused. Model {card.model_id}. {NOTICE}")
+        say(f"{judged} judged, {refused} refused. Model {card.model_id}. {NOTICE}")
         if self.options.keep_identifiers:
-            print("Patient and study stand in the headers of the overlays.")
+            say("Patient and study stand in the headers of the overlays.")
         return FAILED if refused else status
 
     def _report(
@@ -158,7 +158,11 @@ class _Run:
         if group.is_series:
             title += f", slice {judged.case.number} of {len(group.cases)}"
         return SlicePage(
-            title, ct_slice, predicted.prediction, heat_map(self.classifier, predicted)
+            title,
+            ct_slice,
+            predicted.prediction,
+            self.classifier.opacities(ct_slice),
+            heat_map(self.classifier, predicted),
         )
 
     def _capture(self, captures: CaptureSeries, judged: Judged, page: SlicePage) -> None:
@@ -190,7 +194,7 @@ class _Run:
             return
         self.outcomes.append(outcome)
         if error := _error(outcome):
-            print(f"Refused  {outcome.case.place.file}: {error}")
+            say(f"Refused  {outcome.case.place.file}: {error}")
 
 
 def _error(outcome: Outcome) -> str:

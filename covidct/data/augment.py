@@ -55,12 +55,12 @@ def augment(pixels: np.ndarray, how: Augmentation, rng: np.random.Generator) -> 
     """A randomly changed copy.
 
     Args:
-        pixels: uint8 (h, w, 3), as :attr:`covidct.imaging.anatomy.thorax_crop.ThoraxCrop.pixels`.
+        pixels: uint8 (h, w, 4), as :attr:`covidct.imaging.anatomy.thorax_crop.ThoraxCrop.pixels`.
         how: the bounds.
         rng: the source of chance.
 
     Returns:
-        uint8 (h, w, 3); the covers moved along with the picture, even ground around it.
+        uint8 (h, w, 4); the covers moved along with the picture, even ground around it.
     """
     height, width = pixels.shape[:2]
     matrix = cv2.getRotationMatrix2D(
@@ -73,7 +73,7 @@ def augment(pixels: np.ndarray, how: Augmentation, rng: np.random.Generator) -> 
     if how.flip and rng.random() < 0.5:
         matrix = matrix @ np.array([[-1, 0, width - 1], [0, 1, 0], [0, 0, 1]])
     varied = cv2.warpAffine(
-        pixels, matrix, (width, height), flags=cv2.INTER_LINEAR, borderValue=(GROUND, 0, 0)
+        pixels, matrix, (width, height), flags=cv2.INTER_LINEAR, borderValue=(GROUND, 0, 0, 0)
     )
     grey = _vary_resolution(np.ascontiguousarray(varied[..., 0]), how, rng)
     grey = _vary_intensities(_blur(grey, how, rng), how, rng)

@@ -1,12 +1,14 @@
 """Which slices show the same picture, whatever its margin, size, window or compression."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 import cv2
 import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from covidct.imaging.anatomy.dark_regions import dark_regions
 from covidct.imaging.anatomy.lungs import bounding_box
 from covidct.imaging.ct_slice import CTSlice
 from covidct.imaging.formats.pixels import ramp
@@ -43,8 +45,14 @@ def fingerprint(ct_slice: CTSlice) -> np.ndarray:
 
 
 def _lungs(ct_slice: CTSlice) -> np.ndarray:
-    """The lungs' bounding box with a margin; the whole figure where no lungs are found."""
-    pixels, figure, lungs = ct_slice.pixels, ct_slice.figure.box, bounding_box(ct_slice.lung_mask)
+    """The lungs' bounding box with a margin; the whole figure where no lungs are found.
+
+    The lungs are what is dark: by grey levels alone the box of two files of one picture differs
+    least.
+    """
+    pixels, figure = ct_slice.pixels, ct_slice.figure.box
+    dark = replace(ct_slice.figure, lungs=dark_regions(ct_slice.figure.grey))
+    lungs = bounding_box(dark.lung_mask(ct_slice.shape))
     if lungs.width < figure.width / 3:  # none, or one of them missed
         return figure.of(pixels)
     margin = round(_MARGIN * (max(lungs.width, lungs.height) - 1))

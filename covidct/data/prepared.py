@@ -17,7 +17,7 @@ class PreparedSlices:
     """Slices read once and cut to the thorax.
 
     Attributes:
-        pixels: uint8 (N, h, w, 3), as :attr:`.ThoraxCrop.pixels`.
+        pixels: uint8 (N, h, w, 4), as :attr:`.ThoraxCrop.pixels`.
         items: the N items, in the order of ``pixels``.
         skipped: files that could not be read, each with its reason.
     """
@@ -84,7 +84,7 @@ def prepare(
             continue
         pixels.append(crop_thorax(ct_slice, image_size).pixels)
         read.append(item)
-    shape = (0, *image_size, 3)
+    shape = (0, *image_size, 4)
     return PreparedSlices(
         np.stack(pixels) if pixels else np.empty(shape, np.uint8), tuple(read), tuple(skipped)
     )

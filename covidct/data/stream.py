@@ -133,7 +133,7 @@ def _stream(
         for pixels, labels in batches():
             yield network_pixels(pixels, preprocess_input), labels
 
-    pixels = tf.TensorSpec((None, *slices.pixels.shape[1:]), tf.float32)
+    pixels = tf.TensorSpec((None, *slices.pixels.shape[1:3], 3), tf.float32)
     labels = tf.TensorSpec((None,), tf.float32)
     stream = tf.data.Dataset.from_generator(given, output_signature=(pixels, labels))
     count = -(-len(slices.items) // batch_size)

@@ -18,7 +18,6 @@ from covidct.errors import DatasetError
 from covidct.messages import N_
 from covidct.zip_files import Member, opened_zip
 
-_CHUNK = 1024**2
 _NOT_SLICES = {".txt", ".csv", ".md", ".json", ".xml", ".html", ".xlsx", ".xls", ".pdf", ".docx"}
 _COMPANION = re.compile(
     r"patients\.csv|Data-split/(?P<name>COVID|NonCOVID)/(train|val|test)CT_(?P=name)\.txt"
@@ -190,6 +189,6 @@ def _write_folder(
 def _write_file(zipped: zipfile.ZipFile, member: Member, path: Path) -> None:
     """Write one file; ``zipfile`` stops at the declared size and compares the checksum."""
     with zipped.open(member.info) as source, path.open("xb") as out:
-        shutil.copyfileobj(source, out, _CHUNK)
+        shutil.copyfileobj(source, out)
         if out.tell() != member.info.file_size:
             raise zipfile.BadZipFile("a file is shorter than declared")

@@ -3,8 +3,9 @@
 A figure stands on the card only where a file holds it: ``cross_validation.json`` from
 ``cross-validate``, and in each further folder ``metrics.json``, ``audit.json`` and
 ``faithfulness.json`` from ``evaluate``, ``audit`` and ``faithfulness``.
-``earlier_model.json`` names the out-of-fold verdicts that differ from those of the model before.
-Prose comes from
+``earlier_model.json`` names the out-of-fold verdicts that differ from those of the model before,
+``held_out.json`` what others measured on data that is kept apart, of the model that it names. How
+well lungs and opacities are found comes from ``train-opacities``. Prose comes from
 ``card_text.json``, under the headings of CLAIM, the Checklist for Artificial Intelligence in
 Medical Imaging (Mongan et al. 2020, doi:10.1148/ryai.2020200029).
 """
@@ -16,13 +17,16 @@ from pathlib import Path
 from typing import Any
 
 from covidct.errors import ModelError
+from covidct.evaluation.opacities.cross_validation import FIGURES_FILE
 from covidct.evaluation.recipes.search import OUT_OF_FOLD_FILE, TABLE_FILE
 from covidct.evaluation.results import AUDIT_FILE, FAITHFULNESS_FILE, METRICS_FILE
 from covidct.files import MALFORMED, NAMES, replace_text
+from covidct.imaging.anatomy.segmentation import FOLDER, segmentation_id
 from covidct.inference.card import ModelCard, read_card
 from covidct.messages import N_
 
 CARD_TEXT_FILE, EARLIER_FILE = "card_text.json", "earlier_model.json"
+HELD_OUT_FILE = "held_out.json"
 _FROM_SEARCH = ("slices", "recipe")
 _HEADLINES = (
     "data",
@@ -53,6 +57,10 @@ def assemble(model: Path) -> ModelCard:
         about["out_of_fold"] = {n: v for n, v in searched.items() if n != "calibration"}
     if compared := _read(model / EARLIER_FILE):
         about["earlier_model"] = compared
+    if held_out := _read(model / HELD_OUT_FILE):
+        about["held_out"] = held_out
+    if card.segmentation == segmentation_id():
+        about["opacities"] = _read(FOLDER / FIGURES_FILE)
     for folder in sorted(path for path in model.iterdir() if path.is_dir()):
         metrics, audited = _read(folder / METRICS_FILE), _read(folder / AUDIT_FILE)
         heat_maps = _read(folder / FAITHFULNESS_FILE)

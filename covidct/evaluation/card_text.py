@@ -41,6 +41,9 @@ def as_markdown(card: ModelCard, model: Path) -> str:
     about = card.about
     parts: list[Iterable[str]] = [_head(card)]
     parts.append(_out_of_fold(about))
+    parts.append(_out_of_source(about))
+    parts.append(_held_out(about.get("held_out", {}), card))
+    parts.append(_opacities(about.get("opacities")))
     parts += [
         _measured(name, about)
         for name, figures in about.items()
@@ -85,8 +88,8 @@ def _head(card: ModelCard) -> Iterator[str]:
     yield f"- Positive from {point:.1%}; Uncertain from {low:.1%} to {high:.1%}"
     for name, count in card.about.get("slices", {}).items():
         yield (
-            f"- {name[:1].upper()}{name[1:]}: {count['COVID']} COVID-19 and {count['NonCOVID']} "
-            f"other slices of {count['patients']} patients"
+            f"- Learnt from {name}: {count['COVID']} COVID-19 and {count['NonCOVID']} other slices "
+            f"of {count['patients']} patients, each class with a weight of {count['weight']:g}"
         )
     yield ""
 
@@ -100,8 +103,8 @@ def _out_of_fold(about: Mapping[str, Any]) -> Iterator[str]:
     yield (
         f"Five folds that keep each patient's slices together: {figures['n']} slices of "
         f"{figures['patients']} patients, each judged by a head that saw none of its patient. "
-        "Temperature, operating point and abstain band were fitted on the same logits, so these "
-        "figures flatter."
+        "Temperature, operating point and abstain band were fitted on these logits and those out "
+        "of source, so both flatter a little."
     )
     yield ""
     yield from _rates(figures)
@@ -117,6 +120,106 @@ def _out_of_fold(about: Mapping[str, Any]) -> Iterator[str]:
     yield "Label flips under label-preserving changes, out of fold:"
     yield ""
     yield from _flips(figures["flips"])
+
+
+def _out_of_source(about: Mapping[str, Any]) -> Iterator[str]:
+    rows = about.get("out_of_fold", {}).get("out_of_source", ())
+    if not rows:
+        return
+    yield "## Out of source"
+    yield ""
+    yield (
+        "Slices of each source that the model learns from beside the first, judged by a head that "
+        "saw none of that source. This is what to expect of a hospital never seen."
+    )
+    yield ""
+    figures = ("roc_auc", "accuracy", "sensitivity", "specificity", "expected_calibration_error")
+    yield from _table(
+        ("source", "slices", *(_FIGURES.get(name, "calibration error") for name in figures)),
+        [
+            (
+                row["source"],
+                f"{row['n']}",
+                *(
+                    (_value(row.get(name), ".3f") for name in figures)
+                    if "right" not in row
+                    else ("–", f"{row['right']:.3f}", *_right(row), "–")
+                ),
+            )
+            for row in rows
+        ],
+    )
+
+
+def _right(row: Mapping[str, Any]) -> tuple[str, str]:
+    """Sensitivity and specificity of a source of one class."""
+    right = f"{row['right']:.3f}"
+    return (right, "–") if row["class"] == "COVID" else ("–", right)
+
+
+def _held_out(figures: Mapping[str, Any], card: ModelCard) -> Iterator[str]:
+    if not figures:
+        return
+    yield "## Held out"
+    yield ""
+    which = "this model" if figures["model_id"] == card.model_id else "the model before it"
+    yield (
+        "Measured apart, on data that nobody who works on the program sees, "
+        f"{figures['measured']}, of {which}, `{figures['model_id']}`."
+    )
+    yield ""
+    rows = [
+        (name.replace("_", " "), what.replace("_", " "), _told(value))
+        for name, measured in figures.items()
+        if isinstance(measured, dict)
+        for what, value in measured.items()
+    ]
+    yield from _table(("data", "figure", "value"), rows)
+
+
+def _told(value: object) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _opacities(figures: Mapping[str, Any] | None) -> Iterator[str]:
+    if not figures:
+        return
+    yield "## Lungs and opacities"
+    yield ""
+    yield (
+        f"Found by a network of their own, here out of patient ({figures['folds']} folds), held "
+        "against masks that people drew. Dice, distance (in 256ths of the figure) and error of the "
+        "share of the lungs are means over patients with opacities. A slice is called opaque from "
+        f"1 % of the lungs on. Places with and without opacity: AUC {figures['place_auc']:.3f}."
+    )
+    yield ""
+    yield from _table(
+        (
+            "source",
+            "slices",
+            "lungs, Dice",
+            "opacities, Dice",
+            "distance",
+            "error of the share",
+            "in the lungs",
+            "called opaque, of those with",
+            "of those without",
+        ),
+        [
+            (
+                source,
+                f"{row['slices']}",
+                f"{row['lungs_dice']:.3f}",
+                _value(row["opacities_dice"], ".3f"),
+                _value(row["surface_distance"], ".1f"),
+                _value(row["share_error"], ".3f"),
+                _value(row["opacities_in_lungs"], ".3f"),
+                f"{row['detected']['slices']} of {row['detected']['of']}",
+                f"{row['falsely_detected']['slices']} of {row['falsely_detected']['of']}",
+            )
+            for source, row in figures["by_source"].items()
+        ],
+    )
 
 
 def _beside_earlier(compared: Mapping[str, Any]) -> Iterator[str]:

@@ -43,13 +43,18 @@ class CTSlice:
 
     @cached_property
     def figure(self) -> Figure:
-        """The slice without the white page around it, and its lungs; found at the first call."""
+        """The slice without the white page around it, with its lungs and opacities; found once."""
         return find_figure(self.pixels)
 
     @property
     def lung_mask(self) -> np.ndarray:
         """Both lungs, bool (H, W), as :attr:`Figure.lungs`."""
         return self.figure.lung_mask(self.shape)
+
+    @property
+    def opacity_map(self) -> np.ndarray:
+        """The probability of an opacity, float32 (H, W), as :attr:`Figure.opacities`."""
+        return self.figure.opacity_map(self.shape)
 
     def at_most(self, side: int) -> "CTSlice":
         """The slice reduced so that no side is longer than so many pixels, for a picture."""

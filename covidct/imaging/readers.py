@@ -17,6 +17,7 @@ from PIL.TiffImagePlugin import BITSPERSAMPLE, PHOTOMETRIC_INTERPRETATION, TiffI
 from covidct.errors import UnreadableSlice, UnsupportedEncoding
 from covidct.imaging.ct_slice import CTSlice
 from covidct.imaging.dicom.frames import read_dicom, read_dicom_hounsfield
+from covidct.imaging.dicom.window import is_hounsfield, lung_window
 from covidct.imaging.formats.decoder_limits import check_demands
 from covidct.imaging.formats.pixels import (
     DECODING_ERRORS,
@@ -41,6 +42,8 @@ _PLUGINS: dict[str, type[Any]] = {
 _END_MARKS = {"PNG": b"IEND", "JPEG": b"\xff\xd9"}
 _COLOURED = 40  # difference between channels that no grey JPEG's rounding reaches
 _FEWEST_COLOURED = 16  # pixels that make a mark
+_SAMPLED = 512  # values a side that tell Hounsfield units; all of a large picture take much room
+_HU_OFFSETS = (0, 32768, 1024)  # of plain values, of DeepLesion's PNG files, of stored CT
 _GREY_MODES = ("1", "L", "LA")
 _NUMERIC_MODES = ("I", "F", "I;16", "I;16B", "I;16L", "I;16N")
 _UPRIGHT: dict[int, Callable[[np.ndarray], np.ndarray]] = {  # by EXIF orientation
@@ -121,14 +124,30 @@ def _read_picture(data: bytes, kind: str) -> CTSlice:
                 )
             )
         check_demands(image, data)
+        if kind == "JPEG" and _lacks_only_its_end(data):
+            image = JpegImageFile(BytesIO(data + _END_MARKS["JPEG"]))
         values, colour_share, notes = _decode(image, data)
     except DECODING_ERRORS as error:
         raise UnreadableSlice(_damage(data, kind, error)) from error
     check_values(values)
-    pixels, more_notes = _to_eight_bits(values)
+    pixels, more_notes = _to_eight_bits(values) if values.dtype == np.uint8 else _deep(values)
     if ((pixels == pixels.min()) | (pixels == pixels.max())).all():
         more_notes += (N_("The image has only two grey levels."),)
     return CTSlice(pixels, None, kind, notes + more_notes, colour_share)
+
+
+def _lacks_only_its_end(data: bytes) -> bool:
+    """Whether a sequential JPEG has no end mark although all samples are there: what is put in
+    the place of missing ones changes nothing then."""
+    end, scan = _END_MARKS["JPEG"], b"\xff\xda"
+    if data.rfind(end) > data.find(scan) or data.count(scan) != 1:
+        return False
+    whole = data.removesuffix(b"\xff")
+    filled = [
+        np.asarray(JpegImageFile(BytesIO(whole + tail + end)))
+        for tail in (b"", b"\x55" * 64, b"\xaa" * 64)
+    ]
+    return all(np.array_equal(filled[0], other) for other in filled[1:])
 
 
 def _decode(image: Image.Image, data: bytes) -> tuple[np.ndarray, float, tuple[str, ...]]:
@@ -190,6 +209,21 @@ def _coloured(picture: Image.Image) -> np.ndarray:
     red, green, blue = map(np.asarray, picture.split())
     brightest = cv2.max(cv2.max(red, green), blue)
     return brightest - cv2.min(cv2.min(red, green), blue) > _COLOURED
+
+
+def _deep(values: np.ndarray) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Hounsfield units, plain or with an offset as data sets store them, in the lung window; other
+    numbers as :func:`_to_eight_bits`."""
+    step = max(1, max(values.shape) // _SAMPLED)
+    sample = values[::step, ::step].astype(np.float64)
+    for offset in _HU_OFFSETS:
+        if sample.max() - offset > 255 and is_hounsfield(sample - offset):
+            note = N_(
+                "The values are Hounsfield units (offset {offset}): lung window for the network.",
+                offset=offset,
+            )
+            return lung_window(values.astype(np.float32) - np.float32(offset)), (note,)
+    return _to_eight_bits(values)
 
 
 def _to_eight_bits(values: np.ndarray) -> tuple[np.ndarray, tuple[str, ...]]:

@@ -9,6 +9,7 @@ POSITIVE, NEGATIVE, UNCERTAIN = "Positive", "Negative", "Uncertain"
 
 MOST_UNCERTAIN, CERTAIN_ACCURACY = 0.20, 0.92
 SENSITIVE = 0.95
+EXTENSIVE_SHARE = 0.2  # of the lungs; with so much opaque none is called Negative without a word
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ import numpy as np
 
 from covidct.errors import ConfigError, ModelError
 from covidct.files import MALFORMED, replace_text
+from covidct.imaging.anatomy.segmentation import segmentation_id
 from covidct.inference.calibration import Calibration
 from covidct.messages import N_
 from covidct.models.backbones import get_preprocess_input
@@ -45,6 +46,8 @@ class ModelCard:
             on; empty where that is not known.
         mirrored: whether it looks at the mirror image as well.
         in_integers: whether its trunks run in integers of 8 bits rather than in floats.
+        segmentation: SHA-256 of the network that finds the lungs and opacities of its slices; empty
+            for a model of before there was one.
     """
 
     name: str
@@ -58,6 +61,7 @@ class ModelCard:
     keras_sha256: str = ""
     mirrored: bool = False
     in_integers: bool = False
+    segmentation: str = field(default_factory=segmentation_id)
 
     @property
     def model_id(self) -> str:
@@ -103,6 +107,7 @@ def read_card(folder: Path) -> ModelCard:
 
 
 def _card_of(values: dict[str, Any]) -> ModelCard:
+    json.dumps(values, ensure_ascii=False).encode()  # no page can show half a surrogate pair
     rows, columns = map(int, values["image_size"])
     get_preprocess_input(values["backbone"], values["pixel_scaling"])
     if not (1 <= rows <= _LONGEST_SIDE and 1 <= columns <= _LONGEST_SIDE):
@@ -119,6 +124,7 @@ def _card_of(values: dict[str, Any]) -> ModelCard:
         keras_sha256=str(values.get("keras_sha256", "")),
         mirrored=bool(values.get("mirrored", False)),
         in_integers=bool(values.get("in_integers", False)),
+        segmentation=str(values.get("segmentation", "")),
     )
 
 

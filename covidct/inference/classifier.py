@@ -18,8 +18,15 @@ from covidct.imaging.anatomy.thorax_crop import ThoraxCrop, crop_thorax, network
 from covidct.imaging.ct_slice import CTSlice
 from covidct.imaging.readers import read_slice
 from covidct.inference import store
-from covidct.inference.calibration import POSITIVE
+from covidct.inference.calibration import (
+    EXTENSIVE_SHARE,
+    NEGATIVE,
+    POSITIVE,
+    UNCERTAIN,
+    Calibration,
+)
 from covidct.inference.card import ModelCard, read_card
+from covidct.inference.opacities import Opacities, opacities_of
 from covidct.messages import N_
 from covidct.models.backbones import get_backbone
 from covidct.models.head import LinearHead
@@ -40,9 +47,12 @@ class Prediction:
     Attributes:
         label: "Positive" or "Negative".
         probability: calibrated probability of COVID-19, 0 to 1.
-        decision: the label, or "Uncertain" inside the model's abstain band.
+        decision: the label, or "Uncertain" inside the model's abstain band or where pattern and
+            extent disagree.
         operating_point: probability from which a slice is called Positive.
         model_id: the model's name and the start of its SHA-256.
+        disagrees: whether the decision is "Uncertain" since the slice shows extensive opacities
+            while the network calls their pattern Negative.
     """
 
     label: str
@@ -50,18 +60,28 @@ class Prediction:
     decision: str
     operating_point: float
     model_id: str
+    disagrees: bool = False
 
     @classmethod
-    def of(cls, card: ModelCard, logit: float) -> Prediction:
-        """What a model's card makes of its logit."""
-        calibration = card.calibration
-        probability = float(calibration.probability(logit))
+    def of(cls, card: ModelCard, logit: float, opaque_share: float = 0.0) -> Prediction:
+        """What a model's card makes of its logit and of how much of the lungs is opaque."""
+        probability = float(card.calibration.probability(logit))
+        return cls.at(card.calibration, probability, opaque_share, card.model_id)
+
+    @classmethod
+    def at(
+        cls, calibration: Calibration, probability: float, opaque_share: float, model_id: str
+    ) -> Prediction:
+        """The same of a probability."""
+        label, decision = calibration.label(probability), calibration.decision(probability)
+        disagrees = decision == NEGATIVE and opaque_share >= EXTENSIVE_SHARE
         return cls(
-            calibration.label(probability),
+            label,
             probability,
-            calibration.decision(probability),
+            UNCERTAIN if disagrees else decision,
             calibration.operating_point,
-            card.model_id,
+            model_id,
+            disagrees,
         )
 
     @property
@@ -189,6 +209,10 @@ class Classifier:
         """The verdict on one slice."""
         return self.predict(ct_slice).prediction
 
+    def opacities(self, ct_slice: CTSlice) -> Opacities:
+        """The opacities of a slice."""
+        return opacities_of(ct_slice)
+
     def predict(self, ct_slice: CTSlice, waiting: Waiting | None = None) -> PredictionWithCAM:
         """The verdict on one slice, with its class activation map.
 
@@ -216,7 +240,7 @@ class Classifier:
             return []
         logits, activations = self.forward(self.network_input(crops), waiting)
         return [
-            PredictionWithCAM(Prediction.of(self.card, logit), crop, activation)
+            PredictionWithCAM(Prediction.of(self.card, logit, crop.opaque_share), crop, activation)
             for logit, crop, activation in zip(logits, crops, activations, strict=True)
         ]
 
@@ -234,6 +258,11 @@ class Classifier:
                 images, self.head, self.card.mirrored
             )
         return logits, activations
+
+
+def find_opacities(classifier: Classifier, ct_slice: CTSlice) -> Opacities:
+    """The opacities of a slice, as they are found where this classifier looks at it."""
+    return classifier.opacities(ct_slice)
 
 
 _loaded: Classifier | None = None  # by classify_image

@@ -11,10 +11,12 @@ import numpy as np
 
 from covidct.imaging.ct_slice import CTSlice
 from covidct.inference.classifier import Classifier, Prediction, PredictionWithCAM
+from covidct.inference.opacities import HALF, outlined
 from covidct.messages import N_, joined
 from covidct.runtime.fair_queue import FairQueue
 
 RELATIVE = "gradcam-relative"
+OPACITY = "opacity"  # no explanation of the verdict: what there is to see
 DEFAULT = RELATIVE
 COLORMAPS = {
     "Inferno": cv2.COLORMAP_INFERNO,
@@ -33,8 +35,9 @@ class HeatMap:
 
     Attributes:
         values: float32 (H, W), 0 to 1, relative to the map's own peak; zero where there is no
-            evidence for the class. All zero when there is none anywhere.
-        method: a key of :data:`METHODS`.
+            evidence for the class. All zero when there is none anywhere. Of :data:`OPACITY` the
+            probability of an opacity.
+        method: a key of :data:`METHODS`, or :data:`OPACITY`.
         label: the class that is explained, "Positive" or "Negative".
         lung_share: part of the map inside the lungs, as :meth:`ThoraxCrop.share_in_lungs` has it.
     """
@@ -82,7 +85,7 @@ def explain(
     Args:
         classifier: the network.
         ct_slice: the slice.
-        method: a key of :data:`METHODS`.
+        method: a key of :data:`METHODS`, or :data:`OPACITY`.
 
     Raises:
         KeyError: there is no such method.
@@ -95,7 +98,20 @@ def heat_map(
     classifier: Classifier, predicted: PredictionWithCAM, method: str = DEFAULT
 ) -> HeatMap:
     """The heat map of a slice that was predicted."""
+    if method == OPACITY:
+        return _opacity_map(predicted)
     return on_slice_grid(coarse_map(METHODS[method], classifier, predicted), predicted, method)
+
+
+def _opacity_map(predicted: PredictionWithCAM) -> HeatMap:
+    crop = predicted.crop
+    opaque = crop.pixels[..., 3] / np.float32(255)
+    return HeatMap(
+        crop.to_slice_grid(opaque),
+        OPACITY,
+        predicted.prediction.label,
+        crop.share_in_lungs(opaque),
+    )
 
 
 def lung_share(classifier: Classifier, predicted: PredictionWithCAM) -> float | None:
@@ -132,6 +148,8 @@ def overlay(
         opacity: 0 to 1, the cover at the peak.
         colormap: a key of :data:`COLORMAPS`.
     """
+    if heat.method == OPACITY:
+        return outlined(ct_slice, heat.values >= HALF)
     grey = cv2.cvtColor(ct_slice.pixels, cv2.COLOR_GRAY2RGB)
     cover = np.float32(opacity) * heat.values
     return cv2.blendLinear(grey, paint(heat.values, colormap), 1 - cover, cover)

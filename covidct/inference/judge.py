@@ -16,9 +16,16 @@ from covidct.imaging.anatomy.gate import check_lung_slice
 from covidct.imaging.anatomy.lung_extent import BEYOND_LUNGS, tell_ends
 from covidct.imaging.anatomy.thorax_crop import ThoraxCrop
 from covidct.imaging.ct_slice import CTSlice
+from covidct.inference.calibration import Calibration
 from covidct.inference.cases import Case, CaseGroup, SetAside
 from covidct.inference.classifier import AT_A_TIME, Classifier, Prediction, PredictionWithCAM
 from covidct.inference.heatmap import lung_share
+from covidct.inference.opacities import (
+    OpacityFindings,
+    SeriesOpacities,
+    findings_of,
+    series_opacities,
+)
 from covidct.inference.series_verdict import series_prediction
 from covidct.messages import joined
 from covidct.runtime.fair_queue import SAY_EVERY, Waiting
@@ -38,6 +45,7 @@ class Judged:
         case: the slice.
         prediction: the verdict.
         lung_share: part of the default heat map inside the lungs, as :attr:`HeatMap.lung_share`.
+        opacities: what there is to see in the lungs.
         notes: the reader's remarks.
         source: the format, such as "PNG".
         shape: rows and columns.
@@ -48,6 +56,7 @@ class Judged:
     case: Case
     prediction: Prediction
     lung_share: float | None
+    opacities: OpacityFindings
     notes: tuple[str, ...]
     source: str
     shape: tuple[int, int]
@@ -91,12 +100,14 @@ class SeriesJudged:
         prediction: the verdict.
         slices: how many of its slices were judged.
         number: of the slice that the verdict rests on, from 1.
+        opacities: those of all its slices with lungs.
     """
 
     group: CaseGroup
     prediction: Prediction
     slices: int
     number: int
+    opacities: SeriesOpacities
 
 
 Outcome = Judged | Refused | SetAside
@@ -139,17 +150,30 @@ def conclude(
 
     Slices that were refused above or below all lungs of a series are set aside.
     """
-    judged: list[tuple[int, Prediction]] = []
+    judged: list[Judged] = []
     for outcome in tell_ends(found, lambda one: isinstance(one, Judged), _beyond_lungs):
         if isinstance(outcome, Judged):
-            assert outcome.case.number is not None  # only what is no slice has none
-            judged.append((outcome.case.number, outcome.prediction))
+            judged.append(outcome.summary())
         yield outcome
     yield from group.left_out
     if group.is_series and judged:
-        predictions = [prediction for _, prediction in judged]
-        prediction, position = series_prediction(predictions, classifier.card.calibration)
-        yield SeriesJudged(group, prediction, len(judged), judged[position][0])
+        yield series_judged(group, judged, classifier.card.calibration)
+
+
+def series_judged(
+    group: CaseGroup, judged: Sequence[Judged], calibration: Calibration
+) -> SeriesJudged:
+    """The verdict on a series by those on its slices with lungs, at least one, in order."""
+    opacities = series_opacities(
+        [one.opacities for one in judged],
+        from_the_feet=all(one.case.place.position_mm is not None for one in judged),
+    )
+    prediction, position = series_prediction(
+        [one.prediction for one in judged], calibration, opacities.volume_share
+    )
+    number = judged[position].case.number
+    assert number is not None  # only what is no slice has none
+    return SeriesJudged(group, prediction, len(judged), number, opacities)
 
 
 def judge_slices(
@@ -194,6 +218,7 @@ def _judged(classifier: Classifier, one: _Prepared, predicted: PredictionWithCAM
         one.case,
         predicted.prediction,
         lung_share(classifier, predicted),
+        findings_of(one.ct_slice),
         one.ct_slice.notes,
         one.ct_slice.source,
         one.ct_slice.shape,

@@ -21,13 +21,14 @@ RULE = N_(
 
 
 def series_prediction(
-    slices: Sequence[Prediction], calibration: Calibration
+    slices: Sequence[Prediction], calibration: Calibration, opaque_share: float = 0.0
 ) -> tuple[Prediction, int]:
     """The verdict on a series.
 
     Args:
         slices: verdicts on its slices with lungs, in the order of the body; one at least.
         calibration: of the model that gave them.
+        opaque_share: the part of its lungs' volume that is opaque.
 
     Returns:
         The verdict, and the position in ``slices`` of the slice that it rests on.
@@ -38,12 +39,7 @@ def series_prediction(
     middle = (width - 1) // 2  # of an even number the lower, so that two must agree here as well
     first = int(np.sort(windows, axis=1)[:, middle].argmax())
     position = first + int(np.argsort(windows[first], kind="stable")[middle])
-    probability = float(probabilities[position])
-    verdict = Prediction(
-        calibration.label(probability),
-        probability,
-        calibration.decision(probability),
-        calibration.operating_point,
-        slices[position].model_id,
+    verdict = Prediction.at(
+        calibration, float(probabilities[position]), opaque_share, slices[position].model_id
     )
     return verdict, position

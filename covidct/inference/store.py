@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from covidct.errors import ConfigError, ModelError, ModelIntegrityError
+from covidct.files import MALFORMED
 from covidct.home import models_dir, runs_dir
+from covidct.imaging.anatomy.segmentation import segmentation_id
 from covidct.inference.card import CARD_FILE, KERAS_FILE, MODEL_FILE, WAY_OUT, ModelCard, read_card
 from covidct.inference.promotion import SHIPPED_DIR, current_model
 from covidct.messages import N_
@@ -66,11 +68,20 @@ def open_model(folder: Path) -> tuple[TrunkMaps, LinearHead, ModelCard]:
                 folder=folder,
             )
         )
+    if card.segmentation != segmentation_id():
+        raise ModelError(
+            N_(
+                "The model in {folder} learnt from slices whose lungs were found in another way "
+                "than by this version of covidct, so its figures would not hold. Nothing of it is "
+                "lost: train again, or use another model.",
+                folder=folder,
+            )
+        )
     data = _verified(folder / MODEL_FILE, card.sha256)
     try:
         trunks = TrunkMaps(Graph(data), get_backbone(card.backbone))
         head = LinearHead.read(data)
-    except (ConfigError, GraphError) as error:
+    except (ConfigError, GraphError, *MALFORMED) as error:
         raise ModelError(
             N_(
                 "The model file {file} is no network that covidct can run.",

@@ -58,15 +58,12 @@ class Part:
         maps: how many of the trunk's they are.
         inverse_regularisation: of the logistic regression.
         weight: of its logit in the sum.
-        second_weight: of a slice of a second source of training slices, against 1 for one of the
-            first.
     """
 
     name: str
     maps: int = 1
     inverse_regularisation: float = 0.02
     weight: float = 1.0
-    second_weight: float = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,8 +198,8 @@ _ASTRA = Trunk(
     "Astra",
     _astra,
     (
-        Part("stage 2", 1, 0.15, weight=1.0, second_weight=0.0),
-        Part("stage 3", 1, 0.15, weight=1.0, second_weight=0.33),
+        Part("stage 2", 1, 0.15, weight=1.0),
+        Part("stage 3", 1, 0.15, weight=1.0),
     ),
 )
 
@@ -218,7 +215,7 @@ BACKBONES = {
                 Trunk(
                     "Lite",
                     _early_lite,
-                    (Part("early", 2, 0.015, weight=0.6, second_weight=0.1),),
+                    (Part("early", 2, 0.015, weight=0.6),),
                     scale=0.75,
                     gains_by_mirror=False,
                 ),

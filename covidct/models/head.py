@@ -98,6 +98,17 @@ class Head:
         return LinearHead(raw.astype(np.float32), float(self.bias - raw @ self.mean))
 
     @classmethod
+    def blend_of(cls, heads: Sequence["Head"], shares: Sequence[float]) -> "Head":
+        """The head whose logit is the weighted mean of those of heads of the same features."""
+        first = heads[0]
+        kernel, bias = np.zeros_like(first.kernel), 0.0
+        for head, share in zip(heads, shares, strict=True):
+            raw = head.kernel / np.sqrt(head.variance)
+            kernel = kernel + share * raw * np.sqrt(first.variance)
+            bias += share * float(head.bias + raw @ (first.mean - head.mean))
+        return cls(first.mean, first.variance, kernel, bias)
+
+    @classmethod
     def sum_of(cls, heads: Sequence["Head"], weights: Sequence[float]) -> "Head":
         """The head of all features whose logit is the weighted sum of those of heads of some."""
         return cls(

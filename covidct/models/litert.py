@@ -8,7 +8,7 @@ import contextlib
 import os
 import sys
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -28,7 +28,7 @@ def float_graph(network: keras.Model) -> bytes:
     Raises:
         ModelError: the network is not one of :func:`covidct.models.network.build_network`.
     """
-    return _converted(network)
+    return converted(trunk_models(network))
 
 
 def integer_graph(
@@ -46,7 +46,15 @@ def integer_graph(
     Raises:
         ModelError: the network is not one of :func:`covidct.models.network.build_network`.
     """
-    return _converted(network, images, progress)
+    trunks = trunk_models(network)
+
+    def pictures() -> Iterator[tuple[str, np.ndarray]]:
+        for name, trunk in trunks.items():
+            size = trunk.inputs[0].shape[1:3]
+            for image in progress(images):
+                yield name, resized(image[..., 0], size)[None, ..., None]
+
+    return converted(trunks, pictures)
 
 
 def spread(count: int, most: int = CALIBRATION_SLICES) -> np.ndarray:
@@ -54,40 +62,44 @@ def spread(count: int, most: int = CALIBRATION_SLICES) -> np.ndarray:
     return np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(int))
 
 
-def _converted(
-    network: keras.Model,
-    images: Sequence[np.ndarray] | np.ndarray = (),
-    progress: Callable[[Iterable], Iterable] = iter,
+def converted(
+    models: Mapping[str, keras.Model],
+    pictures: Callable[[], Iterable[tuple[str, np.ndarray]]] | None = None,
 ) -> bytes:
-    module, trunks = tf.Module(), trunk_models(network)
-    signatures = {name: _signature(trunk) for name, trunk in trunks.items()}
+    """Keras models as one LiteRT graph, a signature for each by its name.
+
+    Args:
+        models: of one picture (1, h, w, 1) each.
+        pictures: what integers are calibrated on, each with the name of its model; None for floats.
+    """
+    module = tf.Module()
+    signatures = {name: _signature(model) for name, model in models.items()}
     module.functions = list(signatures.values())
 
     def representative() -> Iterator[tuple[str, dict[str, np.ndarray]]]:
-        for name, trunk in trunks.items():
-            size = trunk.inputs[0].shape[1:3]
-            for image in progress(images):
-                yield name, {"picture": resized(image[..., 0], size)[None, ..., None]}
+        assert pictures is not None
+        for name, picture in pictures():
+            yield name, {"picture": picture}
 
     with TemporaryDirectory() as folder, _quiet():
         tf.saved_model.save(module, folder, signatures=signatures)
         converter = tf.lite.TFLiteConverter.from_saved_model(folder, list(signatures))
-        if len(images):
+        if pictures is not None:
             converter.optimizations = [tf.lite.Optimize.DEFAULT]
             converter.representative_dataset = representative
         return converter.convert()
 
 
-def _signature(trunk: keras.Model) -> tf.types.experimental.PolymorphicFunction:
-    """A trunk as a function of one picture, with its weights as constants: the converter's
+def _signature(model: keras.Model) -> tf.types.experimental.PolymorphicFunction:
+    """A model as a function of one picture, with its weights as constants: the converter's
     calibration finds no variables when there are several signatures."""
-    picture = tf.TensorSpec((1, *trunk.inputs[0].shape[1:]), tf.float32, name="picture")
-    trainable = [variable.numpy() for variable in trunk.trainable_variables]
-    fixed = [variable.numpy() for variable in trunk.non_trainable_variables]
+    picture = tf.TensorSpec((1, *model.inputs[0].shape[1:]), tf.float32, name="picture")
+    trainable = [variable.numpy() for variable in model.trainable_variables]
+    fixed = [variable.numpy() for variable in model.non_trainable_variables]
 
     @tf.function(input_signature=[picture], autograph=False)
     def signature(picture: tf.Tensor) -> dict[str, tf.Tensor]:
-        maps, _ = trunk.stateless_call(trainable, fixed, picture, training=False)
+        maps, _ = model.stateless_call(trainable, fixed, picture, training=False)
         return {f"maps_{number}": found for number, found in enumerate(keras.tree.flatten(maps))}
 
     return signature

@@ -1,8 +1,8 @@
-"""A backbone with a linear head that pools over thorax and haze, as one flat functional graph.
+"""A backbone with a linear head that pools over thorax and opacities, as one flat functional graph.
 
-Backbone -> feature maps -> averages over the thorax and over its hazy places -> standardised
+Backbone -> feature maps -> averages over the thorax and over its opacities -> standardised
 features -> dropout -> one logit. Each map is weighted by the two covers that the input carries
-(thorax and :mod:`covidct.imaging.anatomy.haze`, relative to their mean) before global average
+(thorax and opacities, relative to their mean) before global average
 pooling, so only places inside them count, and how much of the picture they fill does not. With this
 head the gradient of the logit is the same at every place of a weighted map, so Grad-CAM equals the
 class activation map (Selvaraju et al. 2017, arXiv:1610.02391, section 3) and needs no backward
@@ -38,7 +38,7 @@ DROPOUT_LAYER, LOGIT_LAYER = "dropout", "logit"
 COMMON_GRID_LAYER = "common_grid"
 # Layers of networks with other covers had other names, so that those are told and refused.
 _POOLED, _BOTH_WAYS = "averaged_{}_{}", "both_ways_{}"
-_PICTURE, _MAPS = "picture_{}", "maps_{}_{}"
+_PICTURE, _MAPS = "grey_{}", "maps_{}_{}"
 
 
 def build_network(

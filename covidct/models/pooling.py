@@ -19,8 +19,8 @@ from covidct.models.backbones import Backbone, Trunk
 from covidct.models.head import LinearHead
 from covidct.runtime.graph import Graph, GraphError
 
-COVERS, STATISTICS = ("thorax", "haze"), ("mean", "deviation")
-COVER_EPSILON = 1e-6
+COVERS, STATISTICS = ("thorax", "opacities"), ("mean", "deviation")
+COVER_EPSILON = 1e-3  # of the picture; less than that is no cover to speak of
 _AT_A_TIME = 16  # slices whose maps are on the way
 
 

@@ -27,6 +27,7 @@ from covidct.inference.card import ModelCard
 from covidct.inference.cases import SetAside
 from covidct.inference.heatmap import METHODS, HeatMap, overlay, paint
 from covidct.inference.judge import Judged, Outcome, Refused, SeriesJudged
+from covidct.inference.opacities import outlined
 from covidct.reports.drawing import (
     BODY,
     BOLD,
@@ -114,7 +115,10 @@ class PDFReport:
             _pictures(page),
             Spacer(0, 14),
             Table([verdict], [_SIDE, _GAP, _SIDE], style=FLUSH),
-            self._facts(_about_heat(page.heat), page.ct_slice.notes),
+            self._facts(
+                [("Opacities", page.opacities.findings.sentence), *_about_heat(page.heat)],
+                page.ct_slice.notes,
+            ),
         )
 
     def add_series(
@@ -131,13 +135,14 @@ class PDFReport:
         judged = [one for one in outcomes if isinstance(one, Judged)]
         of_slices = [one for one in outcomes if not isinstance(one, SeriesJudged)]
         slices = len({one.case.number for one in of_slices} - {None})
+        wholes = [one for one in outcomes if isinstance(one, SeriesJudged)]
         verdict = [
             decision(
                 whole.prediction.decision, series_sentence(whole.prediction, whole.number), _INNER
             )
-            for whole in outcomes
-            if isinstance(whole, SeriesJudged)
+            for whole in wholes
         ]
+        facts = [("Opacities", whole.opacities.sentence) for whole in wholes]
         self._add(
             title,
             f"{slices} slices, in order{_direction(of_slices)}",
@@ -145,7 +150,7 @@ class PDFReport:
             Spacer(0, 8),
             paragraph(_counts(of_slices), COUNTS),
             *(self._figures(judged) if judged else ()),
-            self._facts((), notes),
+            self._facts(facts, notes),
         )
 
     def _add(self, title: str, about: str, *content: Flowable) -> None:
@@ -212,8 +217,8 @@ def _pictures(page: SlicePage) -> Table:
     covered = overlay(shown, page.heat.resized(shown.shape), page.opacity, page.colormap)
     caption = f"What moved the score towards {page.prediction.label}"
     lines: list[list] = [
-        [_picture(shown.pixels), "", _picture(covered)],
-        [paragraph("The slice", SMALL), "", paragraph(caption, SMALL)],
+        [_picture(outlined(shown, page.opacities.mask)), "", _picture(covered)],
+        [paragraph(_slice_caption(page.opacities.mask), SMALL), "", paragraph(caption, SMALL)],
     ]
     if not page.heat.is_empty:
         colours = Image(BytesIO(encode_png(_colours(page.opacity, page.colormap))), _SIDE, 5)
@@ -221,6 +226,10 @@ def _pictures(page: SlicePage) -> Table:
         lines += ["", "", colours], ["", "", Table([ends], style=FLUSH)]
     look = [*FLUSH, ("ALIGN", (0, 0), (-1, -1), "CENTER")]
     return Table(lines, [_SIDE, _GAP, _SIDE], style=look)
+
+
+def _slice_caption(opaque: np.ndarray) -> str:
+    return "The slice, its opacities outlined" if opaque.any() else "The slice"
 
 
 def _picture(pixels: np.ndarray) -> Image:
@@ -234,6 +243,7 @@ def _slices_table(ranked: Sequence[Judged]) -> Table:
         ("Position", *map(_position, ranked)),
         ("Probability", *(percent(one.prediction.probability) for one in ranked)),
         ("Decision", *(one.prediction.decision for one in ranked)),
+        ("Opaque", *(percent(one.opacities.share_of_lung) for one in ranked)),
         ("Heat map inside the lungs", *map(_inside, ranked)),
     )
     head, *lines = zip(*(column for column in columns if any(column[1:])), strict=True)

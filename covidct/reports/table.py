@@ -23,6 +23,8 @@ COLUMNS = (
     "probability",
     "decision",
     "lung_share",
+    "opacity_share",
+    "opacity_sides",
     "operating_point",
     "notes",
     "error",
@@ -44,7 +46,7 @@ def results_csv(outcomes: Iterable[Outcome | SeriesJudged], card: ModelCard) -> 
     from covidct.inference.judge import SeriesJudged
 
     text = StringIO()
-    table = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+    table = csv.DictWriter(text, COLUMNS, lineterminator="\n", quoting=csv.QUOTE_ALL)
     table.writeheader()
     model = {"model_id": harmless(card.model_id), "model_sha256": card.sha256}
     table.writerows(
@@ -73,6 +75,8 @@ def _row(outcome: Outcome) -> dict[str, object]:
                 "decision": prediction.decision,
                 "operating_point": round(prediction.operating_point, 6),
                 "lung_share": None if share is None else round(share, 4),
+                "opacity_share": round(outcome.opacities.share_of_lung, 4),
+                "opacity_sides": outcome.opacities.sides,
                 "notes": " ".join(outcome.notes),
                 "error": outcome.error,
             }

@@ -16,6 +16,10 @@ NO_DECISION = N_(
     "Not a medical device and not a diagnosis; no decision about a patient may rest on it."
 )
 OUTSIDE_LUNGS = N_("Most of the heat map lies outside the lungs: do not trust this verdict.")
+EXTENSIVE = N_(
+    "Pattern and extent disagree: the network calls the pattern Negative, but opacities take up a "
+    "large part of the lungs."
+)
 NO_LUNGS = N_("No lungs were found on this slice: do not trust this verdict.")
 ELSEWHERE = N_(
     "Where the disease is rarer or commoner than in those data, or the scanner differs, the true "
@@ -53,6 +57,8 @@ def is_mostly_outside(lung_share: float | None) -> bool:
 
 def verdict_sentence(prediction: Prediction, abstain_band: tuple[float, float]) -> str:
     """The verdict on one slice in a sentence or two."""
+    if prediction.disagrees:
+        return EXTENSIVE
     if prediction.decision != prediction.label:
         low, high = map(percent, abstain_band)
         return N_(

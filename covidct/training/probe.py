@@ -179,44 +179,38 @@ def solve(
     *,
     balanced: bool,
     inverse_regularisation: float,
-    blank_weight: float = 1.0,
     label_smoothing: float = LABEL_SMOOTHING,
 ) -> Head:
     """The logistic regression on standardised features.
 
-    Features of further sources are moved to the mean of the first's, so that it does not matter
-    how one source differs from the other as a whole.
-
     Args:
         sources: pooled views of one source of slices or more, each with the weight of a slice.
-        balanced: weigh both classes of a source the same.
+        balanced: weigh each class of a source as if it were half of it.
         inverse_regularisation: scikit-learn's C.
-        blank_weight: of a slice without its lungs, against 1 for the slice with them.
         label_smoothing: the share of a slice's weight that counts for the other class.
     """
     rows, targets, weights = [], [], []
-    centre = _mean(sources[0][0])
     for pooled, weight in sources:
         count = len(pooled.views)
         ill = pooled.labels == 1
         share = np.where(ill, ill.mean(), 1 - ill.mean()) if balanced else np.full(ill.size, 0.5)
-        move = centre - _mean(pooled)
         smoothed = np.where(ill, 1 - label_smoothing, label_smoothing)
         shown = [(view, smoothed, weight / (2 * share) / count) for view in pooled.views]
-        blank = np.full(ill.size, weight * blank_weight)
+        blank = np.full(ill.size, weight)
         shown.append((pooled.without_lungs, np.full(ill.size, 0.5), blank))
         for features, covid, counts in shown:
-            rows.append(features + move)
+            rows.append(features)
             targets.append(covid)
             weights.append(counts)
-    scaler = StandardScaler().fit(np.concatenate(sources[0][0].views))
-    scaler.scale_ = np.maximum(scaler.scale_, _LEAST_SPREAD * np.sqrt(np.median(scaler.var_)))
     counted = np.concatenate(weights)
     used = counted > 0
+    features, counted = np.concatenate(rows)[used], counted[used]
+    scaler = StandardScaler().fit(features, sample_weight=counted)
+    scaler.scale_ = np.maximum(scaler.scale_, _LEAST_SPREAD * np.sqrt(np.median(scaler.var_)))
     kernel, bias = logistic_regression(
-        scaler.transform(np.concatenate(rows)[used]),
+        scaler.transform(features),
         np.concatenate(targets)[used],
-        counted[used],
+        counted,
         inverse_regularisation,
     )
     return Head(scaler.mean_, scaler.scale_**2, kernel, bias)
@@ -262,10 +256,6 @@ def logistic_regression(
             options={"maxiter": _MOST_ITERATIONS, "gtol": _TOLERANCE, "maxls": 50},
         )
     return found.x[:-1], float(found.x[-1])
-
-
-def _mean(pooled: PooledViews) -> np.ndarray:
-    return pooled.views.mean(axis=(0, 1))
 
 
 def _view(

@@ -39,7 +39,7 @@ def pretrained_graph(
 
     Args:
         config: of the run.
-        pixels: training slices to calibrate integers on, uint8 (N, h, w, 3).
+        pixels: training slices to calibrate integers on, uint8 (N, h, w, 4).
         progress: wraps the slices of each trunk that is calibrated, to show how far it is.
         in_integers: whether it is to run in integers.
 

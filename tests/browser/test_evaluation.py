@@ -61,7 +61,7 @@ def test_from_labelled_slices_to_figures_in_a_file(
     page.keyboard.press("Escape")
 
     rates = downloaded(page, button(page, "Rates as CSV").click, tmp_path)
-    assert rates.read_text().startswith("rate,operating_point,value,low,high,hits,n,patients")
+    assert rates.read_text().startswith('"rate","operating_point","value","low","high","hits"')
     everything = downloaded(page, button(page, "All results").click, tmp_path)
     assert zipfile.ZipFile(everything).namelist() == [
         "metrics.json",

@@ -198,7 +198,7 @@ def test_a_later_fetch_is_compared_with_the_first(upstream, upstream_files, to):
     to.rename(to.with_name("moved away"))
     listing = LISTS[0]
     upstream.files[listing] = b"\r\n".join(upstream_files[listing].splitlines()[:-1])
-    with _refused(to, f"1 files are not what they were at the first fetch.*{listing}"):
+    with _refused(to, f"A file is not what it was at the first fetch.*{listing}"):
         _fetch(upstream, to)
     upstream.files[listing] = upstream_files[listing]
     _fetch(upstream, to)
@@ -325,7 +325,7 @@ def test_another_number_of_images_is_refused_and_not_kept(upstream, upstream_fil
 
 def test_a_listed_file_that_is_missing_is_named(upstream, upstream_files, to):
     upstream.files[LISTS[0]] = upstream_files[LISTS[0]] + b"nowhere.png\n"
-    with _refused(to, r"1 files.*missing, such as nowhere\.png"):
+    with _refused(to, r"A file.*is missing: nowhere\.png"):
         _fetch(upstream, to)
 
 

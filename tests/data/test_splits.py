@@ -67,7 +67,7 @@ def test_each_patient_is_tested_once_in_the_folds(items):
 @pytest.mark.parametrize(("label", "kept", "name"), [(1, "p0", "COVID"), (0, "p1", "NonCOVID")])
 def test_too_few_patients_are_refused_by_name(items, label, kept, name):
     few = tuple(item for item in items if item.label != label or item.patient == kept)
-    with pytest.raises(DatasetError, match=f"1 patients of class {name} .* 1/5"):
+    with pytest.raises(DatasetError, match=f"1 patient of class {name} is"):
         train_test_split(few, 0.2)
 
 

@@ -50,13 +50,13 @@ def linear_network(weights):
     Its maps have one place, where both covers are 1 however they lie.
     """
     images = keras.Input((*weights.shape, 3))
-    picture = layers.Identity(name="picture_only")(images[..., :1])
+    picture = layers.Identity(name="grey_only")(images[..., :1])
     maps = layers.Conv2D(1, weights.shape, name="all_pixels")(picture)
     maps = layers.Identity(name="maps_only_0")(maps)
     pooled = layers.Concatenate(name=POOLING_LAYER)(
         [
             layers.GlobalAveragePooling2D(name=f"averaged_only_{number}")(maps)
-            for number in range(2)  # under thorax and haze
+            for number in range(2)  # under thorax and opacities
         ]
     )
     scaled = layers.BatchNormalization(

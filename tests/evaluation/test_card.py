@@ -62,7 +62,8 @@ def test_verdicts_that_differ_from_an_earlier_models_are_named(copied, tmp_path)
     table = earlier / OUT_OF_FOLD_FILE
     first, *rest = table.read_text(encoding="utf-8").splitlines()[1:]
     file, class_name, patient, fold, logit, probability = first.split(",")
-    other = "0.000001" if float(probability) > 0.5 else "0.999999"
+    point = read_card(copied).calibration.operating_point
+    other = "0.000001" if float(probability) >= point else "0.999999"
     head = "file,class,patient,fold,logit,probability"
     changed = ",".join([file, class_name, patient, fold, logit, other])
     table.write_text("\n".join([head, changed, *rest]) + "\n", encoding="utf-8")

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from covidct.errors import ModelError, ModelIntegrityError
+from covidct.imaging.anatomy.segmentation import FOLDER
 from covidct.inference.card import read_card
 from covidct.inference.promotion import SHIPPED_DIR
 from covidct.inference.store import find_model, open_keras_model, open_model
@@ -95,6 +96,21 @@ def test_a_graph_without_its_head_is_refused_even_with_its_hash(folder):
         open_model(folder)
 
 
+@pytest.mark.parametrize("seed", range(20))
+def test_a_head_of_which_bytes_were_changed_is_opened_or_refused_even_with_its_hash(folder, seed):
+    data = bytearray((folder / "model.tflite").read_bytes())
+    generator = np.random.default_rng(seed)
+    start = len(without_head(folder / "model.tflite"))
+    for place in generator.integers(start, len(data), 1 + 4 * seed):
+        data[place] = generator.integers(256)
+    replace_file(folder, "model.tflite", "sha256", bytes(data))
+    try:
+        _, head, _ = open_model(folder)
+    except ModelError:
+        return
+    assert np.isfinite([*head.kernel, head.bias]).all()
+
+
 @pytest.mark.parametrize("change", [{"backbone": "astra_resnet"}, {"image_size": [48, 64]}])
 def test_a_network_that_is_not_the_one_on_its_card_is_refused(folder, change):
     card = json.loads((folder / "card.json").read_text()) | change
@@ -160,7 +176,7 @@ def test_shipped_models_match_their_cards_and_fit_into_80_mb():
     files = [file for file in SHIPPED_DIR.rglob("*") if file.is_file()]
     assert sum(file.stat().st_size for file in files) < 80e6
     for card in SHIPPED_DIR.glob("*/card.json"):
-        if card.parent != PRETRAINED_DIR:
+        if card.parent not in (PRETRAINED_DIR, FOLDER):
             _, _, read = open_model(card.parent)
             assert read.name == card.parent.name
             open_keras_model(card.parent, read)

@@ -100,7 +100,7 @@ def test_no_slices_have_no_features(converted):
 def test_each_trunk_part_cover_and_statistic_has_its_own_features(converted):
     assert converted("efficientnet_lite0").trunks.origins == (
         *[Origin("only", "all", "thorax", "mean")] * 1280,
-        *[Origin("only", "all", "haze", "mean")] * 1280,
+        *[Origin("only", "all", "opacities", "mean")] * 1280,
     )
     origins = converted("astra_lite").trunks.origins
     assert [one.trunk for one in origins] == ["Astra"] * 4 * (512 + 1024) + ["Lite"] * 4 * 912
@@ -109,8 +109,8 @@ def test_each_trunk_part_cover_and_statistic_has_its_own_features(converted):
     assert list(dict.fromkeys(one[2:] for one in origins)) == [
         ("thorax", "mean"),
         ("thorax", "deviation"),
-        ("haze", "mean"),
-        ("haze", "deviation"),
+        ("opacities", "mean"),
+        ("opacities", "deviation"),
     ]
 
 
@@ -118,10 +118,10 @@ def test_only_what_lies_inside_the_covers_counts(converted, images_for):
     one, image = converted("astra_resnet"), images_for("astra_resnet")[:1].copy()
     image[..., 1:] = 0
     image[:, 8:40, 8:56, 1] = image[:, 16:32, 16:48, 2] = 1
-    of_haze = [o.cover == "haze" and o.part == "stage 2" for o in one.trunks.origins]
+    of_opacities = [o.cover == "opacities" and o.part == "stage 2" for o in one.trunks.origins]
     head = head_of(one.network)
-    on_haze = LinearHead(head.kernel * np.float32(of_haze), head.bias)
-    (activation,), _ = one.trunks.activations_and_logits(image, on_haze, False)
+    on_opacities = LinearHead(head.kernel * np.float32(of_opacities), head.bias)
+    (activation,), _ = one.trunks.activations_and_logits(image, on_opacities, False)
     inside = np.zeros(one.trunks.grid, bool)
     inside[1:5, 1:7] = True
     assert not activation[~inside].any()
@@ -130,7 +130,7 @@ def test_only_what_lies_inside_the_covers_counts(converted, images_for):
     _, (logit, faint) = one.trunks.activations_and_logits(
         np.concatenate([image, fainter]), head, True
     )
-    assert faint == pytest.approx(logit, abs=1e-3)
+    assert faint == pytest.approx(logit, rel=0.03)  # nearly: hardly any cover counts as none
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from covidct.inference.cases import Case, CaseGroup, SetAside
 from covidct.inference.classifier import Prediction
 from covidct.inference.heatmap import HeatMap
 from covidct.inference.judge import Judged, Refused, conclude
+from covidct.inference.opacities import OpacityFindings, opacities_of
 from covidct.reports.slice_page import SlicePage
 
 FIGURES = {"n": 118, "patients": 56, "expected_calibration_error": 0.0848}
@@ -60,7 +61,8 @@ def page(predict):
     values = np.zeros(ct_slice.shape, np.float32)
     values[20:60, 30:90] = np.linspace(0, 1, 60)
     prediction = predict(0.83)
-    return SlicePage("Case 3", ct_slice, prediction, HeatMap(values, "gradcam", "Positive", 0.2))
+    heat = HeatMap(values, "gradcam", "Positive", 0.2)
+    return SlicePage("Case 3", ct_slice, prediction, opacities_of(ct_slice), heat)
 
 
 @pytest.fixture(scope="session")
@@ -72,10 +74,18 @@ def case():
 
 
 @pytest.fixture(scope="session")
-def series(predict, case, card):
+def findings():
+    """A tenth of the lungs opaque, all of it in one of them."""
+    return OpacityFindings(0.1, "one", "peripheral", (500, 500), (100, 0))
+
+
+@pytest.fixture(scope="session")
+def series(predict, case, card, findings):
     """Thirty slices of a series, one of them refused, a scout set aside, and the verdict."""
     found = [
-        Judged(case(number, 2.5 * number), predict(number / 31), 0.7, (), "DICOM", (64, 64))
+        Judged(
+            case(number, 2.5 * number), predict(number / 31), 0.7, findings, (), "DICOM", (64, 64)
+        )
         for number in range(1, 31)
     ]
     found[9] = Refused(case(10), UnreadableSlice("The file is damaged."))

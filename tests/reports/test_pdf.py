@@ -9,6 +9,7 @@ from pypdf import PdfReader
 from covidct.imaging.ct_slice import CTSlice
 from covidct.inference.heatmap import overlay
 from covidct.inference.judge import Judged, Refused
+from covidct.inference.opacities import outlined
 from covidct.reports.pdf import TABLE_ROWS, PDFReport, most_suspicious
 from covidct.reports.words import OUTSIDE_LUNGS
 
@@ -54,7 +55,7 @@ def test_slice_and_overlay_are_in_it_pixel_for_pixel(write, page):
     pdf = write(lambda report: report.add_slice(page))
     pictures = [np.asarray(image.image.convert("RGB")) for image in pdf.pages[0].images]
     for pixels in (
-        np.repeat(page.ct_slice.pixels[..., None], 3, 2),
+        outlined(page.ct_slice, page.opacities.mask),
         overlay(page.ct_slice, page.heat),
     ):
         assert any(np.array_equal(pixels, picture) for picture in pictures)

@@ -1,4 +1,5 @@
 import csv
+import re
 from io import StringIO
 
 import pytest
@@ -37,6 +38,12 @@ def test_names_come_back_as_they_were(name, card, case):
     assert row["file"] == name
 
 
+def test_every_field_is_quoted(card, case):
+    lines = results_csv([Refused(case(1), UnreadableSlice("No slice."))], card).splitlines()
+    for line in lines:
+        assert re.fullmatch(r'("[^"]*",)+"[^"]*"', line)
+
+
 @pytest.mark.parametrize("name", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1"])
 def test_no_name_is_a_formula_to_a_spreadsheet(name, card, case):
     refused = Refused(case(1, file=name), UnreadableSlice(""))
@@ -44,7 +51,10 @@ def test_no_name_is_a_formula_to_a_spreadsheet(name, card, case):
     assert row["file"] == f"'{name}"
 
 
-def test_a_verdict_is_kept_where_its_overlay_could_not_be_made(predict, case, card):
-    judged = Judged(case(1), predict(0.8), 0.7, (), "DICOM", (64, 64), error="Damaged header.")
+def test_a_verdict_is_kept_where_its_overlay_could_not_be_made(predict, case, card, findings):
+    judged = Judged(
+        case(1), predict(0.8), 0.7, findings, (), "DICOM", (64, 64), error="Damaged header."
+    )
     (row,) = read(results_csv([judged], card))
+    assert (row["opacity_share"], row["opacity_sides"]) == ("0.1", "one")
     assert (row["label"], row["error"]) == ("Positive", "Damaged header.")

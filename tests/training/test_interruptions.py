@@ -48,6 +48,7 @@ def wait_for_a_bad_moment(folder, process, kill, chance):
     backup = folder / "backup" / "unfinished" / "latest.weights.h5"
     steps, said, before = chance.randrange(1, 14), None, set()
     while process.is_alive():
+        time.sleep(0.001)  # the process needs the processor more
         if kill % 3 == 0:
             steps -= said != (said := read_status(folder).updated)
             if steps < 0:

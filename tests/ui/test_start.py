@@ -1,6 +1,7 @@
 """What happens before and instead of the network."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -38,16 +39,16 @@ print(sorted({"altair", "pandas", "pyarrow"} & set(sys.modules)))
 
 
 def test_a_damaged_model_is_said_on_a_page_that_still_stands(tmp_path):
-    for name in ("app.py", "covidct"):
-        (tmp_path / name).symlink_to(REPOSITORY / name)
+    (tmp_path / "covidct").symlink_to(REPOSITORY / "covidct")
     model = tmp_path / "weights" / "covidct-astra"
     model.mkdir(parents=True)
+    shutil.copytree(REPOSITORY / "weights" / "segmentation", tmp_path / "weights" / "segmentation")
     shipped = REPOSITORY / "weights" / "covidct-astra"
     (model / "card.json").write_bytes((shipped / "card.json").read_bytes())
     (model / "model.tflite").write_bytes((shipped / "model.tflite").read_bytes()[:100_000])
     code = f"""
 from streamlit.testing.v1 import AppTest
-app = AppTest.from_file("app.py", default_timeout={patience.SECONDS}).run()
+app = AppTest.from_file("covidct/ui/main.py", default_timeout={patience.SECONDS}).run()
 app.button(key="accept").click().run()
 print(len(app.exception), len(app.file_uploader), len(app.title))
 print("\\n".join(element.value for element in app.get("html")))

@@ -30,7 +30,7 @@ from covidct.evaluation.audit.shortcuts import (
 )
 from covidct.evaluation.metrics import judged
 from covidct.evaluation.results import AUDIT_FILE
-from covidct.imaging.anatomy.occlusion import only_lungs, without_lungs
+from covidct.imaging.anatomy.occlusion import only_lungs, without_lungs, without_opacities
 from covidct.imaging.ct_slice import CTSlice
 from covidct.imaging.readers import read_slice
 from covidct.imaging.sources import load
@@ -40,12 +40,18 @@ from covidct.messages import N_
 from covidct.stats.bootstrap import measured_auc
 
 EVERYTHING, ALL_BUT_LUNGS, ONLY_LUNGS = "everything", "all but the lungs", "only the lungs"
+NO_OPACITIES = "all, with opacities painted out"
 
 _BATCH = 16
 _MOST_CHANGED = 1000  # each of them is classified a dozen times
 _CHANCE = 0.60  # the greatest AUC that is taken for telling next to nothing
 _FOREST_TARGETS: dict[tuple[str, str], float] = {(BORDER_SHAPE_SIZE, NETWORK): _CHANCE}
-_ANATOMY_TARGETS = {EVERYTHING: None, ALL_BUT_LUNGS: _CHANCE, ONLY_LUNGS: None}
+_ANATOMY_TARGETS = {
+    EVERYTHING: None,
+    ALL_BUT_LUNGS: _CHANCE,
+    ONLY_LUNGS: None,
+    NO_OPACITIES: None,
+}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -191,13 +197,14 @@ def _scores(classifier: Classifier, looks: Sequence[PredictionWithCAM]) -> list[
         classifier.forward(
             classifier.network_input([replace(c, pixels=blank(c.pixels)) for c in crops])
         )[0]
-        for blank in (without_lungs, only_lungs)
+        for blank in (without_lungs, only_lungs, without_opacities)
     )
-    for i, without, only in zip(found, *blanked, strict=True):
+    for i, without, only, clean in zip(found, *blanked, strict=True):
         scores[i] = {
             EVERYTHING: looks[i].prediction.probability,
             ALL_BUT_LUNGS: float(without),
             ONLY_LUNGS: float(only),
+            NO_OPACITIES: float(clean),
         }
     return scores
 

@@ -32,7 +32,7 @@ def picture_features(pixels: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def network_features(pixels: np.ndarray) -> dict[str, np.ndarray]:
-    """The same for the network's uint8 (h, w, 3) input, with the shape and size of what it shows.
+    """The same for the network's uint8 (h, w, 4) input, with the shape and size of what it shows.
 
     All inputs are of one size, so shape and size are those of the thorax, the first cover, which is
     all of the picture that is not even ground.

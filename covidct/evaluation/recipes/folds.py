@@ -1,6 +1,6 @@
 """Heads on folds of patients: solved on all folds but one, asked about that one."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import NamedTuple
@@ -19,6 +19,8 @@ from covidct.training.probe import PooledViews, pooled_features, pooled_views, s
 
 FOLDS = 5
 
+Known = tuple[tuple[int, ...], ...]  # the positions of slices that are trained on, by source
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Shown:
@@ -28,11 +30,13 @@ class Shown:
         slices: as prepared.
         pooled: their views.
         both_ways: of the slices and of their mirror images.
+        weight: as :attr:`covidct.data.sources.Source.weight`.
     """
 
     slices: PreparedSlices
     pooled: PooledViews
     both_ways: "BothWays"
+    weight: float = 1.0
 
 
 class BothWays(NamedTuple):
@@ -41,9 +45,17 @@ class BothWays(NamedTuple):
     plain: np.ndarray
     mirrored: np.ndarray
 
+    def of(self, slices: np.ndarray) -> "BothWays":
+        """Some of the slices."""
+        return BothWays(self.plain[slices], self.mirrored[slices])
+
 
 def show(
-    trunks: TrunkMaps, slices: PreparedSlices, config: TrainConfig, progress: Callable
+    trunks: TrunkMaps,
+    slices: PreparedSlices,
+    weight: float,
+    config: TrainConfig,
+    progress: Callable,
 ) -> Shown:
     """What a network makes of slices in all ways that recipes need."""
     preprocess_input = get_preprocess_input(config.backbone, config.pixel_scaling)
@@ -57,7 +69,7 @@ def show(
         seed=config.seed,
     )
     mirror = pooled_features(trunks, mirrored_slices(slices), preprocess_input)
-    return Shown(slices, pooled, BothWays(pooled.views[0], mirror))
+    return Shown(slices, pooled, BothWays(pooled.views[0], mirror), weight)
 
 
 def mirrored_slices(slices: PreparedSlices) -> PreparedSlices:
@@ -74,50 +86,68 @@ def folds_of(items: Sequence[Item], seed: int) -> np.ndarray:
     return folds
 
 
-def solver(sources: Sequence[Shown]) -> Callable[[Solving, tuple[int, ...]], Head]:
-    """Solves heads on some of the first source's slices and all of the second's, each only once."""
+def solver(sources: Sequence[Shown]) -> Callable[[Solving, Known], Head]:
+    """Solves heads on some slices of some sources, each only once."""
 
     @cache
-    def solved(how: Solving, training: tuple[int, ...]) -> Head:
-        chosen = [training, *(range(len(other.pooled.labels)) for other in sources[1:])]
-        weights = (1.0, how.second_weight)
-        shown = [
-            (other.pooled.of(np.array(some), np.array(how.features), slice(how.views)), weight)
-            for other, some, weight in zip(sources, chosen, weights, strict=False)
-            if weight
-        ]
+    def solved_on(how: Solving, known: Known) -> Head:
         return solve(
-            shown,
+            [
+                (
+                    source.pooled.of(np.array(some), np.array(how.features), slice(how.views)),
+                    source.weight * len(known[0]) / len(some),
+                )
+                for source, some in zip(sources, known, strict=True)
+                if some
+            ],
             balanced=True,
             inverse_regularisation=how.inverse_regularisation,
-            blank_weight=how.blank_weight,
-            label_smoothing=how.label_smoothing,
         )
+
+    def solved(how: Solving, known: Known) -> Head:
+        one_head = how._replace(others_share=0.0)  # so that it is solved once for all shares
+        alone = (known[0], *((),) * (len(sources) - 1))
+        shares = (alone, 1 - how.others_share), (known, how.others_share)
+        heads = [(solved_on(one_head, some), share) for some, share in shares if share]
+        return Head.blend_of(*zip(*heads, strict=True))
 
     return solved
 
 
-def head_of_terms(terms: Sequence[Term], training: Iterable[int], solved: Callable) -> Head:
-    """The head of the pooled features that are taken, in the order of the parts."""
-    training = tuple(training)
-    return Head.sum_of(
-        [solved(term.solving, training) for term in terms], [term.weight for term in terms]
+def all_of(sources: Sequence[Shown], without: int | None = None) -> Known:
+    """All slices of all sources, or of all but one by its position."""
+    return tuple(
+        () if number == without else tuple(range(len(source.pooled.labels)))
+        for number, source in enumerate(sources)
     )
 
 
-def out_of_fold_logits(
-    terms: Sequence[Term], shown: BothWays, folds: np.ndarray, solved: Callable
-) -> np.ndarray:
-    """The logit of each of the first source's slices by a head that saw none of its patient."""
+def head_of_terms(terms: Sequence[Term], known: Known, solved: Callable) -> Head:
+    """The head of the pooled features that are taken, in the order of the parts."""
+    return Head.sum_of(
+        [solved(term.solving, known) for term in terms], [term.weight for term in terms]
+    )
+
+
+def logits_of(head: Head, terms: Sequence[Term], shown: BothWays) -> np.ndarray:
+    """What a head of these terms says of slices, float (N,)."""
     taken = np.concatenate([term.solving.features for term in terms])
     mirrored = np.repeat(
         [term.mirrored for term in terms], [len(term.solving.features) for term in terms]
     )
+    one_way = shown.plain[:, taken]
+    other_way = np.where(mirrored, shown.mirrored[:, taken], one_way)
+    return (head.logits(one_way) + head.logits(other_way)) / 2
+
+
+def out_of_fold_logits(
+    terms: Sequence[Term], shown: BothWays, folds: np.ndarray, everything: Known, solved: Callable
+) -> np.ndarray:
+    """The logit of each of the first source's slices by a head that saw none of its patient."""
     logits = np.empty(len(folds))
     for fold in range(FOLDS):
         held_out = folds == fold
-        head = head_of_terms(terms, np.flatnonzero(~held_out), solved)
-        one_way = shown.plain[held_out][:, taken]
-        other_way = np.where(mirrored, shown.mirrored[held_out][:, taken], one_way)
-        logits[held_out] = (head.logits(one_way) + head.logits(other_way)) / 2
+        known = (tuple(np.flatnonzero(~held_out).tolist()), *everything[1:])
+        head = head_of_terms(terms, known, solved)
+        logits[held_out] = logits_of(head, terms, shown.of(held_out))
     return logits

@@ -8,8 +8,10 @@ changes one thing about it, and the table says whether that would have helped.
 
 import csv
 import json
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, replace
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
 from functools import partial
 from os import PathLike
 from pathlib import Path
@@ -18,8 +20,9 @@ from typing import Any
 import numpy as np
 from sklearn.metrics import roc_auc_score
 
-from covidct.data.index import HALVES, Item, read_index
+from covidct.data.index import Item
 from covidct.data.prepared import PreparedSlices, prepare
+from covidct.data.sources import Source
 from covidct.errors import ConfigError
 from covidct.evaluation.evaluate import ClassifiedSlice, write_evaluation
 from covidct.evaluation.metrics import Verdicts, decided, summarise
@@ -27,14 +30,15 @@ from covidct.evaluation.recipes.flips import label_flips_out_of_fold
 from covidct.evaluation.recipes.folds import (
     FOLDS,
     BothWays,
-    Shown,
+    all_of,
     folds_of,
     head_of_terms,
+    logits_of,
     out_of_fold_logits,
     show,
     solver,
 )
-from covidct.evaluation.recipes.recipe import KEPT, NOT_REENCODED, VARIATIONS
+from covidct.evaluation.recipes.recipe import KEPT, NOT_REENCODED, VARIATIONS, Term
 from covidct.files import NAMES, replace_text
 from covidct.imaging.readers import read_slice
 from covidct.inference.calibration import Calibration, fit_calibration
@@ -48,9 +52,7 @@ from covidct.runtime.graph import Graph
 from covidct.spreadsheets import harmless
 from covidct.training.config import TrainConfig
 from covidct.training.keep import keep_model
-from covidct.training.probe import (
-    parts_of,
-)
+from covidct.training.probe import parts_of
 from covidct.training.trunks import pretrained_graph, pretrained_network
 
 TABLE_FILE, OUT_OF_FOLD_FILE = "cross_validation.json", "out_of_fold.csv"
@@ -71,21 +73,24 @@ _FINE_TUNING = (
 
 
 def cross_validate(
-    data: str | PathLike,
-    second: str | PathLike | None,
+    given: Sequence[Source],
     out: str | PathLike,
     config: TrainConfig,
     progress: Callable[[Iterable, str], Iterable] = lambda steps, _: steps,
 ) -> dict[str, Any]:
     """Measure the recipes and leave the model of the first in a new folder.
 
+    Slices of the first source are judged by heads that saw none of their patient (out of fold),
+    those of every other source by heads that saw none of that source (out of source).
+    Probabilities, operating point and abstain band are fitted on both, the first source counting as
+    much as all others together, so that they promise no more elsewhere.
+
     Writes ``cross_validation.json`` (figures of the kept recipe and the table), ``out_of_fold.csv``
     (each slice's fold, logit and probability), ``model.keras``, ``card.json``, and the out-of-fold
     verdicts as an evaluation in ``evaluation/``.
 
     Args:
-        data: a data set folder; its test list, if any, is not touched.
-        second: a folder of another source, of which the first half is trained on as well, or None.
+        given: the sources; the first has both classes.
         out: folder to make; its name becomes the model's.
         config: backbone, size, views and augmentation; what concerns fine-tuning is not used.
         progress: wraps steps that take long, each with what is being done.
@@ -94,7 +99,8 @@ def cross_validate(
         What ``cross_validation.json`` holds.
 
     Raises:
-        ConfigError: the folder is in use, or no view of a slice is asked for.
+        ConfigError: the folder is in use, no view of a slice is asked for, or the first source has
+            one class only.
         DatasetError: too few patients or slices.
     """
     out = Path(out)
@@ -104,17 +110,23 @@ def cross_validate(
         raise ConfigError(
             N_("A head cannot be solved without a view of each slice. Ask for one or more.")
         )
-    index = read_index(data)
-    chosen = [tuple(item for item in index.items if item.split != "test")]
-    if second:
-        chosen.append(read_index(second).subset(HALVES[0]))
-    prepared = [_prepare(items, config, progress) for items in chosen]
+    if not given[0].has_both_classes:
+        raise ConfigError(
+            N_("{name} holds one class only. Name a source with both first.", name=given[0].name)
+        )
+    prepared = [
+        prepare(progress(source.items, f"Reading {source.name}"), config.input_size)
+        for source in given
+    ]
     first = prepared[0]
     graph = pretrained_graph(
         config, first.pixels, lambda slices: progress(slices, "Converting to integers")
     )
     trunks = TrunkMaps(Graph(graph), get_backbone(config.backbone))
-    sources = [show(trunks, slices, config, progress) for slices in prepared]
+    sources = [
+        show(trunks, slices, source.weight, config, progress)
+        for source, slices in zip(given, prepared, strict=True)
+    ]
     parts, folds = parts_of(trunks), folds_of(first.items, config.seed)
     kept = KEPT.terms(parts, len(sources))
     recipes = {KEPT.name: kept}
@@ -122,25 +134,40 @@ def cross_validate(
         terms = variation.terms(parts, len(sources))
         if terms and terms != kept:
             recipes[variation.name] = terms
-    solved = solver(sources)
-    logits = {
-        name: out_of_fold_logits(recipes[name], sources[0].both_ways, folds, solved)
-        for name in progress(list(recipes), "Cross-validating")
-    }
+    solved, everything = solver(sources), all_of(sources)
+    out_of_fold = partial(out_of_fold_logits, folds=folds, everything=everything, solved=solved)
+
+    def of_recipe(terms: Sequence[Term]) -> np.ndarray:
+        return out_of_fold(terms, sources[0].both_ways)
+
+    def out_of(number: int) -> np.ndarray:
+        head = head_of_terms(kept, all_of(sources, number), solved)
+        return logits_of(head, kept, sources[number].both_ways)
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        found = list(progress(pool.map(of_recipe, recipes.values()), "Cross-validating"))
+        others = range(1, len(sources))
+        elsewhere = list(progress(pool.map(out_of, others), "Leaving sources out"))
+    logits = dict(zip(recipes, found, strict=True))
+    # The first source counts as much as all others together
+    times = max(1, round(sum(map(len, elsewhere)) / len(first.items)))
+    calibration = fit_calibration(
+        np.concatenate([*times * [logits[KEPT.name]], *elsewhere]),
+        np.concatenate([*times * [first.labels], *(one.labels for one in prepared[1:])]),
+    )
     rows = [_row(name, logits[name], first.labels, folds) for name in recipes]
-    calibration = fit_calibration(logits[KEPT.name], first.labels)
     verdicts = _verdicts(first, calibration, logits[KEPT.name])
     emptied = sources[0].pooled.without_lungs
-    blank = out_of_fold_logits(kept, BothWays(emptied, emptied), folds, solved)
+    blank = out_of_fold(kept, BothWays(emptied, emptied))
     flips = label_flips_out_of_fold(
         trunks,
         first,
         config,
         {
             name: (
-                fit_calibration(logits[name], first.labels),
+                calibration if name == KEPT.name else fit_calibration(logits[name], first.labels),
                 logits[name],
-                partial(out_of_fold_logits, recipes[name], folds=folds, solved=solved),
+                partial(out_of_fold, recipes[name]),
             )
             for name in (KEPT.name, NOT_REENCODED.name)
         },
@@ -152,6 +179,7 @@ def cross_validate(
         **summarise(verdicts),
         "roc_auc_without_lungs": float(roc_auc_score(first.labels, blank)),
         "abstaining": decided(verdicts, calibration.abstain_band),
+        "out_of_source": out_of_source(given[1:], prepared[1:], elsewhere, calibration),
         "flips": flips[KEPT.name],
         "flips_without_changed_files": flips[NOT_REENCODED.name],
         "calibration": asdict(calibration) | {"abstain_band": list(calibration.abstain_band)},
@@ -160,8 +188,12 @@ def cross_validate(
     out.mkdir(parents=True, exist_ok=True)
     replace_text(out / TABLE_FILE, json.dumps(figures, indent=2, ensure_ascii=False) + "\n")
     _write_out_of_fold(out / OUT_OF_FOLD_FILE, first.items, folds, logits[KEPT.name], calibration)
-    head = head_of_terms(kept, range(len(folds)), solved)
-    card = _keep(out, graph, head, config, calibration, figures, sources, progress)
+    head = head_of_terms(kept, everything, solved)
+    counts = {
+        source.name: slices.counts | {"weight": source.weight}
+        for source, slices in zip(given, prepared, strict=True)
+    }
+    card = _keep(out, graph, head, config, calibration, figures, counts, first, progress)
     write_evaluation(
         out / EVALUATION_FOLDER,
         [
@@ -170,15 +202,53 @@ def cross_validate(
             for ct_slice in [read_slice(item.path)]
         ],
         first.skipped,
-        index.name,
+        given[0].name,
         OUT_OF_FOLD,
     )
     return figures
 
 
-def _prepare(items: Sequence[Item], config: TrainConfig, progress: Callable) -> PreparedSlices:
-    prepared = prepare(items, config.input_size, lambda some: progress(some, "Reading slices"))
-    return replace(prepared.of(items), skipped=prepared.skipped)
+def out_of_source(
+    given: Sequence[Source],
+    prepared: Sequence[PreparedSlices],
+    logits: Sequence[np.ndarray],
+    calibration: Calibration,
+) -> list[dict[str, Any]]:
+    """How a model does on each source that it did not learn from.
+
+    Returns:
+        A row a source: its name, and the figures
+        of :func:`covidct.evaluation.metrics.summarise`, or where it has one class only n, patients
+        and the share that is called as it is labelled ("right"). The last row is all sources of one
+        class together, where there are some of each.
+    """
+    rows, alone = [], []
+    for source, slices, of_source in zip(given, prepared, logits, strict=True):
+        verdicts = _verdicts(slices, calibration, of_source)
+        if source.has_both_classes:
+            rows.append({"source": source.name} | summarise(verdicts))
+        else:
+            right = float(np.mean(verdicts.positive == verdicts.labels))
+            patients = len(np.unique(verdicts.patients))
+            rows.append(
+                {
+                    "source": source.name,
+                    "class": "COVID" if verdicts.labels[0] else "NonCOVID",
+                    "n": len(verdicts.labels),
+                    "patients": patients,
+                    "right": right,
+                }
+            )
+            alone.append((source.name, verdicts))
+    together = [
+        np.concatenate([getattr(verdicts, name) for _, verdicts in alone])
+        for name in ("labels", "probabilities", "positive", "patients")
+        if alone
+    ]
+    if together and len(np.unique(together[0])) == 2:
+        names = ", ".join(name for name, _ in alone)
+        rows.append({"source": f"{names} together"} | summarise(Verdicts(*together)))
+    return rows
 
 
 def _row(name: str, logits: np.ndarray, labels: np.ndarray, folds: np.ndarray) -> dict:
@@ -240,18 +310,17 @@ def _keep(
     config: TrainConfig,
     calibration: Calibration,
     figures: Mapping[str, Any],
-    sources: Sequence[Shown],
+    counts: Mapping[str, Any],
+    first: PreparedSlices,
     progress: Callable,
 ) -> ModelCard:
     from covidct.models.network import put_head
 
     network = pretrained_network(config, mirrored=True)
     put_head(network, head)
-    names = ("training", "training, SARS-CoV-2-CT")
-    counts = {name: shown.slices.counts for name, shown in zip(names, sources, strict=False)}
     rest = {name: figures[name] for name in figures if name not in ("recipes", "calibration")}
     about = {
-        "slices": counts,
+        "slices": dict(counts),
         "recipe": {
             name: value for name, value in config.as_flat_dict().items() if name not in _FINE_TUNING
         },
@@ -275,6 +344,6 @@ def _keep(
         network,
         graph,
         head.of_raw_features(),
-        sources[0].slices,
+        first,
         lambda slices: progress(slices, "Averaging heat maps"),
     )

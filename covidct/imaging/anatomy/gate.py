@@ -14,7 +14,14 @@ import cv2
 import numpy as np
 
 from covidct.errors import NotALungSlice
-from covidct.imaging.anatomy.lungs import Box, Figure, bounding_box, convex_hull, find_figure, otsu
+from covidct.imaging.anatomy.dark_regions import dark_regions, otsu
+from covidct.imaging.anatomy.lungs import (
+    Box,
+    bounding_box,
+    convex_hull,
+    figure_box,
+    working_grey,
+)
 from covidct.imaging.ct_slice import CTSlice
 from covidct.messages import N_, joined
 
@@ -32,6 +39,10 @@ _QUARTER_LIKENESS, _QUARTER_WIDTH = 0.25, 0.5  # at least, of two lungs in a qua
 _ANY = np.inf  # whatever the separation
 
 _NO_LUNGS = N_("No lungs were found in this picture. An axial CT slice of the chest is expected.")
+_NO_LUNGS_ON_CT = N_(
+    "No lungs on this slice, or not as an axial slice of the chest shows them; the CT may be of "
+    "another region."
+)
 _COLOURED = N_("This picture is coloured, like a photograph; CT slices are grey.")
 _BLURRED = N_(
     "The dark regions of this picture do not stand out as lungs do on a CT slice; it looks like an "
@@ -162,8 +173,9 @@ def gate(ct_slice: CTSlice) -> GateVerdict:
     """Judge a picture; takes about as long as finding its lungs."""
     if ct_slice.colour_share > _MOST_COLOUR:
         return GateVerdict(_COLOURED)
-    measures = measure(ct_slice.figure)
-    if measures is None:
+    grey = ct_slice.figure.grey
+    measures = measure(grey, dark_regions(grey))
+    if measures is None or not ct_slice.figure.lungs.any():
         return GateVerdict(_NO_LUNGS)
     reasons = (limit.reason for limit in _LIMITS if _exceeds(measures, limit))
     return GateVerdict(next(reasons, ""), measures)
@@ -184,18 +196,21 @@ def check_lung_slice(ct_slice: CTSlice) -> CTSlice:
     """
     verdict = gate(ct_slice)
     if not verdict.accepted:
-        raise NotALungSlice(verdict.reason)
+        raise NotALungSlice(_NO_LUNGS_ON_CT if ct_slice.source == "DICOM" else verdict.reason)
     return ct_slice
 
 
-def measure(figure: Figure) -> Measures | None:
-    """The measures of a picture; None where nothing in it looks like a lung."""
-    if not figure.lungs.any():
+def measure(figure: np.ndarray, dark: np.ndarray) -> Measures | None:
+    """The measures of a figure, uint8 (h, w), and its dark regions, bool (h, w).
+
+    None where nothing is dark.
+    """
+    if not dark.any():
         return None
-    picture, box = _smoothed(figure.grey), bounding_box(figure.lungs)
+    picture, box = _smoothed(figure), bounding_box(dark)
     rim = 2 * max(2, round(_RIM * picture.shape[1])) + 1
     near = box.grown(rim + _REACH, Box(0, 0, *picture.shape))
-    grey, lungs = (np.ascontiguousarray(near.of(one)) for one in (picture, figure.lungs))
+    grey, lungs = (np.ascontiguousarray(near.of(one)) for one in (picture, dark))
     hull = convex_hull(lungs)
     thorax = cv2.dilate(hull, _ellipse(rim)) > 0
     inside = hull.astype(bool)
@@ -211,12 +226,12 @@ def measure(figure: Figure) -> Measures | None:
         roughness=_roughness(grey, lungs, inside & ~lungs, tissue) / contrast,
         evenness=_evenness(grey[thorax]),
         likeness=_likeness(chest),
-        filling=_filling(figure.lungs, inside, box.left, box.right),
+        filling=_filling(dark, inside, box.left, box.right),
         width=box.width / picture.shape[1],
         depth=box.height / picture.shape[1],
         aspect=box.height / box.width,
         elongation=picture.shape[1] / picture.shape[0],
-        quarters=_quarters(picture, box.of(figure.lungs)),
+        quarters=_quarters(picture, box.of(dark)),
     )
 
 
@@ -302,10 +317,10 @@ def _quarters(grey: np.ndarray, lungs: np.ndarray) -> int:
 
 
 def _shows_two_lungs(pixels: np.ndarray) -> bool:
-    figure = find_figure(pixels)
-    box = bounding_box(figure.lungs)
-    is_wide = box.width >= _QUARTER_WIDTH * figure.grey.shape[1]
-    return is_wide and _likeness(box.of(_smoothed(figure.grey))) >= _QUARTER_LIKENESS
+    grey = working_grey(figure_box(pixels).of(pixels))
+    box = bounding_box(dark_regions(grey))
+    is_wide = box.width >= _QUARTER_WIDTH * grey.shape[1]
+    return is_wide and _likeness(box.of(_smoothed(grey))) >= _QUARTER_LIKENESS
 
 
 def _ellipse(side: int) -> np.ndarray:

@@ -1,28 +1,22 @@
-"""Where the lungs are on a slice: a mask from grey levels alone, and the crop to the chest.
-
-Published slices come with unknown windows, margins and letters, so nothing is assumed about
-absolute intensities: lung is what is darker than the body wall that encloses it.
-"""
+"""Where lungs and opacities are on a slice, and the crop to the chest."""
 
 from dataclasses import dataclass, replace
-from itertools import product
 
 import cv2
 import numpy as np
 
-_WORKING_SIDE = 256
-_MIN_LUNG_SHARE = 0.02
-_MIN_COMPONENT_SHARE = 0.004
-_OUTSIDE_CONTACT_SHARE = 0.25
+from covidct.imaging.anatomy.segmentation import SIDE, shipped_segmenter
+
+_HALF = 0.5
+_LEAST_LUNGS = 0.01  # of the figure; less is bowel or a gap between the ribs
+_LEAST_PART = 0.03  # of the lungs; smaller ones are airways, bowel, gaps
 _CROP_MARGIN = 0.04
 _LEAST_DEPTH = 0.6  # of the lungs' width
 _THORAX_RIM = 0.02
 _NARROWEST_CHEST = 0.35
-_CORNER = 12  # pixels of the working size; a frame may part the air outside from the very corner
 _PAGE_WHITE, _PAGE_SPREAD = 245, 10
 _PAGE_SHARE = 0.97
 _SMALLEST_FIGURE = 32
-_PAD = 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,13 +65,26 @@ class Figure:
     Attributes:
         box: where it lies on the slice.
         grey: uint8 (h, w), 256 pixels at the longer side.
-        lungs: bool (h, w), both lungs on ``grey``, with vessels and opacities that lung surrounds
-            filled in; all False where nothing looks like a lung.
+        lungs: bool (h, w), both lungs on ``grey``, with their opacities; all False where there are
+            none.
+        opacities: float32 (h, w), the probability of ground glass or consolidation; zero outside
+            the lungs.
     """
 
     box: Box
     grey: np.ndarray
     lungs: np.ndarray
+    opacities: np.ndarray
+
+    @property
+    def opaque(self) -> np.ndarray:
+        """Where opacities are called, bool (h, w): at a probability of at least 0.5."""
+        return self.opacities >= _HALF
+
+    @property
+    def opaque_share(self) -> float:
+        """The part of the lungs that is called opaque, 0 to 1."""
+        return float(self.opaque.sum() / max(1, self.lungs.sum()))
 
     def lung_mask(self, shape: tuple[int, int]) -> np.ndarray:
         """The lungs on the pixel grid of the slice, bool of that shape (H, W)."""
@@ -87,19 +94,42 @@ class Figure:
         self.box.of(mask)[:] = lungs
         return mask
 
+    def opacity_map(self, shape: tuple[int, int]) -> np.ndarray:
+        """The opacities on the pixel grid of the slice, float32 of that shape (H, W)."""
+        on_slice = np.zeros(shape, np.float32)
+        self.box.of(on_slice)[:] = cv2.resize(self.opacities, (self.box.width, self.box.height))
+        return on_slice
+
 
 def find_figure(pixels: np.ndarray) -> Figure:
-    """The figure of a slice and the lungs on it, which are sought once for all who need them.
+    """The figure of a slice with its lungs and opacities, sought once for all who need them.
 
     Args:
         pixels: uint8 (H, W), air dark.
     """
     box = figure_box(pixels)
-    figure = np.ascontiguousarray(box.of(pixels))
-    scale = _WORKING_SIDE / max(figure.shape)
-    size = tuple(max(8, round(length * scale)) for length in figure.shape[::-1])
-    grey = cv2.resize(figure, size, interpolation=cv2.INTER_AREA)
-    return Figure(box, grey, _find_lungs(grey))
+    grey = working_grey(box.of(pixels))
+    found = shipped_segmenter()(grey)
+    lungs = as_lungs(found.lungs)
+    return Figure(box, grey, lungs, found.opacities * lungs)
+
+
+def working_grey(figure: np.ndarray) -> np.ndarray:
+    """A figure at the size at which lungs are sought, uint8, 256 pixels at the longer side."""
+    scale = SIDE / max(figure.shape)
+    size = [max(8, round(length * scale)) for length in figure.shape[::-1]]
+    return cv2.resize(np.ascontiguousarray(figure), size, interpolation=cv2.INTER_AREA)
+
+
+def as_lungs(probability: np.ndarray) -> np.ndarray:
+    """The lungs of a map of probabilities, bool (h, w): its larger parts above half."""
+    lungs = (probability > _HALF).astype(np.uint8)
+    _, labels, parts, _ = cv2.connectedComponentsWithStats(lungs, connectivity=4)
+    area = parts[:, cv2.CC_STAT_AREA]
+    keep = area >= max(_LEAST_PART * area[1:].sum(), _LEAST_LUNGS / 2 * lungs.size)
+    keep[0] = False
+    kept = keep[labels]
+    return kept if kept.mean() >= _LEAST_LUNGS else np.zeros(lungs.shape, bool)
 
 
 def figure_box(pixels: np.ndarray) -> Box:
@@ -113,52 +143,6 @@ def figure_box(pixels: np.ndarray) -> Box:
     if min(rows.size, columns.size) < _SMALLEST_FIGURE:
         return Box(0, 0, *pixels.shape)
     return Box(int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1)
-
-
-def _find_lungs(grey: np.ndarray) -> np.ndarray:
-    """Both lungs on a figure, bool (h, w).
-
-    In a mediastinal window Otsu's threshold parts bone from all else, and where there is much black
-    around the body, all else from that. Where no lungs come of it, what lies above it is levelled,
-    and then what lies below, so that the next threshold parts tissue from air.
-    """
-    lungs = _dark_in_body(grey)
-    if not lungs.any():
-        threshold = otsu(cv2.medianBlur(grey, 5))
-        lungs = _dark_in_body(np.minimum(grey, threshold))
-    if not lungs.any():
-        lungs = _dark_in_body(np.maximum(grey, threshold))
-    return lungs
-
-
-def _dark_in_body(grey: np.ndarray) -> np.ndarray:
-    """What is darker than Otsu's threshold (1979) of the body alone, and enclosed by it.
-
-    The air around the body is taken out by a first threshold, as otherwise it would depend on how
-    much of it a picture shows which opacities are still lung. Closing by an ellipse brings dense
-    ones at the pleura back.
-    """
-    smooth = cv2.medianBlur(grey, 5)
-    dark = _below(smooth, otsu(smooth))
-    body = smooth[dark <= _enclosed_regions(dark)]
-    lungs = _enclosed_regions(_below(smooth, otsu(body)))
-    if lungs.mean() < _MIN_LUNG_SHARE:
-        return np.zeros(grey.shape, bool)
-    box = bounding_box(lungs)
-    closed = cv2.morphologyEx(_pad(box.of(lungs)), cv2.MORPH_CLOSE, _ellipse(21))
-    box.of(lungs)[:] = _fill_holes(closed)[_PAD:-_PAD, _PAD:-_PAD]
-    return lungs.view(bool)
-
-
-def otsu(grey: np.ndarray) -> np.uint8:
-    """Otsu's (1979) threshold of grey levels, uint8 of any shape."""
-    return np.uint8(cv2.threshold(grey, 0, 255, cv2.THRESH_BINARY + cv2.THRESH_OTSU)[0])
-
-
-def _below(grey: np.ndarray, threshold: np.uint8) -> np.ndarray:
-    """Where it is darker, uint8 (h, w), without single pixels."""
-    dark = (grey < threshold).astype(np.uint8)
-    return cv2.morphologyEx(dark, cv2.MORPH_OPEN, _ellipse(3), borderValue=0)
 
 
 def chest_box(figure: Box, mask: np.ndarray) -> Box:
@@ -206,33 +190,5 @@ def convex_hull(mask: np.ndarray) -> np.ndarray:
     return cv2.fillConvexPoly(np.zeros_like(filled), cv2.convexHull(np.concatenate(outlines)), 1)
 
 
-def _pad(mask: np.ndarray) -> np.ndarray:
-    return cv2.copyMakeBorder(mask, _PAD, _PAD, _PAD, _PAD, cv2.BORDER_CONSTANT, value=0)
-
-
 def _ellipse(side: int) -> np.ndarray:
     return cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
-
-
-def _enclosed_regions(dark: np.ndarray) -> np.ndarray:
-    """Dark components that are large enough and are not the air around the patient."""
-    count, labels = cv2.connectedComponents(dark, connectivity=4)
-
-    def pixels_in(*places: np.ndarray) -> np.ndarray:
-        """How many pixels each component has there, int (count,)."""
-        return np.sum([np.bincount(place.ravel(), minlength=count) for place in places], axis=0)
-
-    edges = labels[0], labels[-1], labels[:, 0], labels[:, -1]
-    ends = slice(_CORNER), slice(-_CORNER, None)
-    area = pixels_in(labels)
-    spans = np.all([pixels_in(edge) for edge in edges], axis=0)
-    touches = pixels_in(*edges) > _OUTSIDE_CONTACT_SHARE * np.sqrt(area) * 4
-    in_corner = pixels_in(*(labels[place] for place in product(ends, ends))) > 0
-    keep = (area >= _MIN_COMPONENT_SHARE * dark.size) & ~(spans | touches | in_corner)
-    keep[0] = False
-    return keep.view(np.uint8).take(labels)
-
-
-def _fill_holes(mask: np.ndarray) -> np.ndarray:
-    contours, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-    return cv2.drawContours(np.zeros_like(mask), contours, -1, 1, cv2.FILLED)

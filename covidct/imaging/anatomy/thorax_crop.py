@@ -11,7 +11,6 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from covidct.imaging.anatomy.haze import hazy_cover
 from covidct.imaging.anatomy.lungs import Box, chest_box, thorax_cover
 from covidct.imaging.ct_slice import CTSlice
 
@@ -22,6 +21,7 @@ _AERATED_PERCENTILE = 10
 _LEAST_CONTRAST = 25
 _DARK_PERCENTILE, _BRIGHT_PERCENTILE = 1, 99
 _FEWEST_PIXELS = 50
+_GIVEN = [0, 1, 3]  # of a crop's layers
 _LUNG_RIM = 0.015  # of the input's width; opacities at the pleura blur the mask's edge
 
 
@@ -30,18 +30,21 @@ class ThoraxCrop:
     """The part of a slice that the network sees, and where it lies on the slice.
 
     Attributes:
-        pixels: uint8 (h, w, 3) on the network's grid: grey levels, cover of the thorax and cover
-            of the lungs (0 to 255; all of the thorax where no lungs were found), which the network
-            is not given: by it :mod:`covidct.imaging.anatomy.occlusion` takes lungs away.
+        pixels: uint8 (h, w, 4) on the network's grid: grey levels and the covers, 0 to 255, of the
+            thorax, the lungs (all of the thorax where none were found) and the opacities. The
+            network is not given the lungs: by them :mod:`covidct.imaging.anatomy.occlusion` takes
+            lungs away.
         placed: where the crop lies on the network's grid.
         crop: the chest on the slice's pixel grid.
         lungs: bool (H, W), the lung mask on the slice's pixel grid.
+        opaque_share: the part of the lungs that is opaque, as :attr:`.Figure.opaque_share`.
     """
 
     pixels: np.ndarray
     placed: Box
     crop: Box
     lungs: np.ndarray
+    opaque_share: float
 
     @property
     def grey(self) -> np.ndarray:
@@ -102,8 +105,13 @@ def crop_thorax(ct_slice: CTSlice, image_size: tuple[int, int]) -> ThoraxCrop:
     height, width = (max(1, round(side * scale)) for side in (crop.height, crop.width))
     top, left = (image_size[0] - height) // 2, (image_size[1] - width) // 2
     placed = Box(top, left, top + height, left + width)
-    layers = [crop.of(ct_slice.pixels), thorax_cover(crop.of(lungs)), crop.of(lungs)]
-    grey, thorax, aerated = cv2.split(
+    layers = [
+        crop.of(ct_slice.pixels),
+        thorax_cover(crop.of(lungs)),
+        crop.of(lungs),
+        crop.of(ct_slice.opacity_map),
+    ]
+    grey, thorax, aerated, opaque = cv2.split(
         cv2.resize(
             np.stack(layers, axis=-1, dtype=np.float32),
             (width, height),
@@ -112,31 +120,30 @@ def crop_thorax(ct_slice: CTSlice, image_size: tuple[int, int]) -> ThoraxCrop:
     )
     grey = _standardised(grey, thorax > 0.5, aerated > 0.5)
     grounded = grey * thorax + GROUND * (1 - thorax)
-    pixels = np.zeros((*image_size, 3), np.uint8)
+    pixels = np.zeros((*image_size, 4), np.uint8)
     pixels[..., 0] = GROUND
-    placed.of(pixels)[:] = np.rint(np.stack([grounded, 255 * thorax, 255 * aerated], axis=-1))
+    covers = [255 * thorax, 255 * aerated, 255 * opaque * thorax]
+    placed.of(pixels)[:] = np.rint(np.stack([grounded, *covers], axis=-1))
     pixels[..., 2] = _rimmed(pixels[..., 2]) if lungs.any() else 255
     pixels[..., 2] *= pixels[..., 1] > 0
-    return ThoraxCrop(pixels, placed, crop, lungs)
+    return ThoraxCrop(pixels, placed, crop, lungs, ct_slice.figure.opaque_share)
 
 
 def network_pixels(pixels: np.ndarray, preprocess_input: Callable) -> np.ndarray:
     """What the network takes: the picture as its pretrained weights expect it, and two covers.
 
     Args:
-        pixels: uint8 (N, h, w, 3), as :attr:`ThoraxCrop.pixels`.
+        pixels: uint8 (N, h, w, 4), as :attr:`ThoraxCrop.pixels`.
         preprocess_input: the backbone's own normalisation of (N, h, w, 3).
 
     Returns:
         float32 (N, h, w, 3): the first channel that ``preprocess_input`` makes of the grey levels,
-        and the covers of the thorax and of its hazy places (:mod:`covidct.imaging.anatomy.haze`),
-        which are found in the picture as it is given, from 0 to 1.
+        and the covers of the thorax and of its opacities, from 0 to 1.
     """
     of_level = _of_levels(preprocess_input)
-    given = np.empty(pixels.shape, np.float32)
-    for one, (grey, thorax, _) in zip(given, np.moveaxis(pixels, -1, 1), strict=True):
-        covered = cv2.merge([grey, thorax, hazy_cover(grey, thorax)])
-        cv2.LUT(covered, of_level, one)
+    given = np.empty((*pixels.shape[:-1], 3), np.float32)
+    for one, shown in zip(given, pixels, strict=True):
+        cv2.LUT(np.ascontiguousarray(shown[..., _GIVEN]), of_level, one)
     return given
 
 

@@ -1,23 +1,22 @@
 """Frames of grey DICOM objects as CTSlices."""
 
-import math
-from typing import Any
-
 import numpy as np
-from pydicom import uid
 from pydicom.encaps import get_frame
-from pydicom.pixels.decoders.base import get_decoder
 
 from covidct.errors import UnreadableSlice, UnsupportedEncoding
 from covidct.imaging.ct_slice import CTSlice
-from covidct.imaging.dicom.compression import READ, decompress
+from covidct.imaging.dicom.colours import GREY_IN_COLOURS, grey_of
+from covidct.imaging.dicom.compression import check_codec, is_codestream
 from covidct.imaging.dicom.header import Header, read_header
 from covidct.imaging.dicom.orientation import TURNED, Turn, upright
-from covidct.imaging.dicom.window import is_hounsfield, look_up, show
+from covidct.imaging.dicom.rescale import modality_values
+from covidct.imaging.dicom.stored import frame_length, stored_values
+from covidct.imaging.dicom.window import is_hounsfield, show
 from covidct.imaging.formats.pixels import DECODING_ERRORS, MAX_CT_PIXELS, check_size, check_values
 from covidct.messages import N_
 
 MAX_FRAMES = 5000
+_THREE_CHANNELS = {"RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT"}
 BELOW_ANY_WINDOW = -32768  # stands for padding among Hounsfield units
 
 
@@ -50,11 +49,19 @@ def frame_slice(header: Header, index: int) -> CTSlice:
     Raises:
         UnreadableSlice: as for :func:`read_dicom`.
     """
-    values, shown = _values(header, index)
-    header = header.of_frame(index)
+    stored, header = _stored(header, index)
     turn = upright(header)
-    greys, notes = show(values, shown, header)
-    greys[~shown] = 0
+    notes: tuple[str, ...]
+    if stored.ndim == 3:
+        greys = grey_of(stored, header)
+        notes = (GREY_IN_COLOURS,)
+        check_values(greys)
+    else:
+        values, shown, guessed = modality_values(stored, header)
+        check_values(values[shown])
+        greys, said = show(values, shown, header)
+        greys[~shown] = 0
+        notes = (*guessed, *said)
     spacing = header.numbers("PixelSpacing")[:: -1 if turn.transposed else 1]
     known = len(spacing) == 2 and min(spacing) > 0
     return CTSlice(
@@ -74,13 +81,17 @@ def frame_hounsfield(header: Header, index: int) -> np.ndarray | None:
     Raises:
         UnreadableSlice: as for :func:`read_dicom`.
     """
-    values, shown = _values(header, index)
-    if not is_hounsfield(values[shown], header.of_frame(index).rescale_type):
+    stored, header = _stored(header, index)
+    if stored.ndim == 3:
+        return None
+    values, shown, _ = modality_values(stored, header)
+    check_values(values[shown])
+    if not is_hounsfield(values[shown], header.rescale_type):
         return None
     limits = np.iinfo(np.int16)
     rounded = np.rint(np.clip(values, limits.min, limits.max)).astype(np.int16)
-    stored = np.where(shown, rounded, np.int16(BELOW_ANY_WINDOW))
-    return np.ascontiguousarray(upright(header.of_frame(index)).of(stored))
+    marked = np.where(shown, rounded, np.int16(BELOW_ANY_WINDOW))
+    return np.ascontiguousarray(upright(header).of(marked))
 
 
 def frame_bytes(header: Header, index: int) -> bytes:
@@ -88,13 +99,23 @@ def frame_bytes(header: Header, index: int) -> bytes:
 
     Raises:
         UnreadableSlice: no picture, a colour picture, or cut off.
+        UnsupportedEncoding: in a compression that cannot be read.
     """
     _refuse_unsupported(header)
-    pixels = header.raw["PixelData"]
     if not header.encapsulated:
-        needed = _frame_length(header)
+        pixels, needed = header.raw["PixelData"], frame_length(header)
+        if header.frames == 1 and len(pixels) < needed and is_codestream(pixels):
+            return pixels
         _check_length(len(pixels), needed, header.frames)
         return pixels[index * needed : (index + 1) * needed]
+    frame = _fragments(header, index)
+    check_codec(frame, header.syntax)
+    return frame
+
+
+def _fragments(header: Header, index: int) -> bytes:
+    """The bytes of a compressed frame, joined."""
+    pixels = header.raw["PixelData"]
     offsets = header.raw.get("ExtendedOffsetTable")
     lengths = header.raw.get("ExtendedOffsetTableLengths")
     try:
@@ -136,9 +157,19 @@ def _refuse_unsupported(header: Header) -> None:
             )
         )
     photometric = header.text("PhotometricInterpretation") or "MONOCHROME2"
-    if header.integer("SamplesPerPixel", 1) != 1 or not photometric.startswith("MONOCHROME"):
+    channels = header.integer("SamplesPerPixel", 1)
+    if channels != (1 if photometric.startswith("MONOCHROME") else 3) or (
+        channels == 3 and photometric not in _THREE_CHANNELS
+    ):
         raise UnsupportedEncoding(
             N_("This DICOM file holds a colour image; upload the original grey CT slice.")
+        )
+    if not {"Rows", "Columns"} <= header.raw.keys():
+        raise UnreadableSlice(
+            N_(
+                "The header of the DICOM file does not say how many rows and columns the picture "
+                "has; export it again."
+            )
         )
     check_size(header.integer("Rows"), header.integer("Columns"), MAX_CT_PIXELS)
     if header.frames > MAX_FRAMES:
@@ -149,68 +180,17 @@ def _refuse_unsupported(header: Header) -> None:
                 most=MAX_FRAMES,
             )
         )
-    native = (*uid.UncompressedTransferSyntaxes, uid.DeflatedExplicitVRLittleEndian)
-    if header.encapsulated and header.syntax not in READ:
-        known = header.syntax.name != header.syntax and header.syntax not in native
-        raise UnsupportedEncoding(
-            N_(
-                "The DICOM file uses {compression}, which cannot be read here. Export it "
-                "uncompressed (Explicit VR Little Endian).",
-                compression=header.syntax.name if known else N_("an unknown compression"),
-            )
-        )
 
 
-def _values(header: Header, index: int) -> tuple[np.ndarray, np.ndarray]:
-    """Modality values of a frame, float64 (H, W), and where they are measurements, bool (H, W)."""
+def _stored(header: Header, index: int) -> tuple[np.ndarray, Header]:
+    """Stored values of a frame, (H, W) or (H, W, 3), and its own header."""
     pixels = frame_bytes(header, index)
     header = header.of_frame(index)
+    compressed = header.encapsulated or len(pixels) < frame_length(header)
     try:
-        stored = (_decompressed if header.encapsulated else _native)(pixels, header)
+        return stored_values(pixels, header, compressed), header
     except DECODING_ERRORS as error:
         raise _damaged() from error
-    shown = ~_padding(stored, header)
-    values = _rescale(stored, header)
-    check_values(values[shown])
-    return values, shown
-
-
-def _native(pixels: bytes, header: Header) -> np.ndarray:
-    """Stored values, int (H, W), encoded as in PS3.5 section 8."""
-    bits = header.integer("BitsAllocated", 16)
-    options: dict[str, Any] = {
-        "rows": header.integer("Rows"),
-        "columns": header.integer("Columns"),
-        "samples_per_pixel": 1,
-        "number_of_frames": 1,
-        "photometric_interpretation": "MONOCHROME2",
-        "bits_allocated": bits,
-        "bits_stored": header.integer("BitsStored", bits),
-        "pixel_representation": header.integer("PixelRepresentation"),
-        "pixel_keyword": "PixelData",
-        "pixel_vr": header.pixel_vr,
-    }
-    big = header.syntax == uid.ExplicitVRBigEndian
-    codec = get_decoder(uid.ExplicitVRBigEndian if big else uid.ExplicitVRLittleEndian)
-    padded = pixels + bytes(len(pixels) % 2)
-    return codec.as_array(padded, index=0, raw=True, **options)[0]
-
-
-def _decompressed(pixels: bytes, header: Header) -> np.ndarray:
-    """Stored values, int64 (H, W), of a compressed frame, with the declared sign."""
-    shape = header.integer("Rows"), header.integer("Columns")
-    allocated = header.integer("BitsAllocated", 16)
-    bits = header.integer("BitsStored", allocated)
-    stored = decompress(pixels, header.syntax, shape, allocated).astype(np.int64)
-    stored &= (1 << bits) - 1
-    if header.is_signed:
-        stored -= (stored >> (bits - 1)) << bits
-    return stored
-
-
-def _frame_length(header: Header) -> int:
-    pixels = header.integer("Rows") * header.integer("Columns")
-    return math.ceil(pixels * header.integer("BitsAllocated", 16) / 8)
 
 
 def _check_length(actual: int, frame: int, frames: int) -> None:
@@ -236,22 +216,3 @@ def _damaged() -> UnreadableSlice:
     return UnreadableSlice(
         N_("The pixel data of the DICOM file are damaged or incomplete; copy or export it again.")
     )
-
-
-def _padding(stored: np.ndarray, header: Header) -> np.ndarray:
-    """Where the scanner stored no measurement, bool (H, W) (PS3.3 section C.7.5.1.1.2)."""
-    keywords = ("PixelPaddingValue", "PixelPaddingRangeLimit")
-    ends = [header.integer(k, signed=header.is_signed) for k in keywords if header.raw.get(k)]
-    if not ends:
-        return np.zeros(stored.shape, dtype=bool)
-    return (stored >= min(ends)) & (stored <= max(ends))
-
-
-def _rescale(stored: np.ndarray, header: Header) -> np.ndarray:
-    """Modality values, float64 (H, W) (PS3.3 section C.11.1); a malformed rescale is left out."""
-    looked_up = look_up(stored, header, "ModalityLUTSequence", header.is_signed)
-    if looked_up is not None:
-        return looked_up
-    slope, intercept = header.number("RescaleSlope") or 1.0, header.number("RescaleIntercept")
-    with np.errstate(over="ignore"):
-        return stored * np.float64(slope) + (intercept or 0.0)

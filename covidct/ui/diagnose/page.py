@@ -12,7 +12,7 @@ import streamlit as st
 
 from covidct.errors import UnreadableSlice
 from covidct.messages import joined, ngettext
-from covidct.reports.words import OUTSIDE_LUNGS, is_mostly_outside
+from covidct.reports.words import EXTENSIVE, OUTSIDE_LUNGS, is_mostly_outside
 from covidct.ui import strings
 from covidct.ui.diagnose import first_look, series_view
 from covidct.ui.diagnose.uploads import sort_uploads
@@ -217,12 +217,17 @@ def _table(outcomes: Sequence[Outcome], **selection: Any) -> dict:  # noqa: ANN4
 
     predictions = [one.prediction if isinstance(one, Judged) else None for one in outcomes]
     file, probability, remarks = _("File"), _("Probability"), _("Remarks")
+    opaque = _("Opaque lung")
     return st.dataframe(
         {
             file: [outcome.case.name for outcome in outcomes],
             _("Verdict"): [_(said.label) if said else "" for said in predictions],
             probability: [100 * said.probability if said else None for said in predictions],
             _("Decision"): list(map(_decision, outcomes)),
+            opaque: [
+                100 * one.opacities.share_of_lung if isinstance(one, Judged) else None
+                for one in outcomes
+            ],
             remarks: list(map(_remark, outcomes)),
         },
         column_config={
@@ -230,6 +235,7 @@ def _table(outcomes: Sequence[Outcome], **selection: Any) -> dict:  # noqa: ANN4
             probability: st.column_config.ProgressColumn(
                 format="%.1f%%", min_value=0, max_value=100, width="small"
             ),
+            opaque: st.column_config.NumberColumn(format="%.0f%%", width="small"),
             remarks: st.column_config.TextColumn(width="large"),
         },
         hide_index=True,
@@ -256,8 +262,9 @@ def _remark(outcome: Outcome) -> str:
 
     if not isinstance(outcome, Judged):
         return _(outcome.reason)
-    flag = (OUTSIDE_LUNGS,) if is_mostly_outside(outcome.lung_share) else ()
-    return _(joined(*flag, *outcome.notes))
+    flags = [OUTSIDE_LUNGS] if is_mostly_outside(outcome.lung_share) else []
+    flags += [EXTENSIVE] if outcome.prediction.disagrees else []
+    return _(joined(*flags, *outcome.notes))
 
 
 def _details(

@@ -24,6 +24,7 @@ _MOST, _THUMBNAIL = 5, 220
 _COLOURS = {"Positive": "#c8693a", "Negative": "#2a8fa5", "Uncertain": "#b08a2e"}
 _QUIET = "#7f9097"
 _HEIGHT = 220
+_OPACITY, _BAR = "#56b4e9", 6  # its hue everywhere; pixels
 
 
 def show(
@@ -53,6 +54,7 @@ def show(
             f'<div class="cv-verdict cv-{verdict.decision.lower()}">'
             f'<p class="cv-decision">{literal(_(verdict.decision))}</p>'
             f"<p>{literal(_(series_sentence(verdict, whole.number)))}</p></div>"
+            f'<p class="cv-opacities">{literal(_(whole.opacities.sentence))}</p>'
         )
         hint(_counts(judged, len(cases)))
         for note in series.notes:
@@ -138,6 +140,7 @@ def _chart(
             "slice": [one.case.number for one in judged],
             "probability": [one.prediction.probability for one in judged],
             "decision": [_(one.prediction.decision) for one in judged],
+            "opaque": [one.opacities.share_of_lung for one in judged],
         }
     )
     rest = pd.DataFrame(missing, columns=["slice", "reason"])
@@ -163,6 +166,18 @@ def _chart(
         alt.Chart(pd.DataFrame({"y": [calibration.operating_point]}))
         .mark_rule(color=_QUIET, strokeDash=[5, 4])
         .encode(y="y:Q")
+    )
+    opaque = (
+        alt.Chart(rows)
+        .mark_bar(color=_OPACITY, opacity=0.55, size=_BAR)
+        .encode(
+            x=x,
+            y="opaque:Q",
+            tooltip=[
+                alt.Tooltip("slice:Q", title=_("Slice")),
+                alt.Tooltip("opaque:Q", title=_("Opaque lung"), format=".0%"),
+            ],
+        )
     )
     line = alt.Chart(rows).mark_line(color=_QUIET, strokeWidth=1).encode(x=x, y=y)
     decision = alt.Color(
@@ -197,4 +212,4 @@ def _chart(
             ],
         )
     )
-    return alt.layer(band, point, line, points, not_judged).properties(height=_HEIGHT)
+    return alt.layer(band, opaque, point, line, points, not_judged).properties(height=_HEIGHT)

@@ -14,6 +14,7 @@ _SHOWN = {
     "everything": N_("The slice as it is"),
     "all but the lungs": N_("The slice without its lungs"),
     "only the lungs": N_("Its lungs alone"),
+    "all, with opacities painted out": N_("All, its opacities painted out"),
 }
 _NAMES = ("features", "shown", "change", "on")
 _PARTS = {"forests": "roc_auc", "anatomy": "roc_auc", "flips": "share"}

@@ -65,6 +65,7 @@ def show(
             why = joined(view.outside_use, strings.NO_MEANING)
             callout(_(OUTSIDE_USE), _(why), tone="stop")
         _verdict(view.predicted.prediction, classifier.card.calibration.abstain_band)
+        st.html(f'<p class="cv-opacities">{literal(_(view.opacities.findings.sentence))}</p>')
     with pictures:
         canvas = st.container()
         first, second, third = st.columns(3, gap="medium")
@@ -84,7 +85,7 @@ def show(
     with canvas:
         heat = _heat_map(view, classifier, method)
         seen = view.seen_in(window)
-        _pictures(seen, heat, opacity, colormap)
+        _pictures(seen, view.opacities.mask, heat, opacity, colormap)
     with verdict:
         _trust(heat, _(METHODS[method].title))
         for note in view.ct_slice.notes:
@@ -95,7 +96,9 @@ def show(
         downloads.show(outcomes, classifier.card)
         return
     title = N_("Case {case}, slice {slice}", case=view.case.group, slice=view.case.number)
-    page = SlicePage(title, seen, view.predicted.prediction, heat, opacity, colormap)
+    page = SlicePage(
+        title, seen, view.predicted.prediction, view.opacities, heat, opacity, colormap
+    )
     downloads.show(outcomes, classifier.card, page, view, notes)
 
 
@@ -106,8 +109,10 @@ def _heat_map(view: View, classifier: Classifier, method: str) -> HeatMap:
         return view.heat_map(classifier, method)
 
 
-def _pictures(ct_slice: CTSlice, heat: HeatMap, opacity: float, colormap: str) -> None:
-    """The slice as it is and, beside it, under its heat map."""
+def _pictures(
+    ct_slice: CTSlice, opaque: np.ndarray, heat: HeatMap, opacity: float, colormap: str
+) -> None:
+    """The slice with its opacities outlined and, beside it, under its heat map."""
     from covidct.inference.heatmap import overlay, paint
 
     rows, columns = ct_slice.shape
@@ -115,7 +120,7 @@ def _pictures(ct_slice: CTSlice, heat: HeatMap, opacity: float, colormap: str) -
     heat, label = heat.resized(shown.shape), Message(heat.label)
     plain, covered = st.columns(2, gap="small")
     with plain:
-        picture(shown.pixels, _("The CT slice as it was read"))
+        _slice_and_outline(shown, opaque)
         caption(
             _(
                 "The slice, {columns} × {rows} pixels, {source}",
@@ -144,6 +149,26 @@ def _pictures(ct_slice: CTSlice, heat: HeatMap, opacity: float, colormap: str) -
         caption(_("What moved the score towards {label}; not an outline of disease", label=label))
         colours = paint(np.linspace(0, 1, _COLOUR_STEPS)[None], colormap)[0]
         colour_bar(colours.tolist(), opacity, _("this slice’s own peak"))
+
+
+def _slice_and_outline(shown: CTSlice, opaque: np.ndarray) -> None:
+    """The slice; its opacities are outlined until somebody presses O."""
+    from covidct.inference.opacities import outlined
+
+    if not opaque.any():
+        picture(shown.pixels, _("The CT slice as it was read"))
+        return
+    if st.session_state.get("outline", True):
+        picture(outlined(shown, opaque), _("The CT slice with its opacities outlined"))
+        name = _("Hide the outline of opacities")
+    else:
+        picture(shown.pixels, _("The CT slice as it was read"))
+        name = _("Outline the opacities")
+    st.button(name, type="tertiary", shortcut="o", on_click=_turn_outline)
+
+
+def _turn_outline() -> None:
+    st.session_state["outline"] = not st.session_state.get("outline", True)
 
 
 def _verdict(prediction: Prediction, abstain_band: tuple[float, float]) -> None:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from covidct.inference.cases import Case
     from covidct.inference.classifier import Classifier, PredictionWithCAM
     from covidct.inference.heatmap import HeatMap
+    from covidct.inference.opacities import Opacities
 
 _PLACES = (
     (N_("upper left"), N_("upper"), N_("upper right")),
@@ -40,6 +41,7 @@ class View:
     outside_use: str = ""
     _hounsfield: list[np.ndarray | None] = field(default_factory=list)
     _maps: dict[str, HeatMap] = field(default_factory=dict)
+    _opacities: list[Opacities] = field(default_factory=list)
 
     @property
     def hounsfield(self) -> np.ndarray | None:
@@ -53,6 +55,15 @@ class View:
         if self.hounsfield is None:
             return self.ct_slice
         return replace(self.ct_slice, pixels=window.apply(self.hounsfield))
+
+    @property
+    def opacities(self) -> Opacities:
+        """What there is to see in the lungs."""
+        from covidct.inference.opacities import opacities_of
+
+        if not self._opacities:
+            self._opacities.append(opacities_of(self.ct_slice))
+        return self._opacities[0]
 
     def has_map(self, method: str) -> bool:
         """Whether a heat map is at hand without asking the network."""

@@ -17,7 +17,7 @@ _GAP = 4
 
 
 def crops_of_files(paths: Iterable[Path], grid: tuple[int, int], at_most: int) -> list[np.ndarray]:
-    """The first slices that can be read, as the network gets them: uint8 (h, w, 3) each."""
+    """The first slices that can be read, as the network gets them: uint8 (h, w, 4) each."""
     crops: list[np.ndarray] = []
     for path in paths:
         if len(crops) == at_most:
@@ -54,7 +54,7 @@ def variants(
 
 
 def montage(rows: Sequence[Sequence[np.ndarray]], cell: int, ground: int = 0) -> np.ndarray:
-    """Network pixels (h, w, 3) as pictures in a grid, uint8 (H, W).
+    """Crops (h, w, 4) as pictures in a grid, uint8 (H, W).
 
     Args:
         rows: of equally many each.

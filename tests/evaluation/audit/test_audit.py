@@ -100,6 +100,7 @@ def test_what_is_written_is_what_is_returned_and_as_agreed(of_framed):
         "everything": None,
         "all but the lungs": 0.6,
         "only the lungs": None,
+        "all, with opacities painted out": None,
     }
     for row in figures["flips"]:
         counts = {"flipped", "to_positive", "both_decided", "n", "excluded"}

@@ -1,27 +1,22 @@
 import csv
 import json
+import shutil
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from covidct.data.sources import read_source
 from covidct.errors import ConfigError
 from covidct.evaluation.audit.robustness import CHANGES, TRIED_OUT_OF_FOLD
 from covidct.evaluation.audit.run import audit
 from covidct.evaluation.recipes import flips
 from covidct.evaluation.recipes.cross_validation import cross_validation
-from covidct.evaluation.recipes.recipe import KEPT, Recipe
 from covidct.evaluation.recipes.search import OUT_OF_FOLD_FILE, TABLE_FILE, cross_validate
 from covidct.imaging.phantom import phantom_slice
 from covidct.imaging.readers import read_slice
 from covidct.inference.classifier import Classifier
-from covidct.models.backbones import get_backbone
-from covidct.models.litert import float_graph
-from covidct.models.network import build_network
-from covidct.models.pooling import TrunkMaps
-from covidct.runtime.graph import Graph
 from covidct.training.config import TrainConfig
-from covidct.training.probe import parts_of
 
 pytestmark = pytest.mark.train
 
@@ -30,12 +25,20 @@ CONFIG = TrainConfig(image_size=64, probe_views=2)
 STORED = next(change for change in CHANGES if change.name == "PNG")
 
 
+def _sources(dataset, tmp_path_factory):
+    """A data set, the same once more as another source, and one class of it as a third."""
+    alone = tmp_path_factory.mktemp("alone")
+    shutil.copytree(dataset / "CT_NonCOVID", alone / "CT_NonCOVID")
+    texts = (f"drawn={dataset}", f"again={dataset}:0.5", f"healthy={alone}:0.25")
+    return [read_source(text) for text in texts]
+
+
 @pytest.fixture(scope="module")
 def searched(phantom_dataset, tmp_path_factory):
     out = tmp_path_factory.mktemp("search") / "found"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(flips, "TRIED_OUT_OF_FOLD", (STORED, *TRIED_OUT_OF_FOLD))
-        return out, cross_validate(phantom_dataset, phantom_dataset, out, CONFIG)
+        return out, cross_validate(_sources(phantom_dataset, tmp_path_factory), out, CONFIG)
 
 
 def test_no_patient_is_on_both_sides_and_every_slice_is_held_out_once(searched):
@@ -64,7 +67,7 @@ def test_the_figures_are_those_of_the_out_of_fold_table(searched):
 def test_every_recipe_is_reported_beside_the_kept_one(searched):
     rows = searched[1]["recipes"]
     assert rows[0]["helped"] == "kept"
-    assert len({row["recipe"] for row in rows}) == len(rows) > 8
+    assert len({row["recipe"] for row in rows}) == len(rows) > 6
     for row in rows:
         assert len(row["roc_auc_folds"]) == 5
         assert row["roc_auc"] == pytest.approx(np.mean(row["roc_auc_folds"]))
@@ -73,19 +76,29 @@ def test_every_recipe_is_reported_beside_the_kept_one(searched):
 
 def test_a_backbone_of_one_trunk_is_not_told_of_others(phantom_dataset, tmp_path):
     config = replace(CONFIG, backbone="astra_resnet", probe_views=1)
-    figures = cross_validate(phantom_dataset, None, tmp_path / "found", config)
+    figures = cross_validate([read_source(f"drawn={phantom_dataset}")], tmp_path / "found", config)
     recipes = {row["recipe"] for row in figures["recipes"]}
-    assert "without Astra's second stage" in recipes
+    assert "pooled over the thorax only" in recipes
     assert not any("trunk alone" in name or "source" in name for name in recipes)
 
 
-@pytest.mark.parametrize("backbone", ["efficientnet_lite0", "astra_resnet"])
-def test_weighing_parts_the_same_changes_nothing_where_they_weigh_the_same(backbone):
-    graph = float_graph(build_network(backbone, (48, 64), pretrained=False))
-    parts = parts_of(TrunkMaps(Graph(graph), get_backbone(backbone)))
-    evenly = Recipe("all parts weighed the same", weight=lambda _: 1.0)
-    is_the_same = evenly.terms(parts, 1) == KEPT.terms(parts, 1)
-    assert is_the_same == (len({one.part.weight for one in parts}) == 1)
+def test_each_other_source_is_judged_without_having_been_seen(searched, phantom_dataset):
+    """Heads that saw nothing of a source; the model itself saw all of them."""
+    again, healthy = searched[1]["out_of_source"]
+    assert (again["source"], again["n"]) == ("again", 24)
+    assert (healthy["source"], healthy["class"], healthy["n"]) == ("healthy", "NonCOVID", 12)
+    assert again["roc_auc"] > 0.9  # the same slices are known from the first source
+    weights = {
+        name: counts["weight"]
+        for name, counts in Classifier.load(searched[0]).card.about["slices"].items()
+    }
+    assert weights == {"drawn": 1.0, "again": 0.5, "healthy": 0.25}
+
+
+def test_the_first_source_needs_both_classes(phantom_dataset, tmp_path, tmp_path_factory):
+    _, _, healthy = _sources(phantom_dataset, tmp_path_factory)
+    with pytest.raises(ConfigError, match="one class only"):
+        cross_validate([healthy], tmp_path / "found", CONFIG)
 
 
 def test_it_is_told_what_turns_verdicts_over_that_were_not_trained_on(searched):
@@ -138,11 +151,15 @@ def test_the_audit_compares_integers_with_floats(searched, phantom_dataset, tmp_
 
 def test_a_head_needs_a_view(phantom_dataset, tmp_path):
     with pytest.raises(ConfigError, match="one or more"):
-        cross_validate(phantom_dataset, None, tmp_path, replace(CONFIG, probe_views=0, epochs=1))
+        cross_validate(
+            [read_source(f"drawn={phantom_dataset}")],
+            tmp_path,
+            replace(CONFIG, probe_views=0, epochs=1),
+        )
 
 
 def test_a_folder_in_use_is_left_alone(searched, phantom_dataset):
     before = sorted(path.name for path in searched[0].iterdir())
     with pytest.raises(ConfigError, match="in use"):
-        cross_validate(phantom_dataset, None, searched[0], CONFIG)
+        cross_validate([read_source(f"drawn={phantom_dataset}")], searched[0], CONFIG)
     assert sorted(path.name for path in searched[0].iterdir()) == before

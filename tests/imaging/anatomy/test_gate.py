@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from covidct.errors import NotALungSlice, UnreadableSlice
+from covidct.imaging.anatomy.dark_regions import dark_regions
 from covidct.imaging.anatomy.gate import (
     OUTSIDE_USE,
     Measures,
@@ -13,7 +14,7 @@ from covidct.imaging.anatomy.gate import (
     measure,
     past_gate,
 )
-from covidct.imaging.anatomy.lungs import Box, Figure, find_figure
+from covidct.imaging.anatomy.lungs import find_figure
 from covidct.imaging.chest_drawing import AIR, FAT, MUSCLE, SIDE, clouds, ellipse, paint
 from covidct.imaging.ct_slice import CTSlice
 from covidct.imaging.dicom.window import Window
@@ -158,7 +159,10 @@ def test_who_shows_two_rows_of_two_slices_is_told_to_crop(phantoms, gap):
 def test_measures_are_those_of_the_picture_not_of_its_size(phantoms):
     pixels = phantoms[1].ct_slice.pixels
     large = cv2.resize(pixels, None, fx=3, fy=3, interpolation=cv2.INTER_CUBIC)
-    once, thrice = measure(find_figure(pixels)), measure(find_figure(large))
+    once, thrice = (
+        measure(grey, dark_regions(grey))
+        for grey in (find_figure(one).grey for one in (pixels, large))
+    )
     for name in ("separation", "likeness", "filling", "width", "aspect"):
         assert getattr(once, name) == pytest.approx(getattr(thrice, name), abs=0.05)
 
@@ -166,7 +170,7 @@ def test_measures_are_those_of_the_picture_not_of_its_size(phantoms):
 def figure(lungs, grey=None):
     """Lungs, bool (240, 300), of grey 60 in tissue of 180 unless greys are given."""
     grey = np.where(lungs, 60, 180) if grey is None else grey
-    return Figure(Box(0, 0, *lungs.shape), grey.astype(np.uint8), lungs)
+    return grey.astype(np.uint8), lungs
 
 
 def rectangles(left=30):
@@ -177,21 +181,21 @@ def rectangles(left=30):
 
 
 def test_lengths_and_shares_of_two_rectangles_are_as_worked_out_by_hand():
-    found = measure(figure(rectangles()))
+    found = measure(*figure(rectangles()))
     assert (found.width, found.depth) == (240 / 300, 120 / 300)
     assert (found.aspect, found.elongation) == (120 / 240, 300 / 240)
     # Of 41 columns in the middle one shows lung, on average 200 of 240 do; hull: 240 × 120
     assert found.filling == pytest.approx(1 / 41 / (200 / 240) * (200 / 240))
     assert found.separation == pytest.approx(1)
     assert (found.evenness, found.roughness, found.quarters) == (0, 0, 0)
-    assert measure(figure(np.zeros((240, 300), bool))) is None
+    assert measure(*figure(np.zeros((240, 300), bool))) is None
 
 
 @pytest.mark.parametrize(("aside", "fills"), [(0, True), (30, True), (44, True), (46, False)])
 def test_lungs_far_aside_are_one_lung(aside, fills):
     lungs = np.zeros((240, 300), bool)
     lungs[60:180, 110 + aside : 190 + aside] = True
-    assert measure(figure(lungs)).filling == pytest.approx(1 if fills else 0)
+    assert measure(*figure(lungs)).filling == pytest.approx(1 if fills else 0)
 
 
 def test_two_lungs_around_heart_and_spine_are_like_the_drawing():
@@ -202,7 +206,7 @@ def test_two_lungs_around_heart_and_spine_are_like_the_drawing():
     for shown in (body & ~heart & ~spine, body & ~heart, body, body & ~(np.abs(x) > 0.5)):
         lungs = np.zeros((240, 300), bool)
         lungs[30:210, 30:270] = shown
-        likeness.append(measure(figure(lungs)).likeness)
+        likeness.append(measure(*figure(lungs)).likeness)
     assert likeness[0] > 0.92
     assert likeness == sorted(likeness, reverse=True)
 
@@ -276,3 +280,9 @@ def test_of_a_series_exactly_the_slices_with_lungs_pass(covid_ct):
         share = np.mean(drawn > 0)
         if share > 0.03 or share < 0.002:
             assert gate(read_slice(file)).accepted == (share > 0.03), file.stem
+
+
+def test_ct_of_another_region_is_never_called_a_photograph():
+    noise = np.random.default_rng(0).integers(0, 255, (200, 200), dtype=np.uint8)
+    with pytest.raises(NotALungSlice, match="No lungs on this slice"):
+        check_lung_slice(CTSlice(noise, source="DICOM"))

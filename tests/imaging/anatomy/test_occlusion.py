@@ -1,8 +1,10 @@
+import cv2
 import numpy as np
 import pytest
 
-from covidct.imaging.anatomy.occlusion import only_lungs, without_lungs
+from covidct.imaging.anatomy.occlusion import only_lungs, without_lungs, without_opacities
 from covidct.imaging.anatomy.thorax_crop import GROUND, crop_thorax
+from covidct.imaging.phantom import phantom_slice
 
 
 @pytest.fixture(scope="module", params=[(96, 96), (96, 128)])
@@ -30,3 +32,16 @@ def test_of_only_lungs_all_else_is_even_ground(pixels):
         lungs, only = shown[..., 2] > 0, only_lungs(shown)
         assert np.array_equal(only[lungs], shown[lungs])
         assert (only[~lungs, 0] == GROUND).all()
+
+
+def test_where_opacities_were_there_is_aerated_lung_and_the_rest_is_untouched():
+    shown = crop_thorax(phantom_slice(7, 4, 320).ct_slice, (192, 256)).pixels
+    opaque, lungs = shown[..., 3] > 127, shown[..., 2] > 127
+    aerated = shown[lungs & (shown[..., 3] < 20), 0]
+    painted = without_opacities(shown)
+    assert opaque.sum() > 100
+    assert shown[opaque & lungs, 0].mean() > aerated.mean() + 8
+    assert abs(painted[opaque & lungs, 0].mean() - aerated.mean()) < 12
+    assert not painted[..., 3].any()
+    far = cv2.dilate(opaque.astype(np.uint8), np.ones((9, 9), np.uint8)) == 0
+    assert np.array_equal(painted[far][:, :3], shown[far][:, :3])

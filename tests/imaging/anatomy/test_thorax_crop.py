@@ -1,7 +1,6 @@
 import numpy as np
 import pytest
 
-from covidct.imaging.anatomy.haze import hazy_cover
 from covidct.imaging.anatomy.thorax_crop import (
     GROUND,
     LUNG_LEVEL,
@@ -10,12 +9,13 @@ from covidct.imaging.anatomy.thorax_crop import (
     network_pixels,
 )
 from covidct.imaging.ct_slice import CTSlice
+from covidct.imaging.phantom import phantom_slice
 
 
 def test_lung_and_tissue_get_their_levels_on_the_networks_grid(phantoms):
     for phantom in phantoms[:3]:
         chest = crop_thorax(phantom.ct_slice, (96, 128))
-        assert chest.pixels.shape == (96, 128, 3)
+        assert chest.pixels.shape == (96, 128, 4)
         assert chest.pixels.dtype == np.uint8
         thorax, lungs = (chest.pixels[..., i] > 127 for i in (1, 2))
         assert abs(np.percentile(chest.grey[lungs], 10) - LUNG_LEVEL) < 10
@@ -25,7 +25,7 @@ def test_lung_and_tissue_get_their_levels_on_the_networks_grid(phantoms):
 def test_around_the_thorax_there_is_even_ground(phantoms):
     for phantom in phantoms:
         pixels = crop_thorax(phantom.ct_slice, (96, 128)).pixels
-        assert (pixels[pixels[..., 1] == 0] == (GROUND, 0, 0)).all()
+        assert (pixels[pixels[..., 1] == 0] == (GROUND, 0, 0, 0)).all()
         assert (pixels[..., 1] > 0).sum() > (pixels[..., 2] > 0).sum() * 0.9
 
 
@@ -45,7 +45,8 @@ def test_where_no_lungs_are_found_the_whole_picture_is_shown():
     ridge = np.tile(np.concatenate([rising, rising[::-1]]), (128, 1))
     chest = crop_thorax(CTSlice(ridge), (96, 96))
     assert not chest.lungs.any()
-    assert (chest.pixels[..., 1:] == 255).all()
+    assert (chest.pixels[..., 1:3] == 255).all()
+    assert not chest.pixels[..., 3].any()
     assert chest.grey.std() > 50
 
 
@@ -87,7 +88,7 @@ def test_a_map_returns_to_where_it_came_from(phantoms):
     assert not outside.any()
 
 
-def test_network_pixels_are_the_normalised_picture_and_the_covers_of_thorax_and_haze(phantoms):
+def test_network_pixels_are_the_normalised_picture_and_the_covers_of_thorax_and_opacities(phantoms):
     shown = np.stack([crop_thorax(one.ct_slice, (96, 128)).pixels for one in phantoms[:3]])
     before = shown.copy()
     pixels = network_pixels(shown, lambda images: (images - 127) / 128)
@@ -95,8 +96,16 @@ def test_network_pixels_are_the_normalised_picture_and_the_covers_of_thorax_and_
     assert pixels.dtype == np.float32
     assert np.allclose(pixels[..., 0], (shown[..., 0] - 127.0) / 128)
     assert np.allclose(pixels[..., 1], shown[..., 1] / 255)
-    for one, given in zip(shown, pixels, strict=True):
-        assert np.allclose(given[..., 2], hazy_cover(one[..., 0], one[..., 1]) / 255)
+    assert np.allclose(pixels[..., 2], shown[..., 3] / 255)
+
+
+def test_opacities_lie_on_the_crop_where_they_lie_on_the_slice():
+    phantom = phantom_slice(7, 4, 320)
+    chest = crop_thorax(phantom.ct_slice, (192, 256))
+    found = chest.to_slice_grid(chest.pixels[..., 3] / np.float32(255)) >= 0.5
+    overlap = 2 * (found & phantom.lesion_mask).sum()
+    assert overlap / (found.sum() + phantom.lesion_mask.sum()) > 0.5
+    assert 0.01 < chest.opaque_share < 0.5
 
 
 def test_how_much_of_a_map_lies_in_the_lungs(phantoms):

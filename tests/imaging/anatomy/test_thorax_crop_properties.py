@@ -30,7 +30,7 @@ phantoms = st.builds(
 @given(st.one_of(noise, phantoms))
 def test_any_picture_becomes_network_pixels_in_bounds(pixels):
     chest = crop_thorax(CTSlice(pixels), GRID)
-    assert (chest.pixels.shape, chest.pixels.dtype) == ((*GRID, 3), np.uint8)
+    assert (chest.pixels.shape, chest.pixels.dtype) == ((*GRID, 4), np.uint8)
     assert chest.lungs.shape == pixels.shape and chest.lungs.dtype == bool
     given_to_network = network_pixels(chest.pixels[None], lambda x: x / 127 - 1)
     assert (given_to_network.shape, given_to_network.dtype) == ((1, *GRID, 3), np.float32)

@@ -10,7 +10,7 @@ import pytest
 from pydicom import uid
 from pydicom.datadict import keyword_for_tag
 from pydicom.dataset import Dataset
-from pydicom.encaps import encapsulate
+from pydicom.encaps import encapsulate_extended
 from pydicom.sequence import Sequence
 
 from covidct.errors import UnreadableSlice
@@ -94,7 +94,7 @@ def test_integers_have_the_byte_order_size_and_sign_that_is_asked_for(syntax, si
     big = syntax == uid.ExplicitVRBigEndian
     kind = {1: "b", 2: "h", 4: "i"}[size]
     stored = struct.pack(f"{'>' if big else '<'}3{kind}", -2, 1, 100)
-    header = Header({"LUTData": stored + b"\1" * (size - 1)}, syntax)
+    header = Header({"LUTData": stored + b"\1" * (size - 1)}, syntax, big)
     first = -2 if signed else 2 ** (8 * size) - 2
     assert header.integers("LUTData", signed, size) == [first, 1, 100]
     assert size != 2 or header.integers("LUTData", signed) == [first, 1, 100]
@@ -150,6 +150,8 @@ def test_a_table_names_its_quantity_before_the_rescale_does(header):
     named[0].ModalityLUTType = "OD"
     assert header(RescaleType="HU").rescale_type == "HU"
     assert header(RescaleType="HU", ModalityLUTSequence=named).rescale_type == "OD"
+    two = Sequence([named[0], table(bytes(8))[0]])
+    assert header(ModalityLUTSequence=two).rescale_type == "OD"
     assert header(RescaleType="HU", ModalityLUTSequence=table(bytes(8))).rescale_type == ""
 
 
@@ -161,9 +163,11 @@ def test_without_pixels_all_else_is_there(header):
 
 
 def test_fragments_are_told_from_plain_pixels(dicom, encode, greys):
-    pixels = encapsulate([encode(greys, "JPEG")])
-    header = read_header(dicom(greys, uid.JPEGBaseline8Bit, PixelData=pixels))
+    pixels, offsets, lengths = encapsulate_extended([encode(greys, "JPEG")])
+    tables = {"ExtendedOffsetTable": offsets, "ExtendedOffsetTableLengths": lengths}
+    header = read_header(dicom(greys, uid.JPEGBaseline8Bit, PixelData=pixels, **tables))
     assert (header.pixel_vr, header.encapsulated) == ("OB", True)
+    assert {keyword: header.raw[keyword] for keyword in tables} == tables
     assert header.syntax == uid.JPEGBaseline8Bit
 
 
@@ -186,6 +190,7 @@ def test_items_of_an_unknown_sequence_are_implicit(dicom, implicit, undefined):
     ("start", "is_one"),
     [
         (bytes(128) + b"DICM", True),
+        (bytes(128) + b"DICM" + b"\x02\0\0\0UL\x04\0", True),
         (bytes(127) + b"DICM", False),
         (bytes(129) + b"DICM", False),
         (b"\x02\0\0\0UL\x04\0" + bytes(4), True),

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from covidct.errors import UnreadableSlice
+from covidct.inference.cases import groups_at
 from covidct.ui.diagnose.uploads import sort_uploads
 
 
@@ -130,3 +131,43 @@ def test_the_box_for_identifiers_is_not_ticked_for_the_next_slice(app, scan):
     app.file_uploader[0].set_value([("two", scan[2], "")])
     app.run()
     assert not app.checkbox[0].value
+
+
+def test_what_lies_beside_a_ct_on_a_cd_is_set_aside_with_its_reason(scan):
+    beside = {
+        "README.TXT": b"Insert the CD.",
+        "VIEWER/viewer.exe": b"MZ\x90\0\3" + bytes(99),
+        "VIEWER/viewer.jar": zipped({"a.class": b"\xca\xfe\xba\xbe"}),
+        "logo.gif": b"GIF89a" + bytes(50),
+        "__MACOSX/._IM1": b"\0\5\x16\7",
+        ".DS_Store": b"\0\0\0\1Bud1",
+    }
+    burnt = {f"DICOM/IM{number}": data for number, data in enumerate(scan)}
+    series, others = sort_uploads([("cd.zip", zipped(burnt | beside))])
+    assert (len(series.cases), series.left_out, len(others.cases)) == (len(scan), (), 0)
+    reasons = {left.case.name: left.reason for left in others.left_out}
+    assert len(reasons) == 4
+    assert "text file" in reasons["cd.zip/README.TXT"]
+    assert "another archive" in reasons["cd.zip/VIEWER/viewer.jar"]
+    assert "GIF" in reasons["cd.zip/logo.gif"]
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_one_name_twice_in_a_zip_takes_nothing_away(scan):
+    buffer = BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for data in scan:
+            archive.writestr("IM1", data)
+    (series,) = sort_uploads([("twice.zip", buffer.getvalue())])
+    assert len(series.cases) == len(scan)
+
+
+def test_a_folder_with_one_zip_a_patient_is_walked(scan, tmp_path):
+    for name in ("a", "b"):
+        files = {f"CT/{number}": data for number, data in enumerate(scan)}
+        (tmp_path / f"{name}.zip").write_bytes(zipped(files))
+    (tmp_path / "odd.zip").write_bytes(zipped(files)[:-30])
+    series, others = groups_at([tmp_path])
+    assert len(series.cases) == len(scan)  # the same scan twice
+    assert len(series.left_out) == len(scan)
+    assert ["ZIP" in left.reason for left in others.left_out] == [True]

@@ -30,7 +30,7 @@ def show_map(ct_slice, values, lung_share) -> None:
     from covidct.ui.shared import close_up
 
     heat = HeatMap(values, "gradcam", "Positive", lung_share)
-    close_up._pictures(ct_slice, heat, 0.5, "Inferno")
+    close_up._pictures(ct_slice, ct_slice.lung_mask, heat, 0.5, "Inferno")
     close_up._trust(heat, "Grad-CAM")
 
 

@@ -15,7 +15,7 @@ def crops():
 
 
 def test_crops_have_the_size_of_the_networks_input(crops):
-    assert [crop.shape for crop in crops] == [(72, 96, 3)] * 2
+    assert [crop.shape for crop in crops] == [(72, 96, 4)] * 2
 
 
 def test_files_that_are_no_slices_are_passed_over(phantom_dataset, tmp_path):

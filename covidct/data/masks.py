@@ -1,0 +1,142 @@
+"""Slices on which lungs and opacities were drawn by hand, and how a training step sees them.
+
+A folder of them holds its slices (in ``slices``, ``CT_COVID`` or ``CT_NonCOVID``, or the DICOM
+files of one patient in ``series``), ``lung-masks`` and, unless its slices show no opacity,
+``lesion-masks``: PNG files of the same names and sizes, white where something is drawn. Masks that
+were converted from another format than their slices may lie turned over; they are laid the way in
+which the lungs are darkest.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from covidct.errors import DatasetError
+from covidct.imaging.anatomy.lungs import figure_box, working_grey
+from covidct.imaging.anatomy.segmentation import in_square
+from covidct.imaging.phantom import phantom_slice
+from covidct.imaging.readers import read_slice
+from covidct.messages import N_
+
+LUNGS, LESIONS = "lung-masks", "lesion-masks"
+_SERIES = "series"
+_SLICES = ("slices", "CT_COVID", "CT_NonCOVID", _SERIES)
+_WAYS = ((1, 1), (1, -1), (-1, 1), (-1, -1))  # steps along rows and columns
+_DRAWN = 127
+_DRAWING_SIDE = 320
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MaskedSlice:
+    """A slice in the square that the network sees, with what was drawn on it.
+
+    Attributes:
+        source: the folder's name.
+        patient: slices with the same value must stay on the same side of any split.
+        name: of the file.
+        grey: uint8 (256, 256).
+        lungs: uint8 (256, 256), 0 or 1; opacities in them included.
+        opacities: likewise.
+    """
+
+    source: str
+    patient: str
+    name: str
+    grey: np.ndarray
+    lungs: np.ndarray
+    opacities: np.ndarray
+
+    @property
+    def share(self) -> float:
+        """The part of the lungs that is opaque, 0 to 1; 0 where there are none."""
+        return float(self.opacities.sum() / max(1, self.lungs.sum()))
+
+
+def read_masked_slices(folder: Path) -> list[MaskedSlice]:
+    """The slices of a folder, in the order of their names.
+
+    What stands before the first underscore of a name is taken for the patient; a series is one.
+
+    Raises:
+        DatasetError: the folder has another layout, or a mask is missing or of another size.
+        UnreadableSlice: a file is no slice that can be read.
+    """
+    slices = next((folder / name for name in _SLICES if (folder / name).is_dir()), None)
+    if slices is None or not (folder / LUNGS).is_dir():
+        raise DatasetError(
+            N_(
+                "{folder} holds no slices with masks. Expected are a folder slices (or CT_COVID, "
+                "CT_NonCOVID, series), a folder {lungs} and, unless no slice shows an opacity, "
+                "{lesions}.",
+                folder=folder,
+                lungs=LUNGS,
+                lesions=LESIONS,
+            )
+        )
+    source = folder.resolve().name
+    files = sorted(slices.iterdir())
+    pixels = [read_slice(file).pixels for file in files]
+    lungs = [_drawn(folder / LUNGS, *named) for named in zip(files, pixels, strict=True)]
+    opacities = [np.zeros_like(mask) for mask in lungs]
+    if (folder / LESIONS).is_dir():
+        opacities = [_drawn(folder / LESIONS, *named) for named in zip(files, pixels, strict=True)]
+    down, right = _way(pixels, lungs)
+    return [
+        _masked(
+            source,
+            source if slices.name == _SERIES else file.stem.split("_")[0],
+            file.stem,
+            (one, of_lungs[::down, ::right], of_opacities[::down, ::right]),
+        )
+        for file, one, of_lungs, of_opacities in zip(files, pixels, lungs, opacities, strict=True)
+    ]
+
+
+def _way(pixels: Sequence[np.ndarray], lungs: Sequence[np.ndarray]) -> tuple[int, int]:
+    """How masks are to be laid on slices: the way in which lungs are darkest."""
+
+    def grey(way: tuple[int, int]) -> float:
+        levels = [
+            one[mask[:: way[0], :: way[1]] > 0] for one, mask in zip(pixels, lungs, strict=True)
+        ]
+        return float(np.concatenate(levels).mean()) if any(map(len, levels)) else 0.0
+
+    return min(_WAYS, key=grey)
+
+
+def synthetic_slices(count: int, first_seed: int) -> Iterator[MaskedSlice]:
+    """Drawn slices, every other one with opacities, so that drawings are segmented too."""
+    for seed in range(first_seed, first_seed + count):
+        phantom = phantom_slice(seed, lesions=seed % 2 * (1 + seed % 5), size=_DRAWING_SIDE)
+        masks = (phantom.lung_mask.view(np.uint8), phantom.lesion_mask.view(np.uint8))
+        yield _masked("synthetic", str(seed), str(seed), (phantom.ct_slice.pixels, *masks))
+
+
+def _masked(
+    source: str, patient: str, name: str, layers: tuple[np.ndarray, np.ndarray, np.ndarray]
+) -> MaskedSlice:
+    box = figure_box(layers[0])
+    figure, *masks = (np.ascontiguousarray(box.of(layer)) for layer in layers)
+    grey = working_grey(figure)
+    resized = (
+        cv2.resize(mask, grey.shape[::-1], interpolation=cv2.INTER_NEAREST) for mask in masks
+    )
+    return MaskedSlice(source, f"{source}/{patient}", name, *map(in_square, (grey, *resized)))
+
+
+def _drawn(folder: Path, slice_file: Path, pixels: np.ndarray) -> np.ndarray:
+    file = folder / f"{slice_file.stem}.png"
+    mask = cv2.imread(str(file), cv2.IMREAD_GRAYSCALE) if file.is_file() else None
+    if mask is None or mask.shape != pixels.shape:
+        raise DatasetError(
+            N_(
+                "Each slice needs a PNG of its name and size in {folder}; {file} is missing, "
+                "unreadable or of another size.",
+                folder=folder,
+                file=file.name,
+            )
+        )
+    return (mask > _DRAWN).view(np.uint8)

@@ -1,0 +1,88 @@
+"""Sources of labelled slices, from which a model to ship learns: two classes, or only one."""
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+from covidct.data.index import CLASS_FOLDERS, Item, group_by_name, images_folder, read_index
+from covidct.data.masks import LESIONS, read_masked_slices
+from covidct.errors import ConfigError, DatasetError
+from covidct.messages import N_
+
+_LEAST_OPAQUE = 0.01  # of the lungs; a slice with less drawn on it is no example of the disease
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Labelled slices of one origin.
+
+    Attributes:
+        name: what people call it.
+        items: its slices.
+        weight: of each class it has, against one of the first source's.
+    """
+
+    name: str
+    items: tuple[Item, ...]
+    weight: float = 1.0
+
+    @property
+    def has_both_classes(self) -> bool:
+        """Whether slices with and without COVID-19 come from it."""
+        return len({item.label for item in self.items}) == 2
+
+
+def read_source(text: str) -> Source:
+    """A source by ``NAME=DIR`` or ``NAME=DIR:WEIGHT``.
+
+    The folder holds a data set with both classes, of which a test list is left out; or only
+    ``CT_COVID`` or only ``CT_NonCOVID``; or slices with ``lesion-masks``, of which those with
+    opacities are taken for COVID-19 and the others left out.
+
+    Raises:
+        ConfigError: the text is none of these.
+        DatasetError: the folder holds no such slices.
+    """
+    name, separator, rest = text.partition("=")
+    path, _, weight = rest.rpartition(":") if not Path(rest).is_dir() else (rest, "", "1")
+    try:
+        counted = float(weight)
+    except ValueError:
+        counted = 0.0
+    if not (separator and name and 0 < counted < math.inf):
+        raise ConfigError(
+            N_("“{text}” names no source. Write NAME=DIR or NAME=DIR:WEIGHT.", text=text)
+        )
+    return Source(name, _items_in(Path(path)), counted)
+
+
+def _items_in(folder: Path) -> tuple[Item, ...]:
+    classes = {
+        label: path
+        for label, name in ((1, CLASS_FOLDERS["COVID"]), (0, CLASS_FOLDERS["NonCOVID"]))
+        if (path := images_folder(folder) / name).is_dir()
+    }
+    if len(classes) == 2:
+        return tuple(item for item in read_index(folder).items if item.split != "test")
+    if classes:
+        ((label, path),) = classes.items()
+        files = sorted(f for f in path.iterdir() if f.is_file() and not f.name.startswith("."))
+        return tuple(Item(file, label, _patient(folder, file.name)) for file in files)
+    if not (folder / LESIONS).is_dir():
+        raise DatasetError(
+            N_(
+                "{folder} holds no labelled slices: neither CT_COVID or CT_NonCOVID nor {lesions}.",
+                folder=folder,
+                lesions=LESIONS,
+            )
+        )
+    files = sorted((folder / "slices").iterdir())
+    return tuple(
+        Item(file, 1, masked.patient)
+        for file, masked in zip(files, read_masked_slices(folder), strict=True)
+        if masked.share >= _LEAST_OPAQUE
+    )
+
+
+def _patient(folder: Path, name: str) -> str:
+    return f"{folder.name}/{group_by_name(name)}"

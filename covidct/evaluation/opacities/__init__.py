@@ -1,0 +1,1 @@
+"""How well lungs and opacities are found, against masks that people drew."""

@@ -1,0 +1,196 @@
+"""Folders of slices with masks -> the network that finds lungs and opacities, and how well it does.
+
+It is trained several times, each time on all patients but some, and asked about those; then once
+on all, to be kept.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import cv2
+import numpy as np
+from scipy.special import expit
+from sklearn.linear_model import LogisticRegression
+
+from covidct.data.masks import MaskedSlice, read_masked_slices, synthetic_slices
+from covidct.errors import ConfigError, DatasetError
+from covidct.evaluation.opacities.measures import Found, by_patient, summarise
+from covidct.files import replace_text, sha256_of
+from covidct.imaging.anatomy.lungs import as_lungs
+from covidct.imaging.anatomy.segmentation import CARD_FILE, GRAPH_FILE, SIDE, SIGNATURE
+from covidct.messages import N_, ngettext
+from covidct.training.segmentation import EPOCHS, fit_segmentation
+
+if TYPE_CHECKING:
+    import keras
+
+FOLDS = 3
+FIGURES_FILE = "figures.json"
+_SYNTHETIC, _FIRST_SEED = 120, 20_000  # seeds of drawings that nothing else uses
+_CALIBRATED_PLACES = 200  # of each slice
+_AT_A_TIME = 32
+
+
+class Progress(Protocol):
+    """Wraps steps that take long."""
+
+    def __call__(self, steps: Iterable, title: str) -> Iterable:
+        """The same steps, shown under a title as they are taken."""
+
+
+def _unshown(steps: Iterable, title: str) -> Iterable:
+    return steps
+
+
+def train_opacities(
+    folders: Sequence[Path],
+    out: Path,
+    seed: int = 0,
+    progress: Progress = _unshown,
+) -> dict[str, Any]:
+    """Measure the network out of patient, train it on all, and leave it in a new folder.
+
+    Writes ``segmentation.tflite`` (integers of 8 bits), ``card.json`` (its hash, calibration and
+    what it learnt from) and ``figures.json``.
+
+    Args:
+        folders: as :func:`covidct.data.masks.read_masked_slices` reads them.
+        out: folder to make.
+        seed: of weights and views.
+        progress: wraps steps that take long, each with what is being done.
+
+    Returns:
+        What ``figures.json`` holds.
+
+    Raises:
+        ConfigError: the folder is in use.
+        DatasetError: a folder has another layout, or there are too few patients.
+    """
+    if out.exists() and any(out.iterdir()):
+        raise ConfigError(N_("The folder {out} is in use. Name a new one.", out=out))
+    slices = [
+        one for folder in progress(folders, "Reading slices") for one in read_masked_slices(folder)
+    ]
+    folds = folds_of(slices)
+    drawings = list(synthetic_slices(_SYNTHETIC, _FIRST_SEED))
+    logits = np.empty((len(slices), SIDE, SIDE, 2), np.float16)
+    for fold in range(FOLDS):
+        held_out = folds == fold
+        known = [one for one, held in zip(slices, held_out, strict=True) if not held]
+        title = f"Fold {fold + 1} of {FOLDS}"
+        network = fit_segmentation([*known, *drawings], seed, partial(progress, title=title))
+        logits[held_out] = logits_of(network, [slices[i] for i in np.flatnonzero(held_out)])
+    slope, intercept = calibration_of(slices, logits[..., 1])
+    found = [
+        Found(
+            one,
+            as_lungs(expit(of_one[..., 0].astype(np.float32))),
+            expit(slope * of_one[..., 1].astype(np.float32) + intercept),
+        )
+        for one, of_one in zip(slices, logits, strict=True)
+    ]
+    network = fit_segmentation([*slices, *drawings], seed, partial(progress, title="All patients"))
+    figures = {
+        "folds": FOLDS,
+        **summarise(found),
+        "by_patient": by_patient([one for one in found if one.masked.opacities.any()]),
+    }
+    _keep(out, network, slices, slope, intercept, seed)
+    replace_text(out / FIGURES_FILE, json.dumps(figures, indent=2) + "\n")
+    return figures
+
+
+def folds_of(slices: Sequence[MaskedSlice]) -> np.ndarray:
+    """The fold in which each slice is held out, int (N,).
+
+    Each source's patients are cut, in their order, into as many parts as there are folds:
+    neighbours, which may be one patient, mostly stay together.
+
+    Raises:
+        DatasetError: there are fewer patients than folds.
+    """
+    patients = {one.source: set[str]() for one in slices}
+    for one in slices:
+        patients[one.source].add(one.patient)
+    fold_of = {
+        patient: position * FOLDS // len(own)
+        for own in patients.values()
+        for position, patient in enumerate(sorted(own))
+    }
+    if len(set(fold_of.values())) < FOLDS:
+        raise DatasetError(
+            ngettext(
+                "One patient with masks is too few to leave a part of them out {folds} times. Add "
+                "folders of more patients.",
+                "{count} patients with masks are too few to leave a part of them out {folds} "
+                "times. Add folders of more patients.",
+                len(fold_of),
+                folds=FOLDS,
+            )
+        )
+    return np.array([fold_of[one.patient] for one in slices])
+
+
+def logits_of(network: keras.Model, slices: Sequence[MaskedSlice]) -> np.ndarray:
+    """What a network says of slices, float32 (N, 256, 256, 2)."""
+    pictures = np.stack([one.grey for one in slices])[..., None].astype(np.float32)
+    logits = network.predict(pictures, batch_size=_AT_A_TIME, verbose=0)
+    return np.stack([cv2.resize(one, (SIDE, SIDE)) for one in logits])
+
+
+def calibration_of(slices: Sequence[MaskedSlice], logits: np.ndarray) -> tuple[float, float]:
+    """Slope and intercept after which an opacity's probability of 0.5 means half of the places.
+
+    Platt scaling (1999) on places in the lungs, each slice counting the same.
+    """
+    rng = np.random.default_rng(0)
+    values, drawn = [], []
+    for one, of_one in zip(slices, logits, strict=True):
+        places = np.flatnonzero(one.lungs)
+        if places.size:
+            chosen = rng.choice(places, _CALIBRATED_PLACES)
+            values.append(of_one.ravel()[chosen])
+            drawn.append(one.opacities.ravel()[chosen])
+    scaling = LogisticRegression(C=np.inf).fit(
+        np.concatenate(values)[:, None].astype(float), np.concatenate(drawn)
+    )
+    return float(scaling.coef_[0, 0]), float(scaling.intercept_[0])
+
+
+def _keep(
+    out: Path,
+    network: keras.Model,
+    slices: Sequence[MaskedSlice],
+    slope: float,
+    intercept: float,
+    seed: int,
+) -> None:
+    from covidct.models.litert import converted, spread
+
+    pictures = [slices[i].grey[None, ..., None].astype(np.float32) for i in spread(len(slices))]
+    graph = converted({SIGNATURE: network}, lambda: ((SIGNATURE, one) for one in pictures))
+    out.mkdir(parents=True, exist_ok=True)
+    (out / GRAPH_FILE).write_bytes(graph)
+    sources = sorted({one.source for one in slices})
+    patients = {name: {one.patient for one in slices if one.source == name} for name in sources}
+    counts = Counter(one.source for one in slices)
+    card = {
+        "title": "Lungs and opacities on a slice",
+        "sha256": sha256_of(out / GRAPH_FILE),
+        "precision": "integers of 8 bits, kernels channel by channel",
+        "slope": slope,
+        "intercept": intercept,
+        "trained_on": {
+            name: {"slices": counts[name], "patients": len(patients[name])} for name in sources
+        }
+        | {"synthetic": {"slices": _SYNTHETIC}},
+        "epochs": EPOCHS,
+        "seed": seed,
+    }
+    replace_text(out / CARD_FILE, json.dumps(card, indent=2) + "\n")

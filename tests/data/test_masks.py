@@ -1,0 +1,100 @@
+import cv2
+import numpy as np
+import pytest
+
+from covidct.data.masks import read_masked_slices, synthetic_slices
+from covidct.data.segmentation_views import random_view
+from covidct.data.synthetic_opacities import add_opacities
+from covidct.errors import DatasetError
+from covidct.imaging.phantom import phantom_slice
+
+
+def _folder(root, flip=slice(None), lesions=True):
+    """Two synthetic slices of one patient each, their masks turned over by `flip`."""
+    for name in ("slices", "lung-masks", *(["lesion-masks"] if lesions else [])):
+        (root / name).mkdir(parents=True)
+    for seed in (1, 2):
+        phantom = phantom_slice(seed, 3, (150, 200))
+        # Unlike a person a phantom is nearly the same mirrored, so it is set aside from the middle
+        layers = {
+            "slices": phantom.ct_slice.pixels,
+            "lung-masks": phantom.lung_mask[:, flip] * np.uint8(255),
+            "lesion-masks": phantom.lesion_mask[:, flip] * np.uint8(255),
+        }
+        for name, layer in layers.items():
+            if (root / name).is_dir():
+                shifted = np.roll(layer, 8 if name == "slices" or flip == slice(None) else -8, 1)
+                cv2.imwrite(str(root / name / f"patient{seed}_01.png"), shifted)
+    return root
+
+
+def test_slices_are_read_with_their_masks(tmp_path):
+    slices = read_masked_slices(_folder(tmp_path / "drawn"))
+    assert [one.patient for one in slices] == ["drawn/patient1", "drawn/patient2"]
+    for one in slices:
+        assert one.grey.shape == one.lungs.shape == one.opacities.shape == (256, 256)
+        assert 0 < one.share < 1
+        around = cv2.dilate(one.lungs, np.ones((9, 9), np.uint8)) - one.lungs
+        assert one.grey[one.lungs > 0].mean() < one.grey[around > 0].mean() - 50
+        assert not one.grey[:20].any()  # wider than high, so it lies in the middle of a square
+
+
+def test_masks_that_lie_mirrored_are_laid_on_their_slices(tmp_path):
+    straight = read_masked_slices(_folder(tmp_path / "a"))
+    mirrored = read_masked_slices(_folder(tmp_path / "b", flip=slice(None, None, -1)))
+    for one, other in zip(straight, mirrored, strict=True):
+        assert np.mean(one.lungs != other.lungs) < 0.01
+
+
+def test_without_lesion_masks_there_are_no_opacities(tmp_path):
+    assert all(
+        not one.opacities.any() for one in read_masked_slices(_folder(tmp_path, lesions=False))
+    )
+
+
+def test_another_layout_or_a_missing_mask_is_told(tmp_path):
+    with pytest.raises(DatasetError, match="no slices with masks"):
+        read_masked_slices(tmp_path)
+    folder = _folder(tmp_path / "drawn")
+    (folder / "lung-masks" / "patient2_01.png").unlink()
+    with pytest.raises(DatasetError, match=r"patient2_01\.png is missing"):
+        read_masked_slices(folder)
+
+
+def test_added_opacities_lie_in_the_lungs_and_only_make_them_denser():
+    denser = 0
+    for seed in range(12):
+        phantom = phantom_slice(seed, 0, 200)
+        grey, lungs = phantom.ct_slice.pixels, phantom.lung_mask.view(np.uint8)
+        changed, opaque = add_opacities(grey, lungs, np.random.default_rng(seed))
+        assert not (opaque.astype(bool) & ~phantom.lung_mask).any()
+        far = cv2.dilate(lungs, np.ones((9, 9), np.uint8)) == 0
+        assert np.array_equal(changed[far], grey[far])
+        assert (changed.astype(int) - grey >= -1).all()
+        if opaque.any():
+            where = opaque > 0
+            denser += changed[where].mean() > grey[where].mean() + 5
+    assert denser >= 10
+
+
+def test_nothing_is_added_where_there_is_no_lung():
+    grey = np.full((100, 100), 120, np.uint8)
+    changed, opaque = add_opacities(grey, np.zeros_like(grey), np.random.default_rng(0))
+    assert np.array_equal(changed, grey)
+    assert not opaque.any()
+
+
+def test_masks_move_along_with_the_slice():
+    """Dark lungs stay dark under their mask, whatever else a view changes."""
+    agreeing = 0
+    drawn = list(synthetic_slices(6, 50))
+    for seed in range(60):
+        grey, lungs, opaque = random_view(drawn[seed % 6], np.random.default_rng(seed))
+        assert grey.dtype == lungs.dtype == np.uint8
+        assert not (opaque > 127)[lungs < 64].any()
+        inside, aerated = lungs > 200, (lungs > 200) & (opaque < 50)
+        if aerated.sum() < 300 or not (~inside).any():
+            continue
+        ring = cv2.dilate(inside.astype(np.uint8), np.ones((7, 7), np.uint8)).astype(bool) & ~inside
+        agreeing += np.median(grey[aerated]) < np.median(grey[ring])
+    assert agreeing >= 25

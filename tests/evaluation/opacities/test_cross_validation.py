@@ -1,0 +1,71 @@
+import json
+
+import cv2
+import numpy as np
+import pytest
+
+from covidct.data.masks import MaskedSlice
+from covidct.errors import ConfigError, DatasetError
+from covidct.evaluation.opacities.cross_validation import (
+    FIGURES_FILE,
+    calibration_of,
+    folds_of,
+    train_opacities,
+)
+from covidct.imaging.anatomy.segmentation import open_segmenter
+from covidct.imaging.phantom import phantom_slice
+from covidct.training import segmentation
+
+
+def _drawn(root, patients):
+    for name in ("slices", "lung-masks", "lesion-masks"):
+        (root / name).mkdir(parents=True)
+    for patient in range(patients):
+        for number in range(3):
+            phantom = phantom_slice(10 * patient + number, 3, 200)
+            name = f"p{patient}_{number}.png"
+            cv2.imwrite(str(root / "slices" / name), phantom.ct_slice.pixels)
+            cv2.imwrite(str(root / "lung-masks" / name), phantom.lung_mask * np.uint8(255))
+            cv2.imwrite(str(root / "lesion-masks" / name), phantom.lesion_mask * np.uint8(255))
+    return root
+
+
+def _slice(patient, lungs, opacities, source="drawn"):
+    grey = np.zeros_like(lungs)
+    return MaskedSlice(source, f"{source}/{patient}", "1", grey, lungs, opacities)
+
+
+@pytest.mark.train
+def test_from_folders_of_masks_to_a_network_that_opens_and_its_figures(tmp_path):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(segmentation, "EPOCHS", 1)
+        figures = train_opacities([_drawn(tmp_path / "drawn", 3)], tmp_path / "made")
+    assert figures == json.loads((tmp_path / "made" / FIGURES_FILE).read_text(encoding="utf-8"))
+    assert figures["by_source"]["drawn"]["slices"] == 9
+    assert [row["patient"] for row in figures["by_patient"]] == [f"drawn/p{i}" for i in range(3)]
+    found = open_segmenter(tmp_path / "made")(np.full((192, 256), 90, np.uint8))
+    assert found.lungs.shape == found.opacities.shape == (192, 256)
+    assert 0 <= found.opacities.min() <= found.opacities.max() <= 1
+    with pytest.raises(ConfigError, match="in use"):
+        train_opacities([tmp_path / "drawn"], tmp_path / "made")
+
+
+def test_no_patient_is_on_both_sides_and_neighbours_stay_together():
+    empty = np.zeros((4, 4), np.uint8)
+    slices = [_slice(f"p{i:02d}", empty, empty) for i in range(12) for _ in range(2)]
+    folds = folds_of(slices)
+    assert folds.tolist() == [i // 4 for i in range(12) for _ in range(2)]
+    with pytest.raises(DatasetError, match="too few"):
+        folds_of(slices[:4])
+
+
+def test_after_calibration_a_probability_is_the_share_of_opaque_places():
+    """Logits that are twice as steep and one too high come back to where they belong."""
+    rng = np.random.default_rng(0)
+    true = rng.normal(-1, 1.5, (6, 64, 64))
+    drawn = (rng.random(true.shape) < 1 / (1 + np.exp(-true))).astype(np.uint8)
+    lungs = np.ones((64, 64), np.uint8)
+    slices = [_slice(str(i), lungs, one) for i, one in enumerate(drawn)]
+    slope, intercept = calibration_of(slices, (2 * true + 1).astype(np.float32))
+    assert slope == pytest.approx(0.5, abs=0.1)
+    assert intercept == pytest.approx(-0.5, abs=0.2)
