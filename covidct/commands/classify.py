@@ -58,7 +58,7 @@ def _line(outcome: Outcome | SeriesJudged) -> dict[str, Any]:
     from covidct.inference.cases import SetAside
     from covidct.inference.judge import Judged, Refused, SeriesJudged
     from covidct.inference.series_verdict import RULE
-    from covidct.reports.words import EXTENSIVE
+    from covidct.reports.words import cautions
 
     match outcome:
         case Judged():
@@ -77,7 +77,7 @@ def _line(outcome: Outcome | SeriesJudged) -> dict[str, Any]:
                 "rule": RULE,
                 "opacity_volume_share": round(outcome.opacities.volume_share, 4),
                 "severity": outcome.opacities.severity,
-                "notes": [EXTENSIVE] if prediction.disagrees else [],
+                "notes": cautions(prediction, None),
                 "model_id": prediction.model_id,
             }
 
@@ -89,17 +89,15 @@ def _named(place: Place) -> dict[str, Any]:
 
 def _judged(judged: Judged) -> dict[str, Any]:
     """The verdict on a slice."""
-    from covidct.reports.words import EXTENSIVE, OUTSIDE_LUNGS, is_mostly_outside
+    from covidct.reports.words import cautions
 
-    flags = [OUTSIDE_LUNGS] if is_mostly_outside(judged.lung_share) else []
-    flags += [EXTENSIVE] if judged.prediction.disagrees else []
     return {
         "label": judged.prediction.label,
         "probability": round(judged.prediction.probability, 6),
         "decision": judged.prediction.decision,
         "opacity_share": round(judged.opacities.share_of_lung, 4),
         "opacity_sides": judged.opacities.sides,
-        "notes": [*judged.notes, *flags],
+        "notes": [*judged.notes, *cautions(judged.prediction, judged.lung_share)],
         "model_id": judged.prediction.model_id,
     }
 

@@ -125,7 +125,11 @@ def _by_numbers(name: str) -> list[str | int]:
 
 
 def read_index(
-    path: str | PathLike, exclude: Collection[str] = (), *, official_lists: bool = True
+    path: str | PathLike,
+    exclude: Collection[str] = (),
+    *,
+    official_lists: bool = True,
+    one_class: bool = False,
 ) -> Index:
     """List a data set folder.
 
@@ -139,6 +143,7 @@ def read_index(
         exclude: files to leave out, each as its class folder and name ("CT_COVID/a.png").
         official_lists: heed the training and validation lists where there are any; a test list
             always is.
+        one_class: do with one of the two folders where the other is missing.
 
     Raises:
         DatasetError: the folder is missing, has another layout or lacks a class.
@@ -146,7 +151,7 @@ def read_index(
     root = Path(path)
     folders = {name: images_folder(root) / folder for name, folder in CLASS_FOLDERS.items()}
     missing = [folder.name for folder in folders.values() if not folder.is_dir()]
-    if missing:
+    if missing and not (one_class and len(missing) < len(folders)):
         raise DatasetError(
             N_(
                 "{root} is not a data set: {folders} missing. Expected are two folders CT_COVID "
@@ -155,10 +160,11 @@ def read_index(
                 folders=_named(*missing),
             )
         )
+    folders = {name: folder for name, folder in folders.items() if folder.name not in missing}
     patients, splits, exclude = read_patients(root), _read_splits(root), frozenset(exclude)
     items, skipped = [], []
     for class_name, folder in folders.items():
-        files = _files_below(folder)
+        files = files_below(folder)
         if not files:
             raise DatasetError(N_("The folder {folder} holds no files.", folder=folder.name))
         for file in files:
@@ -183,7 +189,7 @@ def read_index(
     return Index(root, tuple(items), tuple(skipped))
 
 
-def _files_below(folder: Path) -> list[Path]:
+def files_below(folder: Path) -> list[Path]:
     """The files of a class folder and of the folders in it, without what systems leave there."""
     found = (file for file in folder.rglob("*") if file.is_file())
     return sorted(file for file in found if not is_junk(file.relative_to(folder)))

@@ -14,6 +14,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from covidct.data.index import files_below
 from covidct.errors import DatasetError
 from covidct.imaging.anatomy.lungs import figure_box, working_grey
 from covidct.imaging.anatomy.segmentation import in_square
@@ -36,7 +37,7 @@ class MaskedSlice:
     Attributes:
         source: the folder's name.
         patient: slices with the same value must stay on the same side of any split.
-        name: of the file.
+        file: where it was read; None of a drawing.
         grey: uint8 (256, 256).
         lungs: uint8 (256, 256), 0 or 1; opacities in them included.
         opacities: likewise.
@@ -44,7 +45,7 @@ class MaskedSlice:
 
     source: str
     patient: str
-    name: str
+    file: Path | None
     grey: np.ndarray
     lungs: np.ndarray
     opacities: np.ndarray
@@ -77,7 +78,7 @@ def read_masked_slices(folder: Path) -> list[MaskedSlice]:
             )
         )
     source = folder.resolve().name
-    files = sorted(slices.iterdir())
+    files = files_below(slices)
     pixels = [read_slice(file).pixels for file in files]
     lungs = [_drawn(folder / LUNGS, *named) for named in zip(files, pixels, strict=True)]
     opacities = [np.zeros_like(mask) for mask in lungs]
@@ -88,7 +89,7 @@ def read_masked_slices(folder: Path) -> list[MaskedSlice]:
         _masked(
             source,
             source if slices.name == _SERIES else file.stem.split("_")[0],
-            file.stem,
+            file,
             (one, of_lungs[::down, ::right], of_opacities[::down, ::right]),
         )
         for file, one, of_lungs, of_opacities in zip(files, pixels, lungs, opacities, strict=True)
@@ -112,11 +113,14 @@ def synthetic_slices(count: int, first_seed: int) -> Iterator[MaskedSlice]:
     for seed in range(first_seed, first_seed + count):
         phantom = phantom_slice(seed, lesions=seed % 2 * (1 + seed % 5), size=_DRAWING_SIDE)
         masks = (phantom.lung_mask.view(np.uint8), phantom.lesion_mask.view(np.uint8))
-        yield _masked("synthetic", str(seed), str(seed), (phantom.ct_slice.pixels, *masks))
+        yield _masked("synthetic", str(seed), None, (phantom.ct_slice.pixels, *masks))
 
 
 def _masked(
-    source: str, patient: str, name: str, layers: tuple[np.ndarray, np.ndarray, np.ndarray]
+    source: str,
+    patient: str,
+    file: Path | None,
+    layers: tuple[np.ndarray, np.ndarray, np.ndarray],
 ) -> MaskedSlice:
     box = figure_box(layers[0])
     figure, *masks = (np.ascontiguousarray(box.of(layer)) for layer in layers)
@@ -124,13 +128,19 @@ def _masked(
     resized = (
         cv2.resize(mask, grey.shape[::-1], interpolation=cv2.INTER_NEAREST) for mask in masks
     )
-    return MaskedSlice(source, f"{source}/{patient}", name, *map(in_square, (grey, *resized)))
+    return MaskedSlice(source, f"{source}/{patient}", file, *map(in_square, (grey, *resized)))
+
+
+def read_mask(file: Path, shape: tuple[int, int]) -> np.ndarray | None:
+    """Where something is drawn, bool of that shape; None where there is no such mask."""
+    mask = cv2.imread(str(file), cv2.IMREAD_GRAYSCALE) if file.is_file() else None
+    return None if mask is None or mask.shape != shape else mask > _DRAWN
 
 
 def _drawn(folder: Path, slice_file: Path, pixels: np.ndarray) -> np.ndarray:
     file = folder / f"{slice_file.stem}.png"
-    mask = cv2.imread(str(file), cv2.IMREAD_GRAYSCALE) if file.is_file() else None
-    if mask is None or mask.shape != pixels.shape:
+    mask = read_mask(file, pixels.shape)
+    if mask is None:
         raise DatasetError(
             N_(
                 "Each slice needs a PNG of its name and size in {folder}; {file} is missing, "
@@ -139,4 +149,4 @@ def _drawn(folder: Path, slice_file: Path, pixels: np.ndarray) -> np.ndarray:
                 file=file.name,
             )
         )
-    return (mask > _DRAWN).view(np.uint8)
+    return mask.view(np.uint8)

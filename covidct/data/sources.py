@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 
-from covidct.data.index import CLASS_FOLDERS, Item, group_by_name, images_folder, read_index
+from covidct.data.index import CLASS_FOLDERS, Item, images_folder, read_index
 from covidct.data.masks import LESIONS, read_masked_slices
 from covidct.errors import ConfigError, DatasetError
 from covidct.messages import N_
@@ -57,17 +57,9 @@ def read_source(text: str) -> Source:
 
 
 def _items_in(folder: Path) -> tuple[Item, ...]:
-    classes = {
-        label: path
-        for label, name in ((1, CLASS_FOLDERS["COVID"]), (0, CLASS_FOLDERS["NonCOVID"]))
-        if (path := images_folder(folder) / name).is_dir()
-    }
-    if len(classes) == 2:
-        return tuple(item for item in read_index(folder).items if item.split != "test")
-    if classes:
-        ((label, path),) = classes.items()
-        files = sorted(f for f in path.iterdir() if f.is_file() and not f.name.startswith("."))
-        return tuple(Item(file, label, _patient(folder, file.name)) for file in files)
+    if any((images_folder(folder) / name).is_dir() for name in CLASS_FOLDERS.values()):
+        index = read_index(folder, one_class=True)
+        return tuple(item for item in index.items if item.split != "test")
     if not (folder / LESIONS).is_dir():
         raise DatasetError(
             N_(
@@ -76,13 +68,8 @@ def _items_in(folder: Path) -> tuple[Item, ...]:
                 lesions=LESIONS,
             )
         )
-    files = sorted((folder / "slices").iterdir())
     return tuple(
-        Item(file, 1, masked.patient)
-        for file, masked in zip(files, read_masked_slices(folder), strict=True)
-        if masked.share >= _LEAST_OPAQUE
+        Item(masked.file, 1, masked.patient)
+        for masked in read_masked_slices(folder)
+        if masked.file and masked.share >= _LEAST_OPAQUE
     )
-
-
-def _patient(folder: Path, name: str) -> str:
-    return f"{folder.name}/{group_by_name(name)}"

@@ -20,7 +20,9 @@ from covidct.imaging.dicom.frames import read_dicom, read_dicom_hounsfield
 from covidct.imaging.dicom.window import is_hounsfield, lung_window
 from covidct.imaging.formats.decoder_limits import check_demands
 from covidct.imaging.formats.pixels import (
+    COLOURED,
     DECODING_ERRORS,
+    FEWEST_COLOURED,
     MAX_BYTES,
     MAX_CT_PIXELS,
     check_size,
@@ -40,8 +42,6 @@ _PLUGINS: dict[str, type[Any]] = {
     "BMP": BmpImageFile,
 }
 _END_MARKS = {"PNG": b"IEND", "JPEG": b"\xff\xd9"}
-_COLOURED = 40  # difference between channels that no grey JPEG's rounding reaches
-_FEWEST_COLOURED = 16  # pixels that make a mark
 _SAMPLED = 512  # values a side that tell Hounsfield units; all of a large picture take much room
 _HU_OFFSETS = (0, 32768, 1024)  # of plain values, of DeepLesion's PNG files, of stored CT
 _GREY_MODES = ("1", "L", "LA")
@@ -169,7 +169,7 @@ def _decode(image: Image.Image, data: bytes) -> tuple[np.ndarray, float, tuple[s
             image = image if image.mode == "RGB" else image.convert("RGB")
             coloured = _coloured(image)
             colour_share = float(coloured.mean())
-            if np.count_nonzero(coloured) >= _FEWEST_COLOURED:
+            if np.count_nonzero(coloured) >= FEWEST_COLOURED:
                 notes = (N_("Colours, such as marks, were turned to grey."),)
         values = _deep_grey(data, image.size) if deep else np.asarray(image.convert("L"))
     orientation = tags.get(ExifTags.Base.Orientation, 1) if tags else _exif_orientation(image)
@@ -208,7 +208,7 @@ def _coloured(picture: Image.Image) -> np.ndarray:
     """Where an RGB picture has visible colour, beyond what JPEG makes of greys: bool (H, W)."""
     red, green, blue = map(np.asarray, picture.split())
     brightest = cv2.max(cv2.max(red, green), blue)
-    return brightest - cv2.min(cv2.min(red, green), blue) > _COLOURED
+    return brightest - cv2.min(cv2.min(red, green), blue) > COLOURED
 
 
 def _deep(values: np.ndarray) -> tuple[np.ndarray, tuple[str, ...]]:

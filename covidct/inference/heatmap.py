@@ -9,9 +9,10 @@ from functools import cache
 import cv2
 import numpy as np
 
+from covidct.imaging.anatomy.segmentation import CALLED
 from covidct.imaging.ct_slice import CTSlice
 from covidct.inference.classifier import Classifier, Prediction, PredictionWithCAM
-from covidct.inference.opacities import HALF, outlined
+from covidct.inference.opacities import outlined
 from covidct.messages import N_, joined
 from covidct.runtime.fair_queue import FairQueue
 
@@ -149,7 +150,7 @@ def overlay(
         colormap: a key of :data:`COLORMAPS`.
     """
     if heat.method == OPACITY:
-        return outlined(ct_slice, heat.values >= HALF)
+        return outlined(ct_slice, heat.values >= CALLED)
     grey = cv2.cvtColor(ct_slice.pixels, cv2.COLOR_GRAY2RGB)
     cover = np.float32(opacity) * heat.values
     return cv2.blendLinear(grey, paint(heat.values, colormap), 1 - cover, cover)

@@ -157,10 +157,10 @@ def conclude(
         yield outcome
     yield from group.left_out
     if group.is_series and judged:
-        yield series_judged(group, judged, classifier.card.calibration)
+        yield _series_judged(group, judged, classifier.card.calibration)
 
 
-def series_judged(
+def _series_judged(
     group: CaseGroup, judged: Sequence[Judged], calibration: Calibration
 ) -> SeriesJudged:
     """The verdict on a series by those on its slices with lungs, at least one, in order."""

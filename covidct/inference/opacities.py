@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from covidct.imaging.anatomy.segmentation import CALLED
 from covidct.imaging.ct_slice import CTSlice
 from covidct.messages import N_, Message
 
@@ -16,7 +17,6 @@ _OUTLINES = 300  # as many widths of an outline as the longer side of a slice
 SIDES = ("none", "one", "both")
 LEAST_SHARE = 0.01  # of the lungs; less is within the error of drawn masks
 _LEAST_OF_A_SIDE = 0.01  # of that lung
-HALF = 0.5
 _MOSTLY = 0.65  # of the opacities in the outer half of the lungs, or outside it
 ZONES = (N_("lower"), N_("middle"), N_("upper"))  # from the feet to the head
 _SCORE_STEPS = (0.25, 0.5, 0.75)  # of a zone's lung volume
@@ -114,23 +114,20 @@ class Opacities:
 def opacities_of(ct_slice: CTSlice) -> Opacities:
     """The opacities of a slice, found together with its lungs."""
     probability = ct_slice.opacity_map * ct_slice.lung_mask
-    return Opacities(probability, probability >= HALF, findings_of(ct_slice))
+    return Opacities(probability, probability >= CALLED, findings_of(ct_slice))
 
 
 def findings_of(ct_slice: CTSlice) -> OpacityFindings:
     """The same without the maps."""
-    return _findings(ct_slice.figure.opaque, ct_slice.figure.lungs)
-
-
-def _findings(mask: np.ndarray, lungs: np.ndarray) -> OpacityFindings:
-    sides = halves(lungs)
+    figure, opaque = ct_slice.figure, ct_slice.figure.opaque
+    sides = halves(figure.lungs)
     lung_areas = tuple(int(side.sum()) for side in sides)
-    opacity_areas = tuple(int((mask & side).sum()) for side in sides)
-    share = sum(opacity_areas) / max(1, sum(lung_areas))
+    opacity_areas = tuple(int((opaque & side).sum()) for side in sides)
+    share = figure.opaque_share
     return OpacityFindings(
         share,
         _sides(lung_areas, opacity_areas) if share >= LEAST_SHARE else SIDES[0],
-        _place(mask, lungs),
+        _place(opaque, figure.lungs),
         lung_areas,
         opacity_areas,
     )

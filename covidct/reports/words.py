@@ -55,6 +55,12 @@ def is_mostly_outside(lung_share: float | None) -> bool:
     return lung_share is not None and round(100 * lung_share) < _MOSTLY
 
 
+def cautions(prediction: Prediction, lung_share: float | None) -> list[Message]:
+    """What speaks against relying on a verdict: where its heat lies, and how much is opaque."""
+    told = {OUTSIDE_LUNGS: is_mostly_outside(lung_share), EXTENSIVE: prediction.disagrees}
+    return [caution for caution, holds in told.items() if holds]
+
+
 def verdict_sentence(prediction: Prediction, abstain_band: tuple[float, float]) -> str:
     """The verdict on one slice in a sentence or two."""
     if prediction.disagrees:

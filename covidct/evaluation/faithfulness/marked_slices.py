@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 
+from covidct.data.masks import LESIONS, LUNGS, read_mask
 from covidct.errors import DatasetError, NotALungSlice
 from covidct.imaging.anatomy.gate import check_lung_slice
 from covidct.imaging.ct_slice import CTSlice
@@ -15,7 +15,7 @@ from covidct.imaging.phantom import phantom_slice
 from covidct.imaging.sources import files_at
 from covidct.messages import N_
 
-SLICES, LESIONS, LUNGS = "series", "lesion-masks", "lung-masks"
+SLICES = "series"
 
 _ORIENTATIONS = {
     "as the slices": (1, 1),
@@ -24,7 +24,6 @@ _ORIENTATIONS = {
     "turned by 180°": (-1, -1),
 }
 _LEAST_OVERLAP = 0.7
-_MARKED = 127
 _FIRST_PLANTED = 5000  # of the phantoms' seeds; tests and the first look use small ones
 _MOST_LESIONS = 4
 
@@ -101,8 +100,8 @@ def planted_lesions(count: int) -> list[MarkedSlice]:
 
 
 def _read_mask(file: Path, ct_slice: CTSlice) -> np.ndarray:
-    mask = cv2.imread(str(file), cv2.IMREAD_GRAYSCALE) if file.is_file() else None
-    if mask is None or mask.shape != ct_slice.shape:
+    mask = read_mask(file, ct_slice.shape)
+    if mask is None:
         raise DatasetError(
             N_(
                 "Each slice of the series needs a PNG of its name and size in the folders "
@@ -111,7 +110,7 @@ def _read_mask(file: Path, ct_slice: CTSlice) -> np.ndarray:
                 lungs=LUNGS,
             )
         )
-    return mask > _MARKED
+    return mask
 
 
 def _orientation(slices: Sequence[CTSlice], lungs: Sequence[np.ndarray]) -> tuple[str, float]:

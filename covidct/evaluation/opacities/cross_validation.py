@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from functools import partial
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
@@ -37,22 +36,11 @@ _CALIBRATED_PLACES = 200  # of each slice
 _AT_A_TIME = 32
 
 
-class Progress(Protocol):
-    """Wraps steps that take long."""
-
-    def __call__(self, steps: Iterable, title: str) -> Iterable:
-        """The same steps, shown under a title as they are taken."""
-
-
-def _unshown(steps: Iterable, title: str) -> Iterable:
-    return steps
-
-
 def train_opacities(
     folders: Sequence[Path],
     out: Path,
     seed: int = 0,
-    progress: Progress = _unshown,
+    progress: Callable[[Iterable, str], Iterable] = lambda steps, _: steps,
 ) -> dict[str, Any]:
     """Measure the network out of patient, train it on all, and leave it in a new folder.
 
@@ -77,14 +65,17 @@ def train_opacities(
     slices = [
         one for folder in progress(folders, "Reading slices") for one in read_masked_slices(folder)
     ]
+
+    def fit(known: Sequence[MaskedSlice], title: str) -> keras.Model:
+        return fit_segmentation([*known, *drawings], seed, lambda steps: progress(steps, title))
+
     folds = folds_of(slices)
     drawings = list(synthetic_slices(_SYNTHETIC, _FIRST_SEED))
     logits = np.empty((len(slices), SIDE, SIDE, 2), np.float16)
     for fold in range(FOLDS):
         held_out = folds == fold
         known = [one for one, held in zip(slices, held_out, strict=True) if not held]
-        title = f"Fold {fold + 1} of {FOLDS}"
-        network = fit_segmentation([*known, *drawings], seed, partial(progress, title=title))
+        network = fit(known, f"Fold {fold + 1} of {FOLDS}")
         logits[held_out] = logits_of(network, [slices[i] for i in np.flatnonzero(held_out)])
     slope, intercept = calibration_of(slices, logits[..., 1])
     found = [
@@ -95,7 +86,7 @@ def train_opacities(
         )
         for one, of_one in zip(slices, logits, strict=True)
     ]
-    network = fit_segmentation([*slices, *drawings], seed, partial(progress, title="All patients"))
+    network = fit(slices, "All patients")
     figures = {
         "folds": FOLDS,
         **summarise(found),

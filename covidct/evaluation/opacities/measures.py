@@ -1,6 +1,6 @@
 """The measures of segmentation, as its field reports them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +9,7 @@ import numpy as np
 from sklearn.metrics import roc_auc_score
 
 from covidct.data.masks import MaskedSlice
+from covidct.imaging.anatomy.segmentation import CALLED
 
 OPAQUE_SHARE = 0.01  # of the lungs; from there on a slice counts as one with opacities
 _FEWEST_LUNG = 200  # places of a slice on which shares are compared
@@ -32,7 +33,7 @@ class Found:
     @property
     def mask(self) -> np.ndarray:
         """Where opacities are called, bool (h, w)."""
-        return self.opacities >= 0.5
+        return self.opacities >= CALLED
 
     @property
     def share(self) -> float:
@@ -54,15 +55,13 @@ def surface_distance(one: np.ndarray, other: np.ndarray) -> float | None:
     """
     if not one.any() or not other.any():
         return None
-    distances = []
-    for mask, from_mask in ((one, other), (other, one)):
-        inner = cv2.erode(mask.view(np.uint8), np.ones((3, 3), np.uint8), borderValue=0) > 0
-        edge = from_mask & ~(
-            cv2.erode(from_mask.view(np.uint8), np.ones((3, 3), np.uint8), borderValue=0) > 0
-        )
-        away = cv2.distanceTransform((~(mask & ~inner)).view(np.uint8), cv2.DIST_L2, 5)
-        distances.append(away[edge])
-    return float(np.concatenate(distances).mean())
+    edges = _edge(one), _edge(other)
+    away = [cv2.distanceTransform((~edge).view(np.uint8), cv2.DIST_L2, 5) for edge in edges]
+    return float(np.concatenate([away[0][edges[1]], away[1][edges[0]]]).mean())
+
+
+def _edge(mask: np.ndarray) -> np.ndarray:
+    return mask & ~(cv2.erode(mask.view(np.uint8), np.ones((3, 3), np.uint8), borderValue=0) > 0)
 
 
 def by_patient(found: Sequence[Found]) -> list[dict[str, Any]]:
@@ -76,15 +75,14 @@ def by_patient(found: Sequence[Found]) -> list[dict[str, Any]]:
         )
         masks, lungs = np.stack([one.mask for one in own]), np.stack([one.lungs for one in own])
         shown = [one for one in own if one.masked.lungs.sum() >= _FEWEST_LUNG]
-        distances = [surface_distance(one.mask, one.masked.opacities > 0) for one in own]
-        measured = [distance for distance in distances if distance is not None]
+        distances = (surface_distance(one.mask, one.masked.opacities > 0) for one in own)
         rows.append(
             {
                 "patient": patient,
                 "slices": len(own),
                 "lungs_dice": dice(lungs, drawn_lungs),
                 "opacities_dice": dice(masks, drawn) if drawn.any() else None,
-                "surface_distance": float(np.mean(measured)) if measured else None,
+                "surface_distance": _mean(one for one in distances if one is not None),
                 "share_drawn": float((drawn & drawn_lungs).sum() / max(1, drawn_lungs.sum())),
                 "share_found": float((masks & lungs).sum() / max(1, lungs.sum())),
                 "share_error": _mean(abs(one.share - one.masked.share) for one in shown),
@@ -153,6 +151,6 @@ def _place_auc(found: Sequence[Found]) -> float | None:
     return float(roc_auc_score(drawn, np.concatenate([p[inside] for _, p, inside in places])))
 
 
-def _mean(values: Any) -> float | None:  # noqa: ANN401 - any iterable of numbers
+def _mean(values: Iterable[float]) -> float | None:
     listed = list(values)
     return float(np.mean(listed)) if listed else None

@@ -10,7 +10,7 @@ from itertools import product
 import cv2
 import numpy as np
 
-from covidct.imaging.anatomy.lungs import bounding_box
+from covidct.imaging.anatomy.lungs import bounding_box, elliptic
 
 _LEAST_SHARE = 0.02
 _LEAST_COMPONENT_SHARE = 0.004
@@ -49,7 +49,7 @@ def _dark_in_body(grey: np.ndarray) -> np.ndarray:
     if lungs.mean() < _LEAST_SHARE:
         return np.zeros(grey.shape, bool)
     box = bounding_box(lungs)
-    closed = cv2.morphologyEx(_pad(box.of(lungs)), cv2.MORPH_CLOSE, _ellipse(21))
+    closed = cv2.morphologyEx(_pad(box.of(lungs)), cv2.MORPH_CLOSE, elliptic(21))
     box.of(lungs)[:] = _fill_holes(closed)[_PAD:-_PAD, _PAD:-_PAD]
     return lungs.view(bool)
 
@@ -62,15 +62,11 @@ def otsu(grey: np.ndarray) -> np.uint8:
 def _below(grey: np.ndarray, threshold: np.uint8) -> np.ndarray:
     """Where it is darker, uint8 (h, w), without single pixels."""
     dark = (grey < threshold).astype(np.uint8)
-    return cv2.morphologyEx(dark, cv2.MORPH_OPEN, _ellipse(3), borderValue=0)
+    return cv2.morphologyEx(dark, cv2.MORPH_OPEN, elliptic(3), borderValue=0)
 
 
 def _pad(mask: np.ndarray) -> np.ndarray:
     return cv2.copyMakeBorder(mask, _PAD, _PAD, _PAD, _PAD, cv2.BORDER_CONSTANT, value=0)
-
-
-def _ellipse(side: int) -> np.ndarray:
-    return cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
 
 
 def _enclosed_regions(dark: np.ndarray) -> np.ndarray:

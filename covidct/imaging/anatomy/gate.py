@@ -19,6 +19,7 @@ from covidct.imaging.anatomy.lungs import (
     Box,
     bounding_box,
     convex_hull,
+    elliptic,
     figure_box,
     working_grey,
 )
@@ -212,7 +213,7 @@ def measure(figure: np.ndarray, dark: np.ndarray) -> Measures | None:
     near = box.grown(rim + _REACH, Box(0, 0, *picture.shape))
     grey, lungs = (np.ascontiguousarray(near.of(one)) for one in (picture, dark))
     hull = convex_hull(lungs)
-    thorax = cv2.dilate(hull, _ellipse(rim)) > 0
+    thorax = cv2.dilate(hull, elliptic(rim)) > 0
     inside = hull.astype(bool)
     air = np.percentile(grey[lungs], _AIR_PERCENTILE)
     tissue = thorax & ~lungs
@@ -256,8 +257,8 @@ def _separation(values: np.ndarray) -> float:
 
 def _sharpness(grey: np.ndarray, lungs: np.ndarray) -> float:
     slopes = [cv2.Sobel(grey, cv2.CV_32F, *order, scale=1 / 8) for order in ((1, 0), (0, 1))]
-    steepest = cv2.dilate(cv2.magnitude(*slopes), _ellipse(3))
-    border = cv2.dilate(lungs.view(np.uint8), _ellipse(3)).astype(bool) & ~lungs
+    steepest = cv2.dilate(cv2.magnitude(*slopes), elliptic(3))
+    border = cv2.dilate(lungs.view(np.uint8), elliptic(3)).astype(bool) & ~lungs
     return float(np.median(steepest[border]))
 
 
@@ -268,7 +269,7 @@ def _roughness(
     deviation = np.sqrt(np.maximum(cv2.blur(grey * grey, (5, 5)) - mean * mean, 0))
     rough = 0.0
     for region, otherwise in ((mediastinum, tissue), (lungs, lungs)):
-        core = cv2.erode(region.astype(np.uint8), _ellipse(7)).astype(bool)
+        core = cv2.erode(region.astype(np.uint8), elliptic(7)).astype(bool)
         rough += float(np.median(deviation[core if core.sum() > 30 else otherwise]))
     return rough
 
@@ -321,7 +322,3 @@ def _shows_two_lungs(pixels: np.ndarray) -> bool:
     box = bounding_box(dark_regions(grey))
     is_wide = box.width >= _QUARTER_WIDTH * grey.shape[1]
     return is_wide and _likeness(box.of(_smoothed(grey))) >= _QUARTER_LIKENESS
-
-
-def _ellipse(side: int) -> np.ndarray:
-    return cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))

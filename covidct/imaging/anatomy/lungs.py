@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
-from covidct.imaging.anatomy.segmentation import SIDE, shipped_segmenter
+from covidct.imaging.anatomy.segmentation import CALLED, SIDE, shipped_segmenter
 
 _HALF = 0.5
 _LEAST_LUNGS = 0.01  # of the figure; less is bowel or a gap between the ribs
@@ -79,7 +79,7 @@ class Figure:
     @property
     def opaque(self) -> np.ndarray:
         """Where opacities are called, bool (h, w): at a probability of at least 0.5."""
-        return self.opacities >= _HALF
+        return self.opacities >= CALLED
 
     @property
     def opaque_share(self) -> float:
@@ -176,7 +176,7 @@ def thorax_cover(lungs: np.ndarray) -> np.ndarray:
     if bounding_box(lungs).width - 1 < _NARROWEST_CHEST * width:
         return np.ones(lungs.shape, np.uint8)
     rim = max(3, round(_THORAX_RIM * width)) | 1
-    return cv2.dilate(convex_hull(lungs), _ellipse(rim))
+    return cv2.dilate(convex_hull(lungs), elliptic(rim))
 
 
 def convex_hull(mask: np.ndarray) -> np.ndarray:
@@ -190,5 +190,6 @@ def convex_hull(mask: np.ndarray) -> np.ndarray:
     return cv2.fillConvexPoly(np.zeros_like(filled), cv2.convexHull(np.concatenate(outlines)), 1)
 
 
-def _ellipse(side: int) -> np.ndarray:
+def elliptic(side: int) -> np.ndarray:
+    """An ellipse of so many pixels for OpenCV's morphology, uint8 (side, side)."""
     return cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))

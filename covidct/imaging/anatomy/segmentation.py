@@ -20,6 +20,7 @@ from covidct.messages import N_
 from covidct.runtime.graph import Graph, GraphError, read_verified
 
 SIDE = 256
+CALLED = 0.5  # probability from which a place is called an opacity
 FOLDER = SHIPPED / "weights" / "segmentation"
 GRAPH_FILE, CARD_FILE, SIGNATURE = "segmentation.tflite", "card.json", "segmentation"
 

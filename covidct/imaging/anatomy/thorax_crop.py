@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from covidct.imaging.anatomy.lungs import Box, chest_box, thorax_cover
+from covidct.imaging.anatomy.lungs import Box, chest_box, elliptic, thorax_cover
 from covidct.imaging.ct_slice import CTSlice
 
 LUNG_LEVEL, TISSUE_LEVEL = 21, 217  # (HU + 1000) / 1200 of -900 HU and +40 HU, in 255ths
@@ -173,4 +173,4 @@ def _standardised(grey: np.ndarray, thorax: np.ndarray, lungs: np.ndarray) -> np
 
 def _rimmed(cover: np.ndarray) -> np.ndarray:
     side = 2 * max(1, round(_LUNG_RIM * cover.shape[1])) + 1
-    return cv2.dilate(cover, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side)))
+    return cv2.dilate(cover, elliptic(side))

@@ -4,12 +4,12 @@ import numpy as np
 
 from covidct.errors import UnsupportedEncoding
 from covidct.imaging.dicom.header import Header
+from covidct.imaging.formats.pixels import COLOURED, FEWEST_COLOURED
 from covidct.messages import N_
 
 GREY_IN_COLOURS = N_(
     "The header stores this grey picture in colours, so its grey levels are shown as they are."
 )
-_COLOURED, _FEWEST = 40, 16  # as for pictures: a difference no grey has, pixels that make a mark
 
 
 def grey_of(stored: np.ndarray, header: Header) -> np.ndarray:
@@ -28,10 +28,10 @@ def grey_of(stored: np.ndarray, header: Header) -> np.ndarray:
     native = not header.encapsulated  # decoders give RGB, whatever was stored
     luma = native and header.text("PhotometricInterpretation").startswith("YBR_FULL")
     if luma:
-        coloured = np.abs(stored[..., 1:] - 128).max(axis=-1) > _COLOURED / 2
+        coloured = np.abs(stored[..., 1:] - 128).max(axis=-1) > COLOURED / 2
     else:
-        coloured = np.ptp(stored, axis=-1) > _COLOURED
-    if stored.max() > 255 or np.count_nonzero(coloured) >= _FEWEST:
+        coloured = np.ptp(stored, axis=-1) > COLOURED
+    if stored.max() > 255 or np.count_nonzero(coloured) >= FEWEST_COLOURED:
         raise UnsupportedEncoding(
             N_("This DICOM file holds a colour image; upload the original grey CT slice.")
         )

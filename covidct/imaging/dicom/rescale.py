@@ -5,6 +5,7 @@ import numpy as np
 from covidct.imaging.dicom.header import Header
 from covidct.imaging.dicom.stored import allocated_bits, as_signed
 from covidct.imaging.dicom.window import is_hounsfield, look_up
+from covidct.imaging.formats.pixels import check_values
 from covidct.messages import N_
 
 SIGN_GUESSED = N_(
@@ -21,6 +22,9 @@ def modality_values(
 
     Returns:
         Values, float64 (H, W); where they are measurements, bool (H, W); notes on guesses.
+
+    Raises:
+        UnreadableSlice: the measurements are no picture.
     """
     says = header.integer("PixelRepresentation", -1) in (0, 1)
     if not says and not header.float_bytes:
@@ -38,6 +42,7 @@ def _with_offset(
 ) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
     shown = ~_padding(stored, header)
     values = _rescaled(stored, header)
+    check_values(values[shown])
     offset = 0 if header.number("RescaleIntercept") else _offset_by_air(values[shown], header)
     if not offset:
         return values, shown, ()

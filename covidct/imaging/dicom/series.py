@@ -313,9 +313,9 @@ def _sort(frames: list[_Frame], opened: dict[File, Header], beside_ct: bool) -> 
     """Order the frames of a series, and set aside what is no slice of it."""
     slices, set_aside = [], []
     seen: set[tuple] = set()
-    misfits = _misfits([frame for frame in frames if not _reason_against(frame, beside_ct)])
-    for frame in frames:
-        reason = _reason_against(frame, beside_ct) or misfits.get(frame, "")
+    reasons = {frame: _reason_against(frame, beside_ct) for frame in frames}
+    reasons |= _misfits([frame for frame, reason in reasons.items() if not reason])
+    for frame, reason in reasons.items():
         if not reason and frame.mark in seen:
             reason = DUPLICATE
         if reason:

@@ -9,6 +9,8 @@ import numpy as np
 from covidct.errors import UnreadableSlice
 from covidct.messages import N_
 
+COLOURED = 40  # difference between channels that no grey picture's rounding reaches
+FEWEST_COLOURED = 16  # pixels that make a mark
 MAX_BYTES = 500 * 1024**2  # nearly a thousand 16-bit frames of an enhanced CT
 MAX_PIXELS = 50_000_000
 MAX_CT_PIXELS = 4096**2  # of a DICOM frame, whose values take far more memory; scanners give 2048²

@@ -12,7 +12,7 @@ import streamlit as st
 
 from covidct.errors import UnreadableSlice
 from covidct.messages import joined, ngettext
-from covidct.reports.words import EXTENSIVE, OUTSIDE_LUNGS, is_mostly_outside
+from covidct.reports.words import cautions
 from covidct.ui import strings
 from covidct.ui.diagnose import first_look, series_view
 from covidct.ui.diagnose.uploads import sort_uploads
@@ -262,9 +262,7 @@ def _remark(outcome: Outcome) -> str:
 
     if not isinstance(outcome, Judged):
         return _(outcome.reason)
-    flags = [OUTSIDE_LUNGS] if is_mostly_outside(outcome.lung_share) else []
-    flags += [EXTENSIVE] if outcome.prediction.disagrees else []
-    return _(joined(*flags, *outcome.notes))
+    return _(joined(*cautions(outcome.prediction, outcome.lung_share), *outcome.notes))
 
 
 def _details(

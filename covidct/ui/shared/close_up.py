@@ -155,16 +155,14 @@ def _slice_and_outline(shown: CTSlice, opaque: np.ndarray) -> None:
     """The slice; its opacities are outlined until somebody presses O."""
     from covidct.inference.opacities import outlined
 
-    if not opaque.any():
-        picture(shown.pixels, _("The CT slice as it was read"))
-        return
-    if st.session_state.get("outline", True):
+    is_outlined = opaque.any() and st.session_state.get("outline", True)
+    if is_outlined:
         picture(outlined(shown, opaque), _("The CT slice with its opacities outlined"))
-        name = _("Hide the outline of opacities")
     else:
         picture(shown.pixels, _("The CT slice as it was read"))
-        name = _("Outline the opacities")
-    st.button(name, type="tertiary", shortcut="o", on_click=_turn_outline)
+    if opaque.any():
+        name = _("Hide the outline of opacities") if is_outlined else _("Outline the opacities")
+        st.button(name, type="tertiary", shortcut="o", on_click=_turn_outline)
 
 
 def _turn_outline() -> None:
