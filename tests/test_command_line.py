@@ -53,10 +53,11 @@ def test_a_mixed_folder_gives_a_line_each_and_status_1(root, mixed_folder):
             assert set(line) == {"file", "error"}
             assert line["error"].endswith(".")
         else:
-            opacities = {"opacity_share", "opacity_sides"}
+            opacities = {"opacity_share", "opacity_sides", "lung_density_hu"}
             verdict = {"file", "label", "probability", "decision", "notes", "model_id"}
             assert set(line) == verdict | opacities
             assert 0 <= line["opacity_share"] <= 1
+            assert -950 < line["lung_density_hu"] < -600
             assert line["opacity_sides"] in ("none", "one", "both")
             assert line["label"] in ("Positive", "Negative")
             assert 0 <= line["probability"] <= 1

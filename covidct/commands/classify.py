@@ -77,6 +77,7 @@ def _line(outcome: Outcome | SeriesJudged) -> dict[str, Any]:
                 "rule": RULE,
                 "opacity_volume_share": round(outcome.opacities.volume_share, 4),
                 "severity": outcome.opacities.severity,
+                "lung_density_hu": _rounded(outcome.opacities.lung_density),
                 "notes": cautions(prediction, None),
                 "model_id": prediction.model_id,
             }
@@ -97,6 +98,7 @@ def _judged(judged: Judged) -> dict[str, Any]:
         "decision": judged.prediction.decision,
         "opacity_share": round(judged.opacities.share_of_lung, 4),
         "opacity_sides": judged.opacities.sides,
+        "lung_density_hu": _rounded(judged.opacities.lung_density),
         "notes": [*judged.notes, *cautions(judged.prediction, judged.lung_share)],
         "model_id": judged.prediction.model_id,
     }
@@ -118,6 +120,10 @@ def _text(line: dict[str, Any]) -> str:
     notes = f"  ({' '.join(line['notes'])})" if line["notes"] else ""
     opaque = _opaque(line["opacity_share"])
     return f"{line['decision']:9s} {line['probability']:6.1%}  {opaque}  {name}{notes}"
+
+
+def _rounded(density: float | None) -> int | None:
+    return None if density is None else round(density)
 
 
 def _opaque(share: float) -> str:

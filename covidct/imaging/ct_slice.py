@@ -6,6 +6,7 @@ from functools import cached_property
 import cv2
 import numpy as np
 
+from covidct.imaging.anatomy.density import lung_density
 from covidct.imaging.anatomy.lungs import Figure, find_figure
 
 
@@ -45,6 +46,11 @@ class CTSlice:
     def figure(self) -> Figure:
         """The slice without the white page around it, with its lungs and opacities; found once."""
         return find_figure(self.pixels)
+
+    @cached_property
+    def lung_density(self) -> float | None:
+        """Median density of both lungs in Hounsfield units, as :func:`.density.lung_density`."""
+        return lung_density(self.figure)
 
     @property
     def lung_mask(self) -> np.ndarray:

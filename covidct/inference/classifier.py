@@ -19,6 +19,9 @@ from covidct.imaging.ct_slice import CTSlice
 from covidct.imaging.readers import read_slice
 from covidct.inference import store
 from covidct.inference.calibration import (
+    DENSE,
+    DENSE_LUNGS,
+    EXTENSIVE_OPACITIES,
     EXTENSIVE_SHARE,
     NEGATIVE,
     POSITIVE,
@@ -47,12 +50,12 @@ class Prediction:
     Attributes:
         label: "Positive" or "Negative".
         probability: calibrated probability of COVID-19, 0 to 1.
-        decision: the label, or "Uncertain" inside the model's abstain band or where pattern and
-            extent disagree.
+        decision: the label, or "Uncertain" inside the model's abstain band or where something
+            speaks against a Negative.
         operating_point: probability from which a slice is called Positive.
         model_id: the model's name and the start of its SHA-256.
-        disagrees: whether the decision is "Uncertain" since the slice shows extensive opacities
-            while the network calls their pattern Negative.
+        doubt: what makes the decision "Uncertain" although the network calls the pattern
+            Negative: "extensive opacities" or "dense lungs"; else empty.
     """
 
     label: str
@@ -60,28 +63,49 @@ class Prediction:
     decision: str
     operating_point: float
     model_id: str
-    disagrees: bool = False
+    doubt: str = ""
 
     @classmethod
-    def of(cls, card: ModelCard, logit: float, opaque_share: float = 0.0) -> Prediction:
-        """What a model's card makes of its logit and of how much of the lungs is opaque."""
+    def of(
+        cls,
+        card: ModelCard,
+        logit: float,
+        opaque_share: float = 0.0,
+        density: float | None = None,
+    ) -> Prediction:
+        """What a model's card makes of its logit and of what the lungs look like.
+
+        Args:
+            card: of the model.
+            logit: of the slice.
+            opaque_share: the part of the lungs that is opaque, 0 to 1.
+            density: of the lungs as a whole, in Hounsfield units; None where it is not known.
+        """
         probability = float(card.calibration.probability(logit))
-        return cls.at(card.calibration, probability, opaque_share, card.model_id)
+        return cls.at(card.calibration, probability, card.model_id, opaque_share, density)
 
     @classmethod
     def at(
-        cls, calibration: Calibration, probability: float, opaque_share: float, model_id: str
+        cls,
+        calibration: Calibration,
+        probability: float,
+        model_id: str,
+        opaque_share: float = 0.0,
+        density: float | None = None,
     ) -> Prediction:
         """The same of a probability."""
-        label, decision = calibration.label(probability), calibration.decision(probability)
-        disagrees = decision == NEGATIVE and opaque_share >= EXTENSIVE_SHARE
+        decision, doubt = calibration.decision(probability), ""
+        if decision == NEGATIVE and opaque_share >= EXTENSIVE_SHARE:
+            doubt = EXTENSIVE_OPACITIES
+        elif decision == NEGATIVE and density is not None and density > DENSE:
+            doubt = DENSE_LUNGS
         return cls(
-            label,
+            calibration.label(probability),
             probability,
-            UNCERTAIN if disagrees else decision,
+            UNCERTAIN if doubt else decision,
             calibration.operating_point,
             model_id,
-            disagrees,
+            doubt,
         )
 
     @property
@@ -240,7 +264,9 @@ class Classifier:
             return []
         logits, activations = self.forward(self.network_input(crops), waiting)
         return [
-            PredictionWithCAM(Prediction.of(self.card, logit, crop.opaque_share), crop, activation)
+            PredictionWithCAM(
+                Prediction.of(self.card, logit, crop.opaque_share, crop.density), crop, activation
+            )
             for logit, crop, activation in zip(logits, crops, activations, strict=True)
         ]
 

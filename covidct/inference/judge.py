@@ -169,7 +169,10 @@ def _series_judged(
         from_the_feet=all(one.case.place.position_mm is not None for one in judged),
     )
     prediction, position = series_prediction(
-        [one.prediction for one in judged], calibration, opacities.volume_share
+        [one.prediction for one in judged],
+        calibration,
+        opacities.volume_share,
+        opacities.lung_density,
     )
     number = judged[position].case.number
     assert number is not None  # only what is no slice has none

@@ -66,6 +66,7 @@ class OpacityFindings:
             the lungs, else empty.
         lung_areas: of the lungs on the left and on the right of the picture, in pixels.
         opacity_areas: of the opacities in them.
+        lung_density: of the lungs as a whole, as :attr:`.CTSlice.lung_density`.
     """
 
     share_of_lung: float
@@ -73,6 +74,7 @@ class OpacityFindings:
     place: str
     lung_areas: tuple[int, ...]
     opacity_areas: tuple[int, ...]
+    lung_density: float | None = None
 
     @property
     def sentence(self) -> Message:
@@ -130,6 +132,7 @@ def findings_of(ct_slice: CTSlice) -> OpacityFindings:
         _place(opaque, figure.lungs),
         lung_areas,
         opacity_areas,
+        ct_slice.lung_density,
     )
 
 
@@ -181,12 +184,14 @@ class SeriesOpacities:
             0 to 24. After Yuan et al. 2020, doi:10.1371/journal.pone.0230548, whose zones are
             parted by landmarks instead.
         sides: as :attr:`Opacities.sides`.
+        lung_density: the median slice's, in Hounsfield units; None where it is not known of any.
     """
 
     volume_share: float
     zone_shares: tuple[float, ...]
     severity: int
     sides: str
+    lung_density: float | None = None
 
     @property
     def sentence(self) -> Message:
@@ -214,6 +219,7 @@ def series_opacities(slices: Sequence[OpacityFindings], *, from_the_feet: bool) 
         opaque[third].sum(axis=0) / np.maximum(1, lungs[third].sum(axis=0)) for third in thirds
     ]
     share = float(opaque.sum() / max(1, lungs.sum()))
+    densities = [one.lung_density for one in slices if one.lung_density is not None]
     sides = _sides(lungs.sum(axis=0).tolist(), opaque.sum(axis=0).tolist())
     return SeriesOpacities(
         share,
@@ -222,6 +228,7 @@ def series_opacities(slices: Sequence[OpacityFindings], *, from_the_feet: bool) 
         else (),
         sum(_score(of_side) for zone in zones for of_side in zone.tolist()),
         sides if share >= LEAST_SHARE else SIDES[0],
+        float(np.median(densities)) if densities else None,
     )
 
 

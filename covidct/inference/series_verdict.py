@@ -21,7 +21,10 @@ RULE = N_(
 
 
 def series_prediction(
-    slices: Sequence[Prediction], calibration: Calibration, opaque_share: float = 0.0
+    slices: Sequence[Prediction],
+    calibration: Calibration,
+    opaque_share: float = 0.0,
+    density: float | None = None,
 ) -> tuple[Prediction, int]:
     """The verdict on a series.
 
@@ -29,6 +32,7 @@ def series_prediction(
         slices: verdicts on its slices with lungs, in the order of the body; one at least.
         calibration: of the model that gave them.
         opaque_share: the part of its lungs' volume that is opaque.
+        density: of its lungs as a whole, in Hounsfield units; None where it is not known.
 
     Returns:
         The verdict, and the position in ``slices`` of the slice that it rests on.
@@ -40,6 +44,10 @@ def series_prediction(
     first = int(np.sort(windows, axis=1)[:, middle].argmax())
     position = first + int(np.argsort(windows[first], kind="stable")[middle])
     verdict = Prediction.at(
-        calibration, float(probabilities[position]), opaque_share, slices[position].model_id
+        calibration,
+        float(probabilities[position]),
+        slices[position].model_id,
+        opaque_share,
+        density,
     )
     return verdict, position

@@ -25,6 +25,7 @@ COLUMNS = (
     "lung_share",
     "opacity_share",
     "opacity_sides",
+    "lung_density_hu",
     "operating_point",
     "notes",
     "error",
@@ -69,6 +70,7 @@ def _row(outcome: Outcome) -> dict[str, object]:
     }
     match outcome:
         case Judged(prediction=prediction, lung_share=share):
+            density = outcome.opacities.lung_density
             return row | {
                 "label": prediction.label,
                 "probability": round(prediction.probability, 6),
@@ -77,6 +79,7 @@ def _row(outcome: Outcome) -> dict[str, object]:
                 "lung_share": None if share is None else round(share, 4),
                 "opacity_share": round(outcome.opacities.share_of_lung, 4),
                 "opacity_sides": outcome.opacities.sides,
+                "lung_density_hu": None if density is None else round(density),
                 "notes": " ".join(outcome.notes),
                 "error": outcome.error,
             }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from covidct.inference.calibration import DENSE_LUNGS, EXTENSIVE_OPACITIES
 from covidct.messages import N_, Message, joined
 
 if TYPE_CHECKING:
@@ -16,10 +17,17 @@ NO_DECISION = N_(
     "Not a medical device and not a diagnosis; no decision about a patient may rest on it."
 )
 OUTSIDE_LUNGS = N_("Most of the heat map lies outside the lungs: do not trust this verdict.")
-EXTENSIVE = N_(
-    "Pattern and extent disagree: the network calls the pattern Negative, but opacities take up a "
-    "large part of the lungs."
-)
+DOUBTS = {  # a Negative, by Prediction.doubt
+    EXTENSIVE_OPACITIES: N_(
+        "Pattern and extent disagree: the network calls the pattern Negative, but opacities take "
+        "up a large part of the lungs."
+    ),
+    DENSE_LUNGS: N_(
+        "Pattern and density disagree: the network calls the pattern Negative, but the lungs as a "
+        "whole are denser than aerated lung is. Disease, or a scan without a deep breath, does "
+        "that."
+    ),
+}
 NO_LUNGS = N_("No lungs were found on this slice: do not trust this verdict.")
 ELSEWHERE = N_(
     "Where the disease is rarer or commoner than in those data, or the scanner differs, the true "
@@ -56,15 +64,15 @@ def is_mostly_outside(lung_share: float | None) -> bool:
 
 
 def cautions(prediction: Prediction, lung_share: float | None) -> list[Message]:
-    """What speaks against relying on a verdict: where its heat lies, and how much is opaque."""
-    told = {OUTSIDE_LUNGS: is_mostly_outside(lung_share), EXTENSIVE: prediction.disagrees}
-    return [caution for caution, holds in told.items() if holds]
+    """What speaks against relying on a verdict: where its heat lies, what its lungs show."""
+    outside = [OUTSIDE_LUNGS] if is_mostly_outside(lung_share) else []
+    return [*outside, *([DOUBTS[prediction.doubt]] if prediction.doubt else [])]
 
 
 def verdict_sentence(prediction: Prediction, abstain_band: tuple[float, float]) -> str:
     """The verdict on one slice in a sentence or two."""
-    if prediction.disagrees:
-        return EXTENSIVE
+    if prediction.doubt:
+        return DOUBTS[prediction.doubt]
     if prediction.decision != prediction.label:
         low, high = map(percent, abstain_band)
         return N_(

@@ -38,6 +38,7 @@ class ThoraxCrop:
         crop: the chest on the slice's pixel grid.
         lungs: bool (H, W), the lung mask on the slice's pixel grid.
         opaque_share: the part of the lungs that is opaque, as :attr:`.Figure.opaque_share`.
+        density: of the lungs as a whole, as :attr:`.CTSlice.lung_density`.
     """
 
     pixels: np.ndarray
@@ -45,6 +46,7 @@ class ThoraxCrop:
     crop: Box
     lungs: np.ndarray
     opaque_share: float
+    density: float | None
 
     @property
     def grey(self) -> np.ndarray:
@@ -126,7 +128,8 @@ def crop_thorax(ct_slice: CTSlice, image_size: tuple[int, int]) -> ThoraxCrop:
     placed.of(pixels)[:] = np.rint(np.stack([grounded, *covers], axis=-1))
     pixels[..., 2] = _rimmed(pixels[..., 2]) if lungs.any() else 255
     pixels[..., 2] *= pixels[..., 1] > 0
-    return ThoraxCrop(pixels, placed, crop, lungs, ct_slice.figure.opaque_share)
+    opaque_share, density = ct_slice.figure.opaque_share, ct_slice.lung_density
+    return ThoraxCrop(pixels, placed, crop, lungs, opaque_share, density)
 
 
 def network_pixels(pixels: np.ndarray, preprocess_input: Callable) -> np.ndarray:
