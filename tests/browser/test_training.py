@@ -82,7 +82,11 @@ def test_from_a_zip_to_a_model_in_use_and_back(
     network.press("ArrowDown")
     network.press("Enter")
     expect(network).to_have_value(re.compile("EfficientNet-Lite0"))
-    for setting, value in (("Epochs of fine-tuning", EPOCHS), ("Batch size", 2)):
+    for setting, value in (
+        ("Epochs of fine-tuning", EPOCHS),
+        ("Image size", 64),
+        ("Batch size", 2),
+    ):
         fill(page, setting, value)
     page.get_by_text("How it learns", exact=True).click()
     fill(page, "Views to solve the head on", 1)

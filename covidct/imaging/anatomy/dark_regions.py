@@ -1,8 +1,7 @@
 """What is dark on a figure and enclosed by something brighter, by grey levels alone.
 
-The gate judges pictures by it before a network is asked: it finds something in a photograph too, by
-which that can be told from lungs. Where lungs really are is another question
-(:mod:`covidct.imaging.anatomy.segmentation`).
+Two files of one picture agree on it more closely than on where lungs are
+(:mod:`covidct.imaging.anatomy.segmentation`), so that near duplicates are compared by it.
 """
 
 from itertools import product

@@ -2,9 +2,10 @@
 
 A network gives every picture a verdict, a photograph too. Here a picture must look like what the
 network learnt from: two air-dark lungs with sharp borders, side by side in evenly bright tissue.
-Eleven measures say how far it does, and a table says how far each may go. The limits were set by
-hand, beyond nearly all slices of COVID-CT, and among what that leaves so that the photographs and
-X-rays at hand and crops of them fall outside; other pictures may still slip through.
+Ten measures of what the network that finds lungs takes for them say how far it does, and a table
+says how far each may go. The limits were set by hand, beyond nearly all slices of COVID-CT, and
+among what that leaves so that the photographs and X-rays at hand and crops of them fall outside;
+other pictures may still slip through.
 """
 
 from dataclasses import dataclass, replace
@@ -14,14 +15,12 @@ import cv2
 import numpy as np
 
 from covidct.errors import NotALungSlice
-from covidct.imaging.anatomy.dark_regions import dark_regions, otsu
 from covidct.imaging.anatomy.lungs import (
     Box,
     bounding_box,
     convex_hull,
     elliptic,
-    figure_box,
-    working_grey,
+    find_figure,
 )
 from covidct.imaging.ct_slice import CTSlice
 from covidct.messages import N_, joined
@@ -34,7 +33,7 @@ _ASIDE = 0.15  # of the picture's width; a mask whose middle lies further out is
 _GRID = 24, 32  # rows and columns on which the arrangement is compared
 _AIR_PERCENTILE = 25
 _MOST_COLOUR = 0.2
-_LEAST_NOISE = 0.005  # of the contrast; a third of what the smoothest published slice has
+_LEAST_NOISE = 0.008  # of the contrast; the smoothest published slice has 0.014
 _WAIST = 0.6  # of the mean row of lungs; the narrowest row of a slice's middle third is wider
 _QUARTER_LIKENESS, _QUARTER_WIDTH = 0.25, 0.5  # at least, of two lungs in a quarter
 _ANY = np.inf  # whatever the separation
@@ -52,7 +51,7 @@ _BLURRED = N_(
 _ROUGH = N_(
     "The grey levels of this picture are too uneven for a CT slice; it looks like a photograph."
 )
-_DRAWN = N_("This picture has too few shades for a CT slice, as in a drawing or a document.")
+_DRAWN = N_("This picture is too even for a CT slice, as in a drawing or a document.")
 _SEVERAL = N_(
     "This picture is as wide or as tall as several slices together. Where it shows more than one, "
     "crop each and upload it by itself."
@@ -75,8 +74,6 @@ class Measures:
             between dark and bright.
         sharpness: slope of the grey levels at the lungs' border, a pixel, of the contrast.
         roughness: local deviation in tissue and in lung together, of the contrast.
-        evenness: share of the thorax that has one and the same grey, apart from its darkest and
-            its brightest, which a narrow window gives to much of a slice.
         likeness: correlation with a drawing of two lungs around a mediastinum.
         filling: how much lung there is midway between left and right; 0 for one lung alone.
         width: of the lungs, of the picture's.
@@ -90,7 +87,6 @@ class Measures:
     separation: float
     sharpness: float
     roughness: float
-    evenness: float
     likeness: float
     filling: float
     width: float
@@ -105,14 +101,14 @@ class Measures:
         return self.likeness - self.filling
 
     @property
+    def drawn_likeness(self) -> float:
+        """Likeness where there is no noise, as of drawings and of slices in a narrow window."""
+        return self.likeness if self.roughness < _LEAST_NOISE else 1.0
+
+    @property
     def breadth(self) -> float:
         """High for wide lungs in a wide picture: those of several slices side by side."""
         return self.elongation / self.aspect
-
-    @property
-    def flatness(self) -> float:
-        """Evenness where there is no noise either, as no scanner makes it; else 0."""
-        return self.evenness if self.roughness < _LEAST_NOISE else 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,9 +149,8 @@ _LIMITS = (
     _Limit("separation", 0, 0.975, _ANY, _DRAWN),
     _Limit("sharpness", 0.22, _NO, 0.80, _BLURRED),
     _Limit("sharpness", 0.13, _NO, 0.86, _BLURRED),
-    _Limit("flatness", 0, 0.2, _ANY, _DRAWN),
-    _Limit("roughness", 0, 0.21, _ANY, _ROUGH),
-    _Limit("roughness", 0, 0.19, 0.80, _ROUGH),
+    _Limit("drawn_likeness", 0.5, _NO, _ANY, _DRAWN),
+    _Limit("roughness", 0, 0.45, _ANY, _ROUGH),
     _Limit("likeness", 0.15, _NO, 0.82, _UNLIKE),
     _Limit("likeness", 0.0, _NO, 0.83, _UNLIKE),
     _Limit("likeness", -0.4, _NO, _ANY, _UNLIKE),
@@ -174,9 +169,8 @@ def gate(ct_slice: CTSlice) -> GateVerdict:
     """Judge a picture; takes about as long as finding its lungs."""
     if ct_slice.colour_share > _MOST_COLOUR:
         return GateVerdict(_COLOURED)
-    grey = ct_slice.figure.grey
-    measures = measure(grey, dark_regions(grey))
-    if measures is None or not ct_slice.figure.lungs.any():
+    measures = measure(ct_slice.figure.grey, ct_slice.figure.lungs)
+    if measures is None:
         return GateVerdict(_NO_LUNGS)
     reasons = (limit.reason for limit in _LIMITS if _exceeds(measures, limit))
     return GateVerdict(next(reasons, ""), measures)
@@ -201,17 +195,17 @@ def check_lung_slice(ct_slice: CTSlice) -> CTSlice:
     return ct_slice
 
 
-def measure(figure: np.ndarray, dark: np.ndarray) -> Measures | None:
-    """The measures of a figure, uint8 (h, w), and its dark regions, bool (h, w).
+def measure(figure: np.ndarray, lungs: np.ndarray) -> Measures | None:
+    """The measures of a figure, uint8 (h, w), and its lungs, bool (h, w).
 
-    None where nothing is dark.
+    None where there are none.
     """
-    if not dark.any():
+    if not lungs.any():
         return None
-    picture, box = _smoothed(figure), bounding_box(dark)
+    picture, all_lungs, box = _smoothed(figure), lungs, bounding_box(lungs)
     rim = 2 * max(2, round(_RIM * picture.shape[1])) + 1
     near = box.grown(rim + _REACH, Box(0, 0, *picture.shape))
-    grey, lungs = (np.ascontiguousarray(near.of(one)) for one in (picture, dark))
+    grey, lungs = (np.ascontiguousarray(near.of(one)) for one in (picture, all_lungs))
     hull = convex_hull(lungs)
     thorax = cv2.dilate(hull, elliptic(rim)) > 0
     inside = hull.astype(bool)
@@ -225,14 +219,13 @@ def measure(figure: np.ndarray, dark: np.ndarray) -> Measures | None:
         separation=_separation(grey[thorax]),
         sharpness=_sharpness(grey, lungs) / contrast,
         roughness=_roughness(grey, lungs, inside & ~lungs, tissue) / contrast,
-        evenness=_evenness(grey[thorax]),
         likeness=_likeness(chest),
-        filling=_filling(dark, inside, box.left, box.right),
+        filling=_filling(all_lungs, inside, box.left, box.right),
         width=box.width / picture.shape[1],
         depth=box.height / picture.shape[1],
         aspect=box.height / box.width,
         elongation=picture.shape[1] / picture.shape[0],
-        quarters=_quarters(picture, box.of(dark)),
+        quarters=_quarters(picture, box.of(all_lungs)),
     )
 
 
@@ -247,7 +240,9 @@ def _smoothed(grey: np.ndarray) -> np.ndarray:
 
 
 def _separation(values: np.ndarray) -> float:
-    bright = values > otsu(values.astype(np.uint8))
+    whole = values.astype(np.uint8)
+    threshold, _ = cv2.threshold(whole, 0, 255, cv2.THRESH_BINARY + cv2.THRESH_OTSU)
+    bright = values > threshold
     share = bright.mean()
     if not 0 < share < 1:
         return 0.0
@@ -272,13 +267,6 @@ def _roughness(
         core = cv2.erode(region.astype(np.uint8), elliptic(7)).astype(bool)
         rough += float(np.median(deviation[core if core.sum() > 30 else otherwise]))
     return rough
-
-
-def _evenness(values: np.ndarray) -> float:
-    """The largest share of one grey level between the lowest and the highest."""
-    counts = np.bincount(values.astype(np.uint8))
-    between = counts[np.flatnonzero(counts)[0] + 1 : -1]
-    return float(between.max(initial=0) / values.size)
 
 
 def _likeness(chest: np.ndarray) -> float:
@@ -318,7 +306,7 @@ def _quarters(grey: np.ndarray, lungs: np.ndarray) -> int:
 
 
 def _shows_two_lungs(pixels: np.ndarray) -> bool:
-    grey = working_grey(figure_box(pixels).of(pixels))
-    box = bounding_box(dark_regions(grey))
-    is_wide = box.width >= _QUARTER_WIDTH * grey.shape[1]
-    return is_wide and _likeness(box.of(_smoothed(grey))) >= _QUARTER_LIKENESS
+    figure = find_figure(pixels)
+    box = bounding_box(figure.lungs)
+    is_wide = box.width >= _QUARTER_WIDTH * figure.grey.shape[1]
+    return is_wide and _likeness(box.of(_smoothed(figure.grey))) >= _QUARTER_LIKENESS

@@ -321,17 +321,19 @@ def test_a_view_without_runs_says_so(page):
 
 
 @pytest.mark.parametrize(
-    ("file", "text"),
+    ("file", "text", "damage"),
     [
-        ("status.json", '{"state": ["running"]}'),
-        ("status.json", "{status}"),
-        ("metrics.csv", "epoch,auc\n0,0.5\n1"),
-        ("metrics.csv", "epoch,val_auc\n0,high\n"),
-        ("config.json", "[]"),
-        ("config.json", '{"data": "x", "epochs": "many"}'),
+        ("status.json", '{"state": ["running"]}', {}),
+        ("status.json", "{status}", {}),
+        ("metrics.csv", "epoch,auc\n0,0.5\n1", {}),
+        ("metrics.csv", "epoch,val_auc\n0,high\n", {}),
+        ("config.json", "[]", {}),
+        ("config.json", '{"data": "x", "epochs": "many"}', {}),
+        ("metrics.csv", "", {"state": []}),
+        ("metrics.csv", "", {"epochs": None}),
+        ("metrics.csv", "", {"updated": "2026-01-01"}),
     ],
 )
-@pytest.mark.parametrize("damage", [{}, {"state": []}, {"epochs": None}, {"updated": "2026-01-01"}])
 def test_a_damaged_run_blocks_no_view(page, two_runs, file, text, damage):
     status = json.loads((two_runs[1] / "status.json").read_text())
     (two_runs[0] / "status.json").write_text(json.dumps(status | {"state": "running"} | damage))
