@@ -9,6 +9,7 @@
     ├── FetchError               a data set could not be fetched whole and as it was before
     ├── ConfigError              a training setting is out of its range
     ├── AccessDenied             a visitor of the pages may not do what was asked for
+    ├── ExportError              a result cannot be had in the form that was asked for
     ├── TrainingStopped          a training run was stopped on request before it had a model
     └── ModelError               a model folder cannot be used
         └── ModelIntegrityError  the model file is not the one its card describes
@@ -73,6 +74,10 @@ class ConfigError(CovidCTError):
 
 class AccessDenied(CovidCTError):
     """A visitor of the pages may not do what was asked for."""
+
+
+class ExportError(CovidCTError):
+    """A result cannot be had in the form that was asked for."""
 
 
 class TrainingStopped(CovidCTError):

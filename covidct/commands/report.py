@@ -172,12 +172,13 @@ class _Run:
             UnreadableSlice: the header that holds the identifiers is damaged.
         """
         from covidct.inference.heatmap import overlay
+        from covidct.reports.secondary_capture import file_of
 
         case = judged.case
         assert case.number is not None  # only what is no slice has none
         keeps = self.options.keep_identifiers and judged.source == "DICOM"
         file = case.file if keeps else None
-        data = captures.capture(
+        capture = captures.capture(
             overlay(page.ct_slice, page.heat),
             case.number,
             page.ct_slice.spacing_mm,
@@ -185,7 +186,7 @@ class _Run:
             case.place.frame,
         )
         name = _OVERLAY_NAME.format(case=f"{case.group:03d}", number=f"{case.number:04d}")
-        (self.options.secondary_capture / name).write_bytes(data)
+        (self.options.secondary_capture / name).write_bytes(file_of(capture))
 
     def _enter(self, outcome: Outcome | SeriesJudged) -> None:
         from covidct.inference.judge import SeriesJudged

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from io import BytesIO
@@ -21,7 +23,7 @@ from covidct.reports.words import derivation
 if TYPE_CHECKING:
     from covidct.inference.card import ModelCard
 
-_UTF8 = "ISO_IR 192"
+UTF8 = "ISO_IR 192"
 _MUST_BE_THERE = (  # type 2: empty where unknown
     "PatientName",
     "PatientID",
@@ -68,8 +70,8 @@ class CaptureSeries:
         spacing_mm: tuple[float, float] | None = None,
         source: bytes | None = None,
         frame: int | None = None,
-    ) -> bytes:
-        """A DICOM file of one overlay.
+    ) -> Dataset:
+        """The DICOM object of one overlay.
 
         Args:
             overlay: RGB uint8 (H, W, 3).
@@ -83,7 +85,7 @@ class CaptureSeries:
             UnreadableSlice: the header of the source is damaged.
         """
         capture = Dataset()
-        capture.SpecificCharacterSet = _UTF8
+        capture.SpecificCharacterSet = UTF8
         for keyword in _MUST_BE_THERE:
             setattr(capture, keyword, None)
         capture.StudyInstanceUID = self.study_uid
@@ -95,9 +97,7 @@ class CaptureSeries:
         capture.file_meta = FileMetaDataset()
         capture.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
         capture.set_pixel_data(overlay, "RGB", 8)
-        buffer = BytesIO()
-        capture.save_as(buffer, enforce_file_format=True)
-        return buffer.getvalue()
+        return capture
 
     def _describe(self, capture: Dataset, number: int) -> None:
         """What the capture is, whoever the patient is."""
@@ -117,23 +117,48 @@ class CaptureSeries:
 
 def _keep_identifiers(capture: Dataset, source: bytes, frame: int | None) -> None:
     """Copy who and which study it is, and point to the slice that the overlay was made of."""
-    identifiers = (*_MUST_BE_THERE, *_KEPT_IF_THERE)
-    try:
-        header = dcmread(
-            BytesIO(source),
-            stop_before_pixels=True,
-            force=True,
-            specific_tags=["SpecificCharacterSet", *identifiers, *_OF_THE_SLICE],
-        )
-        header.decode()
-        for keyword in identifiers:
-            if header.get(keyword):
-                capture.add(header[keyword])
+    with _damage_told():
+        header = keep_identifiers(capture, source, _OF_THE_SLICE)
         burned_in = header.get("BurnedInAnnotation")
         if burned_in or "ORIGINAL" in (header.get("ImageType") or ()):
             capture.BurnedInAnnotation = burned_in or "NO"
         if header.get("SOPClassUID") and header.get("SOPInstanceUID"):
             capture.SourceImageSequence = [_reference(header, frame)]
+
+
+def keep_identifiers(made: Dataset, source: bytes, also_read: Sequence[str] = ()) -> Dataset:
+    """Copy who and which study it is.
+
+    Args:
+        made: the object that is given them.
+        source: the DICOM file that holds them.
+        also_read: further keywords.
+
+    Returns:
+        The header, as far as it was read.
+
+    Raises:
+        UnreadableSlice: it is damaged.
+    """
+    identifiers = (*_MUST_BE_THERE, *_KEPT_IF_THERE)
+    with _damage_told():
+        header = dcmread(
+            BytesIO(source),
+            stop_before_pixels=True,
+            force=True,
+            specific_tags=["SpecificCharacterSet", *identifiers, *also_read],
+        )
+        header.decode()
+        for keyword in identifiers:
+            if header.get(keyword):
+                made.add(header[keyword])
+    return header
+
+
+@contextmanager
+def _damage_told() -> Iterator[None]:
+    try:
+        yield
     except (*DECODING_ERRORS, BytesLengthException):
         raise UnreadableSlice(
             N_("The identifiers in the header of the DICOM file cannot be read.")
@@ -147,3 +172,10 @@ def _reference(header: Dataset, frame: int | None) -> Dataset:
     if frame is not None:
         reference.ReferencedFrameNumber = frame
     return reference
+
+
+def file_of(dataset: Dataset) -> bytes:
+    """A DICOM object as the bytes of a file (PS3.10)."""
+    buffer = BytesIO()
+    dataset.save_as(buffer, enforce_file_format=True)
+    return buffer.getvalue()

@@ -9,7 +9,7 @@ from pydicom.uid import CTImageStorage, SecondaryCaptureImageStorage
 
 from covidct.errors import UnreadableSlice
 from covidct.inference.heatmap import overlay
-from covidct.reports.secondary_capture import CaptureSeries
+from covidct.reports.secondary_capture import CaptureSeries, file_of
 
 # PS3.3 table A.8-1 and the modules it calls for: must have a value, must be there.
 TYPE_1 = (
@@ -57,10 +57,10 @@ def captures(card, made):
     return CaptureSeries(card, made)
 
 
-def read(data):
+def read(capture):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(config.settings, "reading_validation_mode", config.RAISE)
-        dataset = dcmread(BytesIO(data))
+        dataset = dcmread(BytesIO(file_of(capture)))
         dataset.decode()
         for element in dataset.iterall():
             assert element.value is not NotImplemented
@@ -172,7 +172,7 @@ def test_a_damaged_header_is_refused_or_read_and_its_content_never_told(captures
         for place in rng.integers(132, len(damaged) + 1, 12):
             damaged[place:place] = rng.bytes(1)
         try:
-            captures.capture(picture, 1, source=bytes(damaged))
+            file_of(captures.capture(picture, 1, source=bytes(damaged)))
         except UnreadableSlice as error:
             refused += 1
             assert str(error) == "The identifiers in the header of the DICOM file cannot be read."
@@ -184,7 +184,8 @@ def test_a_damaged_header_is_refused_or_read_and_its_content_never_told(captures
 @pytest.mark.parametrize("kept", [False, True])
 def test_dciodvfy_finds_no_error(captures, picture, source, tmp_path, kept):
     file = tmp_path / "capture.dcm"
-    file.write_bytes(captures.capture(picture, 1, (0.7, 0.8), source() if kept else None))
+    capture = captures.capture(picture, 1, (0.7, 0.8), source() if kept else None)
+    file.write_bytes(file_of(capture))
     done = subprocess.run(["dciodvfy", file], capture_output=True, text=True)
     assert "Error" not in done.stderr, done.stderr
     assert "SCImage" in done.stderr

@@ -37,6 +37,12 @@ class Turn:
         turned = turned[:, ::-1] if self.columns_reversed else turned
         return turned[::-1] if self.rows_reversed else turned
 
+    def undone(self, turned: np.ndarray) -> np.ndarray:
+        """The stored picture of an upright one (H, W), as a view."""
+        turned = turned[::-1] if self.rows_reversed else turned
+        turned = turned[:, ::-1] if self.columns_reversed else turned
+        return turned.T if self.transposed else turned
+
 
 def upright(header: Header) -> Turn:
     """How to turn a slice by the direction of its rows and columns (PS3.3 section C.7.6.2.1.1).

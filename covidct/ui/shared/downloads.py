@@ -108,11 +108,12 @@ def _png(page: SlicePage, card: ModelCard) -> bytes:
 
 
 def _capture(page: SlicePage, card: ModelCard, source: bytes | None, frame: int | None) -> bytes:
-    from covidct.reports.secondary_capture import CaptureSeries
+    from covidct.reports.secondary_capture import CaptureSeries, file_of
 
-    return CaptureSeries(card, datetime.now()).capture(
+    capture = CaptureSeries(card, datetime.now()).capture(
         _overlay(page), 1, page.ct_slice.spacing_mm, source, frame
     )
+    return file_of(capture)
 
 
 def _overlay(page: SlicePage) -> np.ndarray:

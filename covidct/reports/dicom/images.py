@@ -1,0 +1,157 @@
+"""Opacities as a DICOM segmentation, heat maps as a parametric map, on the slices' own planes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import cv2
+import highdicom as hd
+import numpy as np
+
+from covidct.imaging.anatomy.segmentation import CALLED, segmentation_id
+from covidct.inference.opacities import HUE
+from covidct.reports.dicom import codes
+from covidct.reports.dicom.equipment import MAKER, new_series
+
+if TYPE_CHECKING:
+    from pydicom.sr.coding import Code
+
+    from covidct.inference.card import ModelCard
+    from covidct.reports.dicom.sources import SourceSlices
+
+_SEGMENTATION, _MAP = 901, 902  # numbers of series, above those of scanners
+_MAP_SIDE = 128  # finer than what the network sees, and small beside the slices
+_LUNGS_HUE = 140, 140, 140
+_EVIDENCE = "Share of the slice's peak: above 0 for COVID-19, below against"
+
+
+class Plane(NamedTuple):
+    """What is drawn on one slice, small enough to be kept for hundreds.
+
+    Attributes:
+        masks: uint8, the bits of opacities and lungs (H, W, 2).
+        evidence: float32 (h, w), -1 to 1.
+    """
+
+    masks: np.ndarray
+    evidence: np.ndarray
+
+
+def plane(opacities: np.ndarray, lungs: np.ndarray, evidence: np.ndarray) -> Plane:
+    """What is drawn on one slice.
+
+    Args:
+        opacities: bool (H, W), as the slice is stored.
+        lungs: likewise.
+        evidence: float32 (H, W), the heat map, above zero for COVID-19 and below against it. It is
+            kept with at most 128 pixels a side, each the mean of those that it stands for.
+    """
+    rows, columns = (min(length, _MAP_SIDE) for length in evidence.shape)
+    reduced = cv2.resize(
+        np.ascontiguousarray(evidence), (columns, rows), interpolation=cv2.INTER_AREA
+    )
+    return Plane(np.packbits(np.stack([opacities, lungs], axis=-1)), reduced)
+
+
+def segmentation(
+    sources: SourceSlices, planes: Sequence[Plane], card: ModelCard
+) -> hd.seg.Segmentation:
+    """A segmentation (PS3.3 section A.51) with the segments opacities and lungs.
+
+    Args:
+        sources: the slices.
+        planes: what is drawn on each.
+        card: of the model in use.
+    """
+    masks = np.empty((len(planes), *sources.shape, 2), bool)
+    for mask, drawn in zip(masks, planes, strict=True):
+        mask[:] = np.unpackbits(drawn.masks, count=mask.size).reshape(mask.shape)
+    segments = [
+        _segment(1, "Opacities", codes.ABNORMAL, codes.OPACITY, HUE),
+        _segment(2, "Lungs", codes.ANATOMY, codes.LUNG, _LUNGS_HUE),
+    ]
+    return hd.seg.Segmentation(
+        sources.images,
+        masks,
+        hd.seg.SegmentationTypeValues.BINARY,
+        segments,
+        content_label="OPACITIES",
+        content_description="Opacities and lungs by a network, research use only",
+        content_qualification=hd.ContentQualificationValues.RESEARCH,
+        **_places(sources, masks.shape[1:3]),
+        **new_series(card, _SEGMENTATION, "opacities"),
+    )
+
+
+def _segment(
+    number: int, label: str, category: Code, kind: Code, hue: tuple[int, int, int]
+) -> hd.seg.SegmentDescription:
+    network = hd.AlgorithmIdentificationSequence(
+        name="covidct segmentation",
+        family=codes.ARTIFICIAL_INTELLIGENCE,
+        version=segmentation_id(),
+        source=MAKER,
+        parameters={"called from a probability of": str(CALLED)},
+    )
+    return hd.seg.SegmentDescription(
+        number,
+        label,
+        category,
+        kind,
+        hd.seg.SegmentAlgorithmTypeValues.AUTOMATIC,
+        network,
+        anatomic_regions=[codes.LUNG],
+        display_color=hd.color.CIELabColor.from_rgb(*hue),
+    )
+
+
+def parametric_map(
+    sources: SourceSlices, planes: Sequence[Plane], card: ModelCard
+) -> hd.pm.ParametricMap:
+    """A parametric map (PS3.3 section A.75) of the evidence on each slice.
+
+    Args:
+        sources: the slices.
+        planes: what is drawn on each.
+        card: of the model in use.
+    """
+    maps = np.stack([drawn.evidence for drawn in planes])
+    mapping = hd.pm.RealWorldValueMapping(
+        lut_label="EVIDENCE",
+        lut_explanation=_EVIDENCE,
+        unit=codes.NO_UNITS,
+        value_range=(-1.0, 1.0),
+        quantity_definition=codes.GRAD_CAM,
+    )
+    made = hd.pm.ParametricMap(
+        sources.images,
+        maps,
+        contains_recognizable_visual_features=False,
+        real_world_value_mappings=[mapping],
+        voi_lut_transformations=[hd.VOILUTTransformation(window_center=0, window_width=2)],
+        content_label="HEAT_MAP",
+        content_description="Heat map of a network's verdict, research use only",
+        content_qualification=hd.ContentQualificationValues.RESEARCH,
+        **_places(sources, maps.shape[1:3]),
+        **new_series(card, _MAP, "heat map"),
+    )
+    made.BodyPartExamined = "CHEST"
+    return made
+
+
+def _places(sources: SourceSlices, shape: tuple[int, ...]) -> dict[str, Any]:
+    """Where the pixels of frames lie that cover the slices with so many rows and columns."""
+    between = [
+        spacing * stored / length
+        for spacing, stored, length in zip(sources.spacing_mm, sources.shape, shape, strict=True)
+    ]
+    along_row, along_column = np.reshape(sources.orientation, (2, 3))
+    down, right = ((new - old) / 2 for new, old in zip(between, sources.spacing_mm, strict=True))
+    corners = sources.positions + down * along_column + right * along_row
+    patient = hd.CoordinateSystemNames.PATIENT
+    return {
+        "pixel_measures": hd.PixelMeasuresSequence(between, sources.thickness_mm),
+        "plane_orientation": hd.PlaneOrientationSequence(patient, sources.orientation),
+        "plane_positions": [hd.PlanePositionSequence(patient, corner) for corner in corners],
+    }

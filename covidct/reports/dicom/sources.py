@@ -1,0 +1,235 @@
+"""The headers of a series' slices, as far as the objects that refer to them need them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from pydicom import Dataset
+from pydicom.uid import (
+    UID,
+    CTImageStorage,
+    EnhancedCTImageStorage,
+    LegacyConvertedEnhancedCTImageStorage,
+)
+
+from covidct.errors import ExportError
+from covidct.imaging.dicom.header import Header, is_dicom, read_header
+from covidct.imaging.dicom.orientation import Turn, upright
+from covidct.messages import N_, joined
+from covidct.reports.secondary_capture import UTF8
+
+if TYPE_CHECKING:
+    from covidct.imaging.sources import File
+    from covidct.inference.cases import Case
+
+_UIDS = ("SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID")
+_OF_SERIES = ("StudyInstanceUID", "SeriesInstanceUID", "FrameOfReferenceUID", "SOPClassUID")
+_IDENTIFIERS = (  # that highdicom copies; they are put into the finished object instead
+    "PatientID",
+    "PatientName",
+    "PatientBirthDate",
+    "PatientSex",
+    "AccessionNumber",
+    "StudyID",
+    "StudyDate",
+    "StudyTime",
+)
+_LOSSY = ("LossyImageCompression", "LossyImageCompressionRatio", "LossyImageCompressionMethod")
+_IN_FRAMES = (EnhancedCTImageStorage, LegacyConvertedEnhancedCTImageStorage)
+_SAME = 1e-4  # of direction cosines and millimetres, beyond which they differ
+_UNIT = 1e-3
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SourceSlices:
+    """The slices that an object is made of, all of one series, size and orientation.
+
+    Attributes:
+        images: their headers without identifiers: one a file, or that of the one file of all.
+        positions: float (n, 3), the first pixel of each in patient coordinates, in millimetres.
+        orientation: direction cosines of rows and columns, float (6,).
+        spacing_mm: between (rows, columns).
+        thickness_mm: of each slice; None where unknown.
+        shape: rows and columns as they are stored.
+        turn: what makes a stored slice upright.
+        file: of the first slice, which holds the identifiers.
+    """
+
+    images: tuple[Dataset, ...]
+    positions: np.ndarray
+    orientation: tuple[float, ...]
+    spacing_mm: tuple[float, float]
+    thickness_mm: float | None
+    shape: tuple[int, int]
+    turn: Turn
+    file: File
+
+
+def source_slices(cases: Sequence[Case]) -> SourceSlices:
+    """The sources of the objects that are made of slices.
+
+    Args:
+        cases: the slices, at least one.
+
+    Raises:
+        ExportError: their headers lack what such objects must refer to.
+        UnreadableSlice: a header is damaged.
+    """
+    wholes = _headers(cases)
+    frames = [
+        wholes[case.file].of_frame((case.place.frame or 1) - 1)
+        for case in cases
+        if case.file and case.file in wholes
+    ]
+    lacking = _lacking(frames, len(wholes)) if len(frames) == len(cases) else [N_("DICOM headers")]
+    if lacking:
+        raise ExportError(
+            N_(
+                "Of these slices only secondary captures can be made: segmentation, report and map "
+                "need what their headers lack ({lacking}).",
+                lacking=joined(*lacking, by=", "),
+            )
+        )
+    (file, whole), first = next(iter(wholes.items())), frames[0]
+    rows, columns = first.numbers("PixelSpacing")
+    orientation = first.numbers("ImageOrientationPatient")
+    if _is_in_frames(first):
+        images = [_of_frames(whole, orientation)]
+    else:
+        images = [_image(frame, orientation) for frame in frames]
+    return SourceSlices(
+        tuple(images),
+        np.array([frame.numbers("ImagePositionPatient") for frame in frames]),
+        orientation,
+        (rows, columns),
+        first.number("SliceThickness"),
+        _shape(first),
+        upright(first),
+        file,
+    )
+
+
+def _headers(cases: Sequence[Case]) -> dict[File, Header]:
+    """The header of each DICOM file, without its pixels."""
+    wholes: dict[File, Header] = {}
+    for case in cases:
+        if case.file and case.file not in wholes:
+            data = case.file.read()
+            if is_dicom(data):
+                wholes[case.file] = read_header(data).without_pixels()
+    return wholes
+
+
+def _lacking(frames: Sequence[Header], files: int) -> list[str]:
+    """What headers must say and do not."""
+    first = frames[0]
+    lacking: list[str] = []
+    if not all(UID(frame.text(keyword)).is_valid for frame in frames for keyword in _UIDS):
+        lacking.append(N_("valid UIDs"))
+    if not UID(first.text("FrameOfReferenceUID")).is_valid:
+        lacking.append(N_("a frame of reference"))
+    if not all(map(_is_placed, frames)):
+        lacking.append(N_("orientation, position and pixel spacing"))
+    if lacking:
+        return lacking
+    if first.text("SOPClassUID") != CTImageStorage and not _is_in_frames(first):
+        lacking.append(N_("the storage class of CT images"))
+    if len({tuple(map(frame.text, _OF_SERIES)) for frame in frames}) > 1 or (
+        _is_in_frames(first) and files > 1
+    ):
+        lacking.append(N_("one study and series for all of them"))
+    if not all(_are_alike(frame, first) for frame in frames):
+        lacking.append(N_("one size, spacing and orientation for all of them"))
+    elif not _are_apart(frames):
+        lacking.append(N_("a place of its own for each of them"))
+    return lacking
+
+
+def _is_placed(frame: Header) -> bool:
+    """Whether its pixels have places in the patient."""
+    spacing = frame.numbers("PixelSpacing")
+    cosines = np.array(frame.numbers("ImageOrientationPatient"))
+    return (
+        len(frame.numbers("ImagePositionPatient")) == 3
+        and len(spacing) == 2
+        and min(spacing) > 0
+        and len(cosines) == 6
+        and np.allclose(_products(cosines), np.eye(2), atol=_UNIT)
+    )
+
+
+def _products(cosines: np.ndarray) -> np.ndarray:
+    """Of rows and columns with themselves and each other, (2, 2)."""
+    directions = cosines.reshape(2, 3)
+    return directions @ directions.T
+
+
+def _are_alike(frame: Header, other: Header) -> bool:
+    return _shape(frame) == _shape(other) and all(
+        np.allclose(frame.numbers(keyword), other.numbers(keyword), rtol=0, atol=_SAME)
+        for keyword in ("PixelSpacing", "ImageOrientationPatient")
+    )
+
+
+def _are_apart(frames: Sequence[Header]) -> bool:
+    cosines = np.array(frames[0].numbers("ImageOrientationPatient"))
+    normal = np.cross(cosines[:3], cosines[3:])
+    along = np.array([frame.numbers("ImagePositionPatient") for frame in frames]) @ normal
+    return bool(np.all(np.diff(np.sort(along)) > _SAME))
+
+
+def _is_in_frames(header: Header) -> bool:
+    return header.text("SOPClassUID") in _IN_FRAMES
+
+
+def _shape(header: Header) -> tuple[int, int]:
+    return header.integer("Rows"), header.integer("Columns")
+
+
+def _image(header: Header, orientation: Sequence[float]) -> Dataset:
+    """The header of a file of one slice."""
+    image = _common(header)
+    image.ImageOrientationPatient = list(orientation)
+    image.ImagePositionPatient = list(header.numbers("ImagePositionPatient"))
+    image.PixelSpacing = list(header.numbers("PixelSpacing"))
+    image.SliceThickness = header.number("SliceThickness")
+    return image
+
+
+def _of_frames(header: Header, orientation: Sequence[float]) -> Dataset:
+    """The header of a file of several slices."""
+    image, shared, place, measures = _common(header), Dataset(), Dataset(), Dataset()
+    place.ImageOrientationPatient = list(orientation)
+    frames = [header.of_frame(index) for index in range(header.frames)]
+    measures.PixelSpacing = list(frames[0].numbers("PixelSpacing"))
+    measures.SliceThickness = frames[0].number("SliceThickness")
+    shared.PlaneOrientationSequence, shared.PixelMeasuresSequence = [place], [measures]
+    image.SharedFunctionalGroupsSequence = [shared]
+    image.NumberOfFrames = header.frames
+    image.PerFrameFunctionalGroupsSequence = list(map(_own_groups, frames))
+    return image
+
+
+def _own_groups(frame: Header) -> Dataset:
+    groups, position = Dataset(), Dataset()
+    position.ImagePositionPatient = list(frame.numbers("ImagePositionPatient"))
+    groups.PlanePositionSequence = [position]
+    return groups
+
+
+def _common(header: Header) -> Dataset:
+    image = Dataset()
+    image.SpecificCharacterSet = UTF8
+    for keyword in (*_IDENTIFIERS, "PositionReferenceIndicator"):
+        setattr(image, keyword, None)
+    for keyword in (*_UIDS, "SOPClassUID", "FrameOfReferenceUID"):
+        setattr(image, keyword, header.text(keyword))
+    for keyword in _LOSSY:
+        if header.text(keyword):
+            setattr(image, keyword, header.text(keyword).split("\\"))
+    image.Rows, image.Columns = _shape(header)
+    image.Modality = "CT"
+    return image
