@@ -16,7 +16,7 @@ import json, sys
 from covidct.__main__ import main
 for arguments in json.loads(sys.argv[1]):
     assert main(arguments) == 0, arguments
-print({"tensorflow", "keras"} & sys.modules.keys())
+print({"tensorflow", "keras", "highdicom"} & sys.modules.keys())
 """
 FLOORS = (
     {
@@ -113,7 +113,7 @@ def test_runtime_stands_on_nothing_of_covidct_and_on_no_tensorflow(modules):
                 assert top != "covidct" or below[0] == "runtime", f"{path} imports {imported}"
 
 
-def test_nothing_from_a_slice_to_its_report_imports_tensorflow(
+def test_nothing_from_a_slice_to_its_report_imports_tensorflow_or_highdicom(
     root, tiny_model, phantom_dataset, quick, tmp_path
 ):
     """In a fresh process, which imports nothing but what it needs."""

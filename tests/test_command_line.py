@@ -394,8 +394,37 @@ def test_identifiers_are_in_the_overlays_only_if_asked_for(
     assert "Secret" not in PdfReader(tmp_path / "r.pdf").pages[0].extract_text()
     again = run("report", good, "--secondary-capture", tmp_path, "--model", tiny_model)
     assert again.returncode == 2
-    assert "overlays of another report, which are kept" in again.stderr
+    assert "results of another report, which are kept" in again.stderr
     assert "Secret" not in (tmp_path / "r.csv").read_text()
+
+
+def test_a_report_gives_dicom_objects_or_says_why_not(
+    run, volume, ct_header, ct_file, scan, tiny_model, tmp_path
+):
+    placed = {"StudyInstanceUID": "1.2.9", "FrameOfReferenceUID": "1.2.8"}
+    for number in range(2):
+        for folder, data in (
+            ("fit", ct_file(ct_header(number, **placed), volume[number])),
+            ("unfit", scan[number]),
+        ):
+            (tmp_path / folder).mkdir(exist_ok=True)
+            (tmp_path / folder / f"{number}").write_bytes(data)
+    out = tmp_path / "out"
+    fit, unfit = tmp_path / "fit", tmp_path / "unfit"
+    done = run("report", fit, "--dicom", out, "--model", tiny_model)
+    assert done.returncode == 0, done.stderr
+    made = {file.name: dcmread(file) for file in out.iterdir()}
+    assert set(made) == {f"case-001-{kind}.dcm" for kind in ("seg", "sr", "map")}
+    assert {str(one.PatientName) for one in made.values()} == {"Secret^Patient"}
+    assert "Patient and study stand in" in done.stdout
+    assert "Secret" not in done.stdout + done.stderr
+
+    again = run("report", fit, "--dicom", out, "--model", tiny_model)
+    assert again.returncode == 2
+    other = run("report", unfit, "--dicom", tmp_path / "other", "--model", tiny_model)
+    assert other.returncode == 1
+    assert "only secondary captures can be made" in other.stdout
+    assert not list((tmp_path / "other").iterdir())
 
 
 @pytest.mark.parametrize("options", [(), ("--keep-identifiers", "--pdf", "x.pdf")])

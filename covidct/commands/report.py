@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from covidct.commands import DONE, FAILED, NOTICE
 from covidct.commands.shared import add_gate_option, add_model_option, admission, say
-from covidct.errors import UnreadableSlice
+from covidct.errors import ExportError, UnreadableSlice
 
 if TYPE_CHECKING:
     from covidct.inference.cases import CaseGroup
@@ -22,11 +22,12 @@ if TYPE_CHECKING:
 
 
 _OVERLAY_NAME = "case-{case}-slice-{number}.dcm"
+_OBJECT_NAME = "case-{case}-{kind}.dcm"
 
 
 def add_command(commands: argparse._SubParsersAction) -> None:
     """Add it to the command line."""
-    parser = commands.add_parser("report", help="results as CSV, PDF, DICOM overlays")
+    parser = commands.add_parser("report", help="results as CSV, PDF, DICOM")
     parser.add_argument(
         "paths", nargs="+", type=Path, metavar="PATH", help="a file, a folder or a ZIP"
     )
@@ -40,6 +41,12 @@ def add_command(commands: argparse._SubParsersAction) -> None:
         action="store_true",
         help="put patient and study of DICOM slices into their overlays",
     )
+    parser.add_argument(
+        "--dicom",
+        type=Path,
+        metavar="DIR",
+        help="segmentation, report and heat map of each series, with its patient and study",
+    )
     add_gate_option(parser)
     add_model_option(parser)
     parser.set_defaults(run=_report, usage_error=parser.error)
@@ -47,20 +54,18 @@ def add_command(commands: argparse._SubParsersAction) -> None:
 
 def _report(options: argparse.Namespace) -> int:
     files = [path for path in (options.csv, options.pdf) if path]
-    if not files and not options.secondary_capture:
-        options.usage_error("--csv, --pdf or --secondary-capture is needed")
+    folders = [path for path in (options.secondary_capture, options.dicom) if path]
+    if not files and not folders:
+        options.usage_error("--csv, --pdf, --secondary-capture or --dicom is needed")
     if options.keep_identifiers and not options.secondary_capture:
         options.usage_error("--keep-identifiers is for --secondary-capture")
-    if options.secondary_capture and any(
-        options.secondary_capture.glob(_OVERLAY_NAME.format(case="*", number="*"))
-    ):
-        options.usage_error(
-            f"{options.secondary_capture} holds overlays of another report, which are kept: "
-            "name a new folder"
-        )
-    for folder in (*(path.parent for path in files), options.secondary_capture):
-        if folder:
-            folder.mkdir(parents=True, exist_ok=True)
+    for folder in folders:
+        if any(folder.glob("case-*.dcm")):
+            options.usage_error(
+                f"{folder} holds results of another report, which are kept: name a new folder"
+            )
+    for folder in (*(path.parent for path in files), *folders):
+        folder.mkdir(parents=True, exist_ok=True)
     run = _Run(options)
     run.judge_all()
     return run.finish()
@@ -79,6 +84,7 @@ class _Run:
         self.made = datetime.now()
         self.pdf = PDFReport(self.classifier.card, self.made) if options.pdf else None
         self.outcomes: list[Outcome] = []
+        self.without_objects = 0
 
     def judge_all(self) -> None:
         """Judge what is at the paths, one file or series after the other."""
@@ -91,6 +97,8 @@ class _Run:
             outcomes = [self._report(one, group, captures) for one in found]
             if self.pdf and group.is_series:
                 self._add_series(self.pdf, group, outcomes)
+            if self.options.dicom:
+                self._write_objects(group, outcomes)
             for outcome in outcomes:
                 self._enter(outcome)
 
@@ -113,7 +121,9 @@ class _Run:
         say(f"{judged} judged, {refused} refused. Model {card.model_id}. {NOTICE}")
         if self.options.keep_identifiers:
             say("Patient and study stand in the headers of the overlays.")
-        return FAILED if refused else status
+        if self.options.dicom:
+            say("Patient and study stand in segmentations, reports and maps.")
+        return FAILED if refused or self.without_objects else status
 
     def _report(
         self, outcome: Outcome | SeriesJudged, group: CaseGroup, captures: CaptureSeries
@@ -147,6 +157,22 @@ class _Run:
         for judged in judge_slices(self.classifier, shown, self.admit):
             if isinstance(judged, Judged):
                 pdf.add_slice(self._page(judged, group))
+
+    def _write_objects(self, group: CaseGroup, outcomes: list[Outcome | SeriesJudged]) -> None:
+        """Write what DICOM objects there are of a series or slice, or say why there is none."""
+        from covidct.inference.judge import Judged
+        from covidct.reports.dicom_results import files_of_series
+
+        if not any(isinstance(one, Judged) for one in outcomes):
+            return
+        case = f"{group.number:03d}"
+        try:
+            for kind, data in files_of_series(self.classifier, outcomes):
+                name = _OBJECT_NAME.format(case=case, kind=kind)
+                (self.options.dicom / name).write_bytes(data)
+        except (ExportError, UnreadableSlice) as error:
+            self.without_objects += 1
+            say(f"No DICOM   {group.name}: {error.message}")
 
     def _page(self, judged: Judged, group: CaseGroup) -> SlicePage:
         from covidct.inference.heatmap import heat_map

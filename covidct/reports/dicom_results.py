@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from covidct.errors import ExportError
 from covidct.messages import N_, joined
-from covidct.reports.secondary_capture import CaptureSeries, keep_identifiers
+from covidct.reports.secondary_capture import CaptureSeries, file_of, keep_identifiers
 from covidct.reports.words import NO_DECISION, RESEARCH_USE, series_sentence, verdict_sentence
 
 if TYPE_CHECKING:
@@ -39,11 +39,12 @@ def results_of_series(
         classifier: that judged it; it is asked again for pictures and maps.
         outcomes: of the slices and of the whole, as :func:`covidct.inference.judge.conclude` gives
             them; summaries will do.
-        what: of :data:`KINDS`: overlays as secondary captures, one a slice; opacities and lungs as
-            a segmentation; the figures as a TID 1500 report; the heat maps as a parametric map.
+        what: of :data:`KINDS`: overlays as secondary captures, one a slice; then one each,
+            opacities and lungs as a segmentation, the figures as a TID 1500 report, the heat maps
+            as a parametric map.
 
     Returns:
-        One after the other as they are made, captures first; of the other kinds there is one each.
+        One after the other as they are made, in the order of :data:`KINDS`.
 
     Raises:
         ExportError: no slice was judged, or the headers of the slices lack what the objects that
@@ -61,6 +62,19 @@ def results_of_series(
 
         sources = source_slices([one.case for one in judged])
     return _made(classifier, outcomes, judged, what, sources)
+
+
+def files_of_series(
+    classifier: Classifier, outcomes: Sequence[Outcome | SeriesJudged]
+) -> Iterator[tuple[str, bytes]]:
+    """All of them but captures, as files by kind.
+
+    Raises:
+        ExportError, UnreadableSlice: as :func:`results_of_series`.
+    """
+    kinds = KINDS[1:]
+    made = results_of_series(classifier, outcomes, kinds)
+    return ((kind, file_of(one)) for kind, one in zip(kinds, made, strict=True))
 
 
 def _made(

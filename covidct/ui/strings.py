@@ -57,6 +57,11 @@ IDENTIFIERS = N_(
     "Puts the patient and the study of this DICOM file’s header into the overlay, so that a PACS "
     "files it with them. Without it the overlay holds neither."
 )
+OBJECTS = N_(
+    "A segmentation of opacities and lungs, a measurement report (TID 1500) and a map of the heat "
+    "maps, to lie beside the series in a PACS. They hold its patient and study: tick the box for "
+    "them."
+)
 NO_MEANING = N_("The network gives every picture a verdict; on this one it means nothing.")
 CANCELLED = N_("Not looked at: this was cancelled.")
 LOOK_ANYWAY = N_("Show the result anyway")

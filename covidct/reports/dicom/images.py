@@ -30,7 +30,7 @@ class Plane(NamedTuple):
     """What is drawn on one slice, small enough to be kept for hundreds.
 
     Attributes:
-        masks: uint8, the bits of opacities and lungs (H, W, 2).
+        masks: uint8, the bits of opacities and lungs (2, H, W).
         evidence: float32 (h, w), -1 to 1.
     """
 
@@ -51,35 +51,37 @@ def plane(opacities: np.ndarray, lungs: np.ndarray, evidence: np.ndarray) -> Pla
     reduced = cv2.resize(
         np.ascontiguousarray(evidence), (columns, rows), interpolation=cv2.INTER_AREA
     )
-    return Plane(np.packbits(np.stack([opacities, lungs], axis=-1)), reduced)
+    return Plane(np.packbits([opacities, lungs]), reduced)
 
 
 def segmentation(
     sources: SourceSlices, planes: Sequence[Plane], card: ModelCard
 ) -> hd.seg.Segmentation:
-    """A segmentation (PS3.3 section A.51) with the segments opacities and lungs.
+    """A segmentation (PS3.3 section A.51) with two segments that no pixel is in both of, since
+    viewers cope badly with that: opacities, and the rest of the lungs.
 
     Args:
         sources: the slices.
         planes: what is drawn on each.
         card: of the model in use.
     """
-    masks = np.empty((len(planes), *sources.shape, 2), bool)
-    for mask, drawn in zip(masks, planes, strict=True):
-        mask[:] = np.unpackbits(drawn.masks, count=mask.size).reshape(mask.shape)
+    labels = np.empty((len(planes), *sources.shape), np.uint8)
+    for label, drawn in zip(labels, planes, strict=True):
+        opaque, lungs = np.unpackbits(drawn.masks, count=2 * label.size).reshape(2, *label.shape)
+        label[:] = np.where(opaque, 1, 2 * lungs)
     segments = [
         _segment(1, "Opacities", codes.ABNORMAL, codes.OPACITY, HUE),
-        _segment(2, "Lungs", codes.ANATOMY, codes.LUNG, _LUNGS_HUE),
+        _segment(2, "Lungs without opacities", codes.ANATOMY, codes.LUNG, _LUNGS_HUE),
     ]
     return hd.seg.Segmentation(
         sources.images,
-        masks,
+        labels,
         hd.seg.SegmentationTypeValues.BINARY,
         segments,
         content_label="OPACITIES",
         content_description="Opacities and lungs by a network, research use only",
         content_qualification=hd.ContentQualificationValues.RESEARCH,
-        **_places(sources, masks.shape[1:3]),
+        **_places(sources, sources.shape),
         **new_series(card, _SEGMENTATION, "opacities"),
     )
 
@@ -133,7 +135,7 @@ def parametric_map(
         content_label="HEAT_MAP",
         content_description="Heat map of a network's verdict, research use only",
         content_qualification=hd.ContentQualificationValues.RESEARCH,
-        **_places(sources, maps.shape[1:3]),
+        **_places(sources, maps.shape[1:]),
         **new_series(card, _MAP, "heat map"),
     )
     made.BodyPartExamined = "CHEST"

@@ -48,11 +48,11 @@ def measurement_report(
             serial_number=card.sha256,
         ),
     )
+    groups = [_verdict(prediction, card, comment), _opacities(opacities, card)]
+    for group in groups:
+        group[0].ContentSequence.extend(_references(sources))
     content = sr.MeasurementReport(
-        sr.ObservationContext(observer_device_context=observer),
-        codes.CHEST_CT,
-        [_verdict(prediction, card, comment), _opacities(opacities, card)],
-        referenced_images=sources.images,
+        sr.ObservationContext(observer_device_context=observer), codes.CHEST_CT, groups
     )
     return sr.EnhancedSR(
         sources.images,
@@ -65,6 +65,15 @@ def measurement_report(
         ],
         **new_series(card, _REPORT, "measurements"),
     )
+
+
+def _references(sources: SourceSlices) -> list[sr.SourceImageForMeasurementGroup]:
+    return [
+        sr.SourceImageForMeasurementGroup(
+            image.SOPClassUID, image.SOPInstanceUID, list(sources.frames) or None
+        )
+        for image in sources.images
+    ]
 
 
 def _verdict(
@@ -120,9 +129,7 @@ def _group(
 ) -> sr.MeasurementsAndQualitativeEvaluations:
     return sr.MeasurementsAndQualitativeEvaluations(
         sr.TrackingIdentifier(generate_uid(), title),
-        algorithm_id=sr.AlgorithmIdentification(
-            card.name, card.sha256, family=codes.ARTIFICIAL_INTELLIGENCE, manufacturer=MAKER
-        ),
+        algorithm_id=sr.AlgorithmIdentification(card.name, card.sha256, manufacturer=MAKER),
         measurements=measured,
         qualitative_evaluations=evaluations,
     )

@@ -49,6 +49,7 @@ class SourceSlices:
 
     Attributes:
         images: their headers without identifiers: one a file, or that of the one file of all.
+        frames: their numbers in the one file of all, from 1; empty where each has its own.
         positions: float (n, 3), the first pixel of each in patient coordinates, in millimetres.
         orientation: direction cosines of rows and columns, float (6,).
         spacing_mm: between (rows, columns).
@@ -59,6 +60,7 @@ class SourceSlices:
     """
 
     images: tuple[Dataset, ...]
+    frames: tuple[int, ...]
     positions: np.ndarray
     orientation: tuple[float, ...]
     spacing_mm: tuple[float, float]
@@ -90,18 +92,16 @@ def source_slices(cases: Sequence[Case]) -> SourceSlices:
             N_(
                 "Of these slices only secondary captures can be made: segmentation, report and map "
                 "need what their headers lack ({lacking}).",
-                lacking=joined(*lacking, by=", "),
+                lacking=joined(*lacking, by="; "),
             )
         )
     (file, whole), first = next(iter(wholes.items())), frames[0]
     rows, columns = first.numbers("PixelSpacing")
     orientation = first.numbers("ImageOrientationPatient")
-    if _is_in_frames(first):
-        images = [_of_frames(whole, orientation)]
-    else:
-        images = [_image(frame, orientation) for frame in frames]
+    together = _is_in_frames(first)
     return SourceSlices(
-        tuple(images),
+        (_of_frames(whole),) if together else tuple(_image(one, orientation) for one in frames),
+        tuple(case.place.frame or 1 for case in cases) if together else (),
         np.array([frame.numbers("ImagePositionPatient") for frame in frames]),
         orientation,
         (rows, columns),
@@ -199,11 +199,11 @@ def _image(header: Header, orientation: Sequence[float]) -> Dataset:
     return image
 
 
-def _of_frames(header: Header, orientation: Sequence[float]) -> Dataset:
+def _of_frames(header: Header) -> Dataset:
     """The header of a file of several slices."""
-    image, shared, place, measures = _common(header), Dataset(), Dataset(), Dataset()
-    place.ImageOrientationPatient = list(orientation)
     frames = [header.of_frame(index) for index in range(header.frames)]
+    image, shared, place, measures = _common(header), Dataset(), Dataset(), Dataset()
+    place.ImageOrientationPatient = list(frames[0].numbers("ImageOrientationPatient"))
     measures.PixelSpacing = list(frames[0].numbers("PixelSpacing"))
     measures.SliceThickness = frames[0].number("SliceThickness")
     shared.PlaneOrientationSequence, shared.PixelMeasuresSequence = [place], [measures]

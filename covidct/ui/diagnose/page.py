@@ -286,7 +286,7 @@ def _details(
                 on_click=despite_gate.update,
                 args=({key: True},),
             )
-        downloads.show(outcomes, classifier.card)
+        downloads.show(outcomes, classifier)
     else:
         close_up.show(_view(chosen, classifier), classifier, outcomes, notes)
         with st.expander(_("How to read this")):

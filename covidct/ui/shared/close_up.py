@@ -93,13 +93,13 @@ def show(
     if not outcomes:
         return
     if view.outside_use:
-        downloads.show(outcomes, classifier.card)
+        downloads.show(outcomes, classifier)
         return
     title = N_("Case {case}, slice {slice}", case=view.case.group, slice=view.case.number)
     page = SlicePage(
         title, seen, view.predicted.prediction, view.opacities, heat, opacity, colormap
     )
-    downloads.show(outcomes, classifier.card, page, view, notes)
+    downloads.show(outcomes, classifier, page, view, notes)
 
 
 def _heat_map(view: View, classifier: Classifier, method: str) -> HeatMap:

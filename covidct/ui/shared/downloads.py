@@ -1,4 +1,4 @@
-"""The row of downloads: all results, the slice's report, its overlay for an archive.
+"""The row of downloads: all results, the slice's report, what an archive takes of it.
 
 Each is made in memory when its button is pressed, and named without the name of any upload. The
 functions that make them run without a session, so they are given all that they need.
@@ -8,18 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING
+from io import BytesIO
+from typing import TYPE_CHECKING, Any
+from zipfile import ZIP_DEFLATED, ZipFile
 
 import numpy as np
 import streamlit as st
 
+from covidct.errors import ExportError, UnreadableSlice
 from covidct.messages import N_
 from covidct.ui import strings
 from covidct.ui.strings import _
-from covidct.ui.widgets import download, label
+from covidct.ui.widgets import download, hint, label
 
 if TYPE_CHECKING:
     from covidct.inference.card import ModelCard
+    from covidct.inference.classifier import Classifier
     from covidct.inference.judge import Outcome, SeriesJudged
     from covidct.reports.slice_page import SlicePage
     from covidct.ui.shared.slice_view import View
@@ -29,7 +33,7 @@ KEEP = "keep_identifiers"
 
 def show(
     outcomes: Sequence[Outcome | SeriesJudged],
-    card: ModelCard,
+    classifier: Classifier,
     page: SlicePage | None = None,
     view: View | None = None,
     notes: Sequence[str] = (),
@@ -38,12 +42,13 @@ def show(
 
     Args:
         outcomes: of all slices on the page, and of series.
-        card: of the model that judged them.
+        classifier: that judged them.
         page: the slice on show; None where it could not be read.
         view: the same, with its file; given with ``page``.
         notes: on the order and completeness of the series.
     """
     label(_("Downloads"))
+    card, unfit = classifier.card, ""
     row = st.container(horizontal=True, vertical_alignment="center", key="downloads")
     with row:
         _offer(_("Results, CSV"), "covidct-results.csv", "text/csv", lambda: _csv(outcomes, card))
@@ -68,11 +73,50 @@ def show(
             lambda: _capture(page, card, source, frame),
         )
         if is_dicom:
+            of_series = [one for one in outcomes if _group(one) == view.case.group]
+            unfit = _why_captures_alone(of_series) if source else ""
+            _offer(
+                _("Segmentation, report and map, DICOM"),
+                "covidct-dicom.zip",
+                "application/zip",
+                lambda: _objects(classifier, of_series),
+                disabled=not source or bool(unfit),
+                help=_(strings.OBJECTS),
+            )
             st.checkbox(_("With patient and study"), key=kept, help=_(strings.IDENTIFIERS))
+    if unfit:
+        hint(_(unfit))
 
 
-def _offer(title: str, name: str, mime: str, make: Callable[[], bytes]) -> None:
-    download(title, name, mime, make, key=name)
+def _group(outcome: Outcome | SeriesJudged) -> int:
+    """The number of the series or file that it is of."""
+    from covidct.inference.judge import SeriesJudged
+
+    return outcome.group.number if isinstance(outcome, SeriesJudged) else outcome.case.group
+
+
+def _why_captures_alone(outcomes: Sequence[Outcome | SeriesJudged]) -> str:
+    """Why there are no other DICOM objects of a series; empty where they can be made.
+
+    It is kept, since all headers are read for it.
+    """
+    from covidct.inference.judge import Judged
+    from covidct.reports.dicom.sources import source_slices
+
+    cases = [one.case for one in outcomes if isinstance(one, Judged)]
+    key = [case.content for case in cases]
+    if st.session_state.get("unfit", ([], ""))[0] != key:
+        try:
+            source_slices(cases)
+            reason = ""
+        except (ExportError, UnreadableSlice) as error:
+            reason = error.message
+        st.session_state["unfit"] = key, reason
+    return st.session_state["unfit"][1]
+
+
+def _offer(title: str, name: str, mime: str, make: Callable[[], bytes], **look: Any) -> None:  # noqa: ANN401
+    download(title, name, mime, make, key=name, **look)
 
 
 def _csv(outcomes: Sequence[Outcome | SeriesJudged], card: ModelCard) -> bytes:
@@ -114,6 +158,16 @@ def _capture(page: SlicePage, card: ModelCard, source: bytes | None, frame: int 
         _overlay(page), 1, page.ct_slice.spacing_mm, source, frame
     )
     return file_of(capture)
+
+
+def _objects(classifier: Classifier, outcomes: Sequence[Outcome | SeriesJudged]) -> bytes:
+    from covidct.reports.dicom_results import files_of_series
+
+    buffer = BytesIO()
+    with ZipFile(buffer, "w", ZIP_DEFLATED) as archive:
+        for kind, data in files_of_series(classifier, outcomes):
+            archive.writestr(f"{kind}.dcm", data)
+    return buffer.getvalue()
 
 
 def _overlay(page: SlicePage) -> np.ndarray:

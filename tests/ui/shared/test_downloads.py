@@ -1,6 +1,7 @@
 """What the buttons of the Diagnose page hand over."""
 
 from io import BytesIO, StringIO
+from zipfile import ZipFile
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,7 @@ from streamlit.testing.v1 import AppTest
 from covidct.inference.heatmap import overlay
 from covidct.ui.shared import downloads
 
+OBJECTS = "covidct-dicom.zip"
 NAMES = ("covidct-results.csv", "covidct-slice.pdf", "covidct-overlay.dcm", "covidct-overlay.png")
 
 
@@ -22,9 +24,10 @@ def offered(monkeypatch) -> dict[str, bytes]:
     made = {}
     offer = downloads._offer
 
-    def keep(title, name, mime, make):
-        made[name] = make
-        offer(title, name, mime, make)
+    def keep(title, name, mime, make, **look):
+        if not look.get("disabled"):
+            made[name] = make
+        offer(title, name, mime, make, **look)
 
     monkeypatch.setattr(downloads, "_offer", keep)
     return made
@@ -112,3 +115,33 @@ def test_identifiers_are_asked_for_with_dicom_only_and_are_not_kept_unasked(
     assert "Secret" not in PdfReader(BytesIO(offered[NAMES[1]]())).pages[0].extract_text()
     upload(app, ("one.png", png))
     assert not dcmread(BytesIO(offered[NAMES[2]]())).PatientName
+
+
+def test_what_lies_beside_the_series_in_an_archive_is_made_only_with_identifiers(
+    app, offered, volume, ct_header, ct_file
+):
+    placed = {"StudyInstanceUID": "1.2.9", "FrameOfReferenceUID": "1.2.8"}
+    slices = [ct_file(ct_header(number, **placed), volume[number]) for number in range(2)]
+    upload(app, *((str(number), data) for number, data in enumerate(slices)))
+    assert OBJECTS not in offered
+    app.checkbox[0].check().run()
+    with ZipFile(BytesIO(offered[OBJECTS]())) as archive:
+        made = {name: dcmread(BytesIO(archive.read(name))) for name in archive.namelist()}
+    assert {name: one.Modality for name, one in made.items()} == {
+        "seg.dcm": "SEG",
+        "sr.dcm": "SR",
+        "map.dcm": "OT",
+    }
+    for one in made.values():
+        assert (one.PatientName, one.StudyInstanceUID) == ("Secret^Patient", "1.2.9")
+    sources = made["seg.dcm"].ReferencedSeriesSequence[0].ReferencedInstanceSequence
+    assert len(sources) == len(slices)
+
+
+def test_why_there_are_captures_alone_is_said(app, offered, scan):
+    upload(app, ("0", scan[0]), ("1", scan[1]))
+    app.checkbox[0].check().run()
+    assert OBJECTS not in offered
+    said = "".join(element.value for element in app.get("html"))
+    assert "only secondary captures can be made" in said
+    assert "a frame of reference" in said
