@@ -65,7 +65,7 @@ def segmentation(
         planes: what is drawn on each.
         card: of the model in use.
     """
-    labels = np.empty((len(planes), *sources.shape), np.uint8)
+    labels = np.empty((len(planes), *sources.grid.shape), np.uint8)
     for label, drawn in zip(labels, planes, strict=True):
         opaque, lungs = np.unpackbits(drawn.masks, count=2 * label.size).reshape(2, *label.shape)
         label[:] = np.where(opaque, 1, 2 * lungs)
@@ -81,7 +81,7 @@ def segmentation(
         content_label="OPACITIES",
         content_description="Opacities and lungs by a network, research use only",
         content_qualification=hd.ContentQualificationValues.RESEARCH,
-        **_places(sources, sources.shape),
+        **_places(sources, sources.grid.shape),
         **new_series(card, _SEGMENTATION, "opacities"),
     )
 
@@ -144,16 +144,17 @@ def parametric_map(
 
 def _places(sources: SourceSlices, shape: tuple[int, ...]) -> dict[str, Any]:
     """Where the pixels of frames lie that cover the slices with so many rows and columns."""
+    grid = sources.grid
     between = [
         spacing * stored / length
-        for spacing, stored, length in zip(sources.spacing_mm, sources.shape, shape, strict=True)
+        for spacing, stored, length in zip(grid.spacing_mm, grid.shape, shape, strict=True)
     ]
-    along_row, along_column = np.reshape(sources.orientation, (2, 3))
-    down, right = ((new - old) / 2 for new, old in zip(between, sources.spacing_mm, strict=True))
+    along_row, along_column = np.reshape(grid.orientation, (2, 3))
+    down, right = ((new - old) / 2 for new, old in zip(between, grid.spacing_mm, strict=True))
     corners = sources.positions + down * along_column + right * along_row
     patient = hd.CoordinateSystemNames.PATIENT
     return {
-        "pixel_measures": hd.PixelMeasuresSequence(between, sources.thickness_mm),
-        "plane_orientation": hd.PlaneOrientationSequence(patient, sources.orientation),
+        "pixel_measures": hd.PixelMeasuresSequence(between, grid.thickness_mm),
+        "plane_orientation": hd.PlaneOrientationSequence(patient, grid.orientation),
         "plane_positions": [hd.PlanePositionSequence(patient, corner) for corner in corners],
     }

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from pydicom import Dataset
@@ -37,24 +38,36 @@ _IDENTIFIERS = (  # that highdicom copies; they are put into the finished object
     "StudyDate",
     "StudyTime",
 )
-_LOSSY = ("LossyImageCompression", "LossyImageCompressionRatio", "LossyImageCompressionMethod")
 _IN_FRAMES = (EnhancedCTImageStorage, LegacyConvertedEnhancedCTImageStorage)
 _SAME = 1e-4  # of direction cosines and millimetres, beyond which they differ
 _UNIT = 1e-3
 
 
+class Grid(NamedTuple):
+    """What the pixels of all slices have in common.
+
+    Attributes:
+        shape: rows and columns as they are stored.
+        spacing_mm: between (rows, columns).
+        orientation: direction cosines of rows and columns, six numbers.
+        thickness_mm: of each slice; None where unknown.
+    """
+
+    shape: tuple[int, int]
+    spacing_mm: tuple[float, float]
+    orientation: tuple[float, ...]
+    thickness_mm: float | None
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class SourceSlices:
-    """The slices that an object is made of, all of one series, size and orientation.
+    """The slices that an object is made of, all of one series.
 
     Attributes:
         images: their headers without identifiers: one a file, or that of the one file of all.
         frames: their numbers in the one file of all, from 1; empty where each has its own.
         positions: float (n, 3), the first pixel of each in patient coordinates, in millimetres.
-        orientation: direction cosines of rows and columns, float (6,).
-        spacing_mm: between (rows, columns).
-        thickness_mm: of each slice; None where unknown.
-        shape: rows and columns as they are stored.
+        grid: of each.
         turn: what makes a stored slice upright.
         file: of the first slice, which holds the identifiers.
     """
@@ -62,10 +75,7 @@ class SourceSlices:
     images: tuple[Dataset, ...]
     frames: tuple[int, ...]
     positions: np.ndarray
-    orientation: tuple[float, ...]
-    spacing_mm: tuple[float, float]
-    thickness_mm: float | None
-    shape: tuple[int, int]
+    grid: Grid
     turn: Turn
     file: File
 
@@ -95,18 +105,13 @@ def source_slices(cases: Sequence[Case]) -> SourceSlices:
                 lacking=joined(*lacking, by="; "),
             )
         )
-    (file, whole), first = next(iter(wholes.items())), frames[0]
-    rows, columns = first.numbers("PixelSpacing")
-    orientation = first.numbers("ImageOrientationPatient")
+    (file, whole), first, grid = next(iter(wholes.items())), frames[0], _grid(frames)
     together = _is_in_frames(first)
     return SourceSlices(
-        (_of_frames(whole),) if together else tuple(_image(one, orientation) for one in frames),
+        (_of_frames(whole, grid),) if together else tuple(_image(one, grid) for one in frames),
         tuple(case.place.frame or 1 for case in cases) if together else (),
         np.array([frame.numbers("ImagePositionPatient") for frame in frames]),
-        orientation,
-        (rows, columns),
-        first.number("SliceThickness"),
-        _shape(first),
+        grid,
         upright(first),
         file,
     )
@@ -143,7 +148,7 @@ def _lacking(frames: Sequence[Header], files: int) -> list[str]:
         lacking.append(N_("one study and series for all of them"))
     if not all(_are_alike(frame, first) for frame in frames):
         lacking.append(N_("one size, spacing and orientation for all of them"))
-    elif not _are_apart(frames):
+    elif _least_distance(frames) < _SAME:
         lacking.append(N_("a place of its own for each of them"))
     return lacking
 
@@ -174,11 +179,25 @@ def _are_alike(frame: Header, other: Header) -> bool:
     )
 
 
-def _are_apart(frames: Sequence[Header]) -> bool:
+def _least_distance(frames: Sequence[Header]) -> float:
+    """Between the planes of neighbours in millimetres; infinite where there are none."""
     cosines = np.array(frames[0].numbers("ImageOrientationPatient"))
     normal = np.cross(cosines[:3], cosines[3:])
     along = np.array([frame.numbers("ImagePositionPatient") for frame in frames]) @ normal
-    return bool(np.all(np.diff(np.sort(along)) > _SAME))
+    return float(np.diff(np.sort(along)).min(initial=np.inf))
+
+
+def _grid(frames: Sequence[Header]) -> Grid:
+    """Of slices that are alike; where none says how thick it is, they are taken to touch."""
+    first = frames[0]
+    rows, columns = first.numbers("PixelSpacing")
+    distance = _least_distance(frames)
+    return Grid(
+        _shape(first),
+        (rows, columns),
+        first.numbers("ImageOrientationPatient"),
+        first.number("SliceThickness") or (distance if math.isfinite(distance) else None),
+    )
 
 
 def _is_in_frames(header: Header) -> bool:
@@ -189,27 +208,26 @@ def _shape(header: Header) -> tuple[int, int]:
     return header.integer("Rows"), header.integer("Columns")
 
 
-def _image(header: Header, orientation: Sequence[float]) -> Dataset:
+def _image(header: Header, grid: Grid) -> Dataset:
     """The header of a file of one slice."""
     image = _common(header)
-    image.ImageOrientationPatient = list(orientation)
     image.ImagePositionPatient = list(header.numbers("ImagePositionPatient"))
-    image.PixelSpacing = list(header.numbers("PixelSpacing"))
-    image.SliceThickness = header.number("SliceThickness")
+    image.ImageOrientationPatient = list(grid.orientation)
+    image.PixelSpacing, image.SliceThickness = list(grid.spacing_mm), grid.thickness_mm
     return image
 
 
-def _of_frames(header: Header) -> Dataset:
+def _of_frames(header: Header, grid: Grid) -> Dataset:
     """The header of a file of several slices."""
-    frames = [header.of_frame(index) for index in range(header.frames)]
-    image, shared, place, measures = _common(header), Dataset(), Dataset(), Dataset()
-    place.ImageOrientationPatient = list(frames[0].numbers("ImageOrientationPatient"))
-    measures.PixelSpacing = list(frames[0].numbers("PixelSpacing"))
-    measures.SliceThickness = frames[0].number("SliceThickness")
-    shared.PlaneOrientationSequence, shared.PixelMeasuresSequence = [place], [measures]
+    image, shared, plane, measures = _common(header), Dataset(), Dataset(), Dataset()
+    plane.ImageOrientationPatient = list(grid.orientation)
+    measures.PixelSpacing, measures.SliceThickness = list(grid.spacing_mm), grid.thickness_mm
+    shared.PlaneOrientationSequence, shared.PixelMeasuresSequence = [plane], [measures]
     image.SharedFunctionalGroupsSequence = [shared]
     image.NumberOfFrames = header.frames
-    image.PerFrameFunctionalGroupsSequence = list(map(_own_groups, frames))
+    image.PerFrameFunctionalGroupsSequence = [
+        _own_groups(header.of_frame(index)) for index in range(header.frames)
+    ]
     return image
 
 
@@ -227,9 +245,13 @@ def _common(header: Header) -> Dataset:
         setattr(image, keyword, None)
     for keyword in (*_UIDS, "SOPClassUID", "FrameOfReferenceUID"):
         setattr(image, keyword, header.text(keyword))
-    for keyword in _LOSSY:
-        if header.text(keyword):
-            setattr(image, keyword, header.text(keyword).split("\\"))
+    if header.text("LossyImageCompression") == "01":
+        image.LossyImageCompression = "01"
+        ratios = header.numbers("LossyImageCompressionRatio")
+        methods = header.text("LossyImageCompressionMethod")
+        if ratios and methods:
+            image.LossyImageCompressionRatio = list(ratios)
+            image.LossyImageCompressionMethod = methods.split("\\")
     image.Rows, image.Columns = _shape(header)
     image.Modality = "CT"
     return image
