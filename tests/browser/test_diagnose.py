@@ -7,7 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from download import downloaded
 from playwright.sync_api import Locator, Page, expect
+from pydicom import dcmread
 from width import is_not_scrolled_sideways
 
 from covidct.imaging.phantom import phantom_slice
@@ -176,6 +178,25 @@ def test_a_series_is_walked_slice_by_slice(diagnose, series, tmp_path, request):
     number = int(re.search(r"Slice (\d+)", first.inner_text())[1])
     first.click()
     expect(page.locator("h2.cv-file")).to_have_text(f"series.zip/{number - 1}")
+
+
+def test_a_series_gives_segmentation_report_and_map(diagnose, volume, ct_header, ct_file, tmp_path):
+    placed = {"StudyInstanceUID": "1.2.9", "FrameOfReferenceUID": "1.2.8"}
+    files = [tmp_path / f"{number}.dcm" for number in range(2)]
+    for number, file in enumerate(files):
+        file.write_bytes(ct_file(ct_header(number, **placed), volume[number]))
+    page = diagnose()
+    drop(page, *files)
+    button = page.get_by_role("button", name="Segmentation, report and map, DICOM")
+    expect(button).to_be_disabled()
+    page.get_by_text("With patient and study").click()
+    expect(button).to_be_enabled()
+    with zipfile.ZipFile(downloaded(page, button.click, tmp_path)) as archive:
+        (tmp_path / "seg.dcm").write_bytes(archive.read("seg.dcm"))
+        assert set(archive.namelist()) == {"seg.dcm", "sr.dcm", "map.dcm"}
+    segmentation = dcmread(tmp_path / "seg.dcm")
+    assert segmentation.Modality == "SEG"
+    assert segmentation.PatientName == "Secret^Patient"
 
 
 def test_the_first_look_makes_the_screenshot_of_the_readme(diagnose, tmp_path, request):
