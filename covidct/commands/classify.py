@@ -14,7 +14,7 @@ from covidct.commands.shared import add_gate_option, add_model_option, admission
 _OPAQUE_WIDTH = 11
 
 if TYPE_CHECKING:
-    from covidct.imaging.dicom.series import Place
+    from covidct.imaging.series import Place
     from covidct.inference.judge import Judged, Outcome, SeriesJudged
 
 

@@ -17,8 +17,8 @@ from covidct.errors import DatasetError
 from covidct.evaluation.metrics import Verdicts, summarise
 from covidct.evaluation.results import METRICS_FILE, PREDICTIONS_FILE
 from covidct.files import NAMES
-from covidct.imaging.dicom.series import Place
 from covidct.imaging.readers import read_slice
+from covidct.imaging.series import Place
 from covidct.inference.cases import Case
 from covidct.inference.classifier import Classifier, Prediction
 from covidct.inference.judge import Judged, judge_slices

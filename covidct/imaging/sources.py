@@ -26,10 +26,12 @@ class File:
     Attributes:
         name: what the user calls it; shown and never computed with.
         read: gives its bytes, or raises UnreadableSlice.
+        refusal: why it is never opened, as an archive or a link in an archive is not; else empty.
     """
 
     name: str
     read: Callable[[], bytes]
+    refusal: str = ""
 
 
 def load(path: str | os.PathLike[str]) -> bytes:
@@ -70,7 +72,7 @@ def _walked(path: Path) -> list[File]:
     try:
         return files_at(path)
     except ArchiveError as error:
-        return [File(str(path), partial(_refuse, error.message))]
+        return [_refused(str(path), error.message)]
 
 
 def _is_zip(path: Path) -> bool:
@@ -99,14 +101,15 @@ def _members(name: str, source: Path | bytes) -> list[File]:
         members = sorted(found, key=lambda member: member.path)
     zipped = zipfile.ZipFile(BytesIO(source) if isinstance(source, bytes) else source)
     return [
-        File(
-            f"{name}/{member.info.filename}",
-            partial(_refuse, member.refusal)
-            if member.refusal
-            else partial(_unpack, zipped, member.info),
-        )
+        _refused(f"{name}/{member.info.filename}", member.refusal)
+        if member.refusal
+        else File(f"{name}/{member.info.filename}", partial(_unpack, zipped, member.info))
         for member in members
     ]
+
+
+def _refused(name: str, reason: str) -> File:
+    return File(name, partial(_refuse, reason), reason)
 
 
 def _refuse(reason: str) -> NoReturn:

@@ -11,9 +11,9 @@ import numpy as np
 
 from covidct.errors import ArchiveError, UnreadableSlice
 from covidct.imaging.ct_slice import CTSlice
-from covidct.imaging.dicom.series import LeftOut, Place, Series, gather
-from covidct.imaging.formats.sniff import sniff
+from covidct.imaging.gather import Stranger, gather
 from covidct.imaging.readers import read_hounsfield, read_slice
+from covidct.imaging.series import LeftOut, Place, Series
 from covidct.imaging.sources import File, files_at, uploaded
 
 
@@ -116,32 +116,31 @@ def _groups(
         for number, (name, reason) in enumerate(refused, first)
     ]
     gathered = gather(files)
-    strangers: dict[File, str] = {}
-    if any(isinstance(found, Series) for found in gathered):  # beside which they may lie on a CD
-        strangers = {
-            found: reason
-            for found in gathered
-            if isinstance(found, File) and (reason := _reason_against(found))
-        }
-    for number, found in enumerate(
-        (one for one in gathered if one not in strangers), first + len(groups)
-    ):
-        groups.append(_single(found, number) if isinstance(found, File) else _series(found, number))
+    beside_series = any(isinstance(found, Series) for found in gathered)  # as on a CD
+    strangers: list[Stranger] = []
+    for found in gathered:
+        number = first + len(groups)
+        match found:
+            case Series():
+                groups.append(_series(found, number))
+            case Stranger() if beside_series:
+                strangers.append(found)
+            case Stranger():
+                groups.append(_alone(found, number))
+            case _:
+                groups.append(_single(found, number))
     if strangers:
         number = first + len(groups)
-        left = [LeftOut(Place(file.name), reason) for file, reason in strangers.items()]
+        left = [LeftOut(Place(one.file.name), one.reason) for one in strangers]
         name = left[0].place.file
         groups.append(CaseGroup(number, name, (), tuple(map(partial(_left_out, number), left))))
     return groups
 
 
-def _reason_against(file: File) -> str:
-    """Why a file is no picture in a format that is read, such as a viewer; empty where it is."""
-    try:
-        sniff(file.read())
-    except UnreadableSlice as error:
-        return error.message
-    return ""
+def _alone(stranger: Stranger, number: int) -> CaseGroup:
+    file = stranger.file
+    case = Case(Place(file.name), partial(_refuse, stranger.reason), number, file=file)
+    return CaseGroup(number, file.name, (case,))
 
 
 def _single(file: File, number: int) -> CaseGroup:

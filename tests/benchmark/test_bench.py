@@ -20,7 +20,7 @@ from covidct.benchmark.traced import traced_pass
 from covidct.benchmark.verdict import STAGES, walk
 from covidct.evaluation.costs import TARGETS, rows
 from covidct.imaging import read_slice
-from covidct.imaging.dicom.series import gather
+from covidct.imaging.gather import gather
 from covidct.imaging.sources import files_at
 from covidct.inference.classifier import Classifier
 

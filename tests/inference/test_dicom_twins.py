@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from pydicom import uid
 
-from covidct.imaging.dicom.series import gather
+from covidct.imaging.gather import gather
 from covidct.imaging.sources import File
 
 

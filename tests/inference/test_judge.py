@@ -3,7 +3,7 @@ import threading
 import pytest
 
 from covidct.errors import UnreadableSlice
-from covidct.imaging.dicom.series import Place
+from covidct.imaging.series import Place
 from covidct.inference.cases import Case, SetAside, groups_at
 from covidct.inference.classifier import AT_A_TIME, Classifier
 from covidct.inference.judge import (

@@ -43,7 +43,7 @@ def test_the_order_from_feet_to_head_or_back_does_not_matter():
 
 def test_the_shared_series_of_a_patient_with_covid_is_positive(covid_ct):
     from covidct.imaging.anatomy.gate import check_lung_slice
-    from covidct.imaging.dicom.series import gather
+    from covidct.imaging.gather import gather
     from covidct.imaging.sources import files_at
 
     (series,) = gather(files_at(covid_ct.parent / "dicom-ct-series" / "series"))

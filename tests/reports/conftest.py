@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from covidct.errors import UnreadableSlice
-from covidct.imaging.dicom.series import Place
 from covidct.imaging.phantom import phantom_slice
+from covidct.imaging.series import Place
 from covidct.inference.calibration import Calibration
 from covidct.inference.card import ModelCard
 from covidct.inference.cases import Case, CaseGroup, SetAside

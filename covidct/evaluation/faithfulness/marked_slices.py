@@ -10,8 +10,9 @@ from covidct.data.masks import LESIONS, LUNGS, read_mask
 from covidct.errors import DatasetError, NotALungSlice
 from covidct.imaging.anatomy.gate import check_lung_slice
 from covidct.imaging.ct_slice import CTSlice
-from covidct.imaging.dicom.series import Series, gather
+from covidct.imaging.gather import gather
 from covidct.imaging.phantom import phantom_slice
+from covidct.imaging.series import Series
 from covidct.imaging.sources import files_at
 from covidct.messages import N_
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from covidct.imaging import CTSlice
-from covidct.imaging.dicom.series import Place
 from covidct.imaging.formats.png import encode_png
 from covidct.imaging.phantom import phantom_slice
+from covidct.imaging.series import Place
 from covidct.messages import N_
 from covidct.ui import strings
 from covidct.ui.strings import _, literal

@@ -13,8 +13,8 @@ import streamlit as st
 from covidct.errors import CovidCTError
 from covidct.evaluation.results import Reviewed, path_of
 from covidct.imaging.anatomy.thorax_crop import chest_grid
-from covidct.imaging.dicom.series import Place
 from covidct.imaging.readers import read_slice
+from covidct.imaging.series import Place
 from covidct.inference.cases import Case
 from covidct.messages import N_, Message
 from covidct.ui.shared import close_up, frame, network, slice_view

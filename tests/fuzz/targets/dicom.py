@@ -4,7 +4,8 @@ from contextlib import suppress
 
 from covidct.errors import CovidCTError
 from covidct.imaging import read_hounsfield, read_slice
-from covidct.imaging.dicom.series import gather
+from covidct.imaging.gather import gather
+from covidct.imaging.series import Series
 from covidct.imaging.sources import File
 
 FEW = 3  # slices of a series that are looked at
@@ -15,7 +16,7 @@ def target(data: bytes) -> None:
         with suppress(CovidCTError):
             read(data)
     for group in gather([File("fuzzed", lambda: data)]):
-        if not isinstance(group, File):
+        if isinstance(group, Series):
             for index in range(min(FEW, len(group))):
                 with suppress(CovidCTError):
                     group.read(index)

@@ -13,10 +13,11 @@ from pydicom.sequence import Sequence
 from pydicom.uid import EnhancedCTImageStorage
 
 from covidct.errors import ArchiveError, UnreadableSlice
-from covidct.imaging.dicom import series as words
-from covidct.imaging.dicom.series import Place, Series, gather
+from covidct.imaging.dicom import misfits, ordering
 from covidct.imaging.dicom.window import LUNG
+from covidct.imaging.gather import Stranger, gather
 from covidct.imaging.readers import read_slice
+from covidct.imaging.series import Place, Series
 from covidct.imaging.sources import File, files_at, uploaded
 
 SHARED = Path(__file__).parents[3].parent / "shared" / "data" / "dicom-ct-series" / "series"
@@ -139,8 +140,8 @@ def test_a_duplicate_is_set_aside_whatever_it_is_called(scan, expected, volume, 
     series = only(gather(files([*scan, scan[1], renamed])))
     assert np.array_equal(pixels(series), expected)
     assert [(left.place.file, left.reason) for left in series.set_aside] == [
-        ("7", words.DUPLICATE),
-        ("8", words.DUPLICATE),
+        ("7", misfits.DUPLICATE),
+        ("8", misfits.DUPLICATE),
     ]
     assert series.notes == ()
 
@@ -154,13 +155,13 @@ def test_two_scans_in_one_series_are_both_kept_and_said(scan, volume, ct_header,
     again = [ct_file(ct_header(i, SOPInstanceUID=f"7.{i}"), volume[-1 - i]) for i in range(3)]
     series = only(gather(files(scan + again)))
     assert len(series) == 10
-    assert series.notes == (words.REPEATED,)
+    assert series.notes == (ordering.REPEATED,)
 
 
 @pytest.mark.parametrize(
     ("elements", "reason"),
     [
-        ({"ImageType": ["ORIGINAL", "PRIMARY", "LOCALIZER"]}, words.SCOUT),
+        ({"ImageType": ["ORIGINAL", "PRIMARY", "LOCALIZER"]}, misfits.SCOUT),
         ({"ImageOrientationPatient": [0, 1, 0, 0, 0, -1]}, "but a sagittal one"),
         ({"ImageOrientationPatient": [1, 0, 0, 0, 0, -1]}, "but a coronal one"),
         ({"ImageOrientationPatient": [1, 0, 0, 0, 0.707, 0.707]}, "but an oblique one"),
@@ -201,12 +202,12 @@ def test_without_positions_instance_numbers_count_and_that_is_said(changed, expe
     series = only(gather(files(changed(ImagePositionPatient=position)[::-1])))
     assert np.array_equal(pixels(series), expected)
     assert heights(series) == [None] * 7
-    assert series.notes == (words.BY_NUMBER,)
+    assert series.notes == (ordering.BY_NUMBER,)
 
 
 def test_a_gap_between_instance_numbers_is_said(changed):
     numbered = changed(ImagePositionPatient=None, InstanceNumber=lambda i: str(2 * i + 1))
-    assert only(gather(files(numbered))).notes == (words.BY_NUMBER,)
+    assert only(gather(files(numbered))).notes == (ordering.BY_NUMBER,)
     _, gap = only(gather(files(numbered[:3] + numbered[4:]))).notes
     assert "One slice seems to be missing" in gap
 
@@ -217,7 +218,7 @@ def test_without_positions_and_numbers_names_count_and_that_is_said(changed, exp
     named = dict(zip(["s8", "s9", "s10", "s11", "s12", "s99", "s100"], data, strict=True))
     series = only(gather(files(dict(sorted(named.items())))))
     assert np.array_equal(pixels(series), expected)
-    assert series.notes == (words.BY_NAME,)
+    assert series.notes == (ordering.BY_NAME,)
 
 
 def test_other_series_are_kept_apart(scan, changed, expected):
@@ -233,7 +234,7 @@ def test_a_scan_that_the_headers_cut_in_two_is_one(changed, expected):
     cut = changed(SeriesInstanceUID=lambda i: f"1.158860869{2 + i // 4}.7")
     series = only(gather(files(cut)))
     assert np.array_equal(pixels(series), expected)
-    assert series.notes == (words.JOINED,)
+    assert series.notes == (ordering.JOINED,)
     twice = changed(SeriesInstanceUID=lambda i: f"1.158860869{2 + i // 4}.7", InstanceNumber="1")
     assert len(gather(files(twice))) == 2
 
@@ -267,7 +268,7 @@ def test_plain_frames_keep_their_order(volume, ct_header, ct_file, expected):
     series = only(gather(files([ct_file(header, volume)])))
     assert np.array_equal(pixels(series), expected)
     assert series.places[2] == Place("0", 3, None)
-    assert series.notes == (words.BY_NUMBER,)
+    assert series.notes == (ordering.BY_NUMBER,)
 
 
 def test_an_enhanced_file_that_is_cut_off_is_a_file_to_be_refused(enhanced):
@@ -303,7 +304,9 @@ def test_mutated_files_are_sorted_or_stay_files(scan, enhanced):
 def test_pictures_and_damaged_files_stay_where_they_came(scan):
     mixed = {"a": PNG, "b": scan[1], "c": b"", "d": scan[0], "e": scan[2][:900]}
     first, series, empty, damaged = gather(files(mixed))
-    assert (first.name, empty.name, damaged.name) == ("a", "c", "e")
+    assert (first.name, damaged.name) == ("a", "e")
+    assert isinstance(empty, Stranger)
+    assert (empty.file.name, empty.reason) == ("c", "The file is empty.")
     assert [place.file for place in series.places] == ["d", "b"]
 
 
@@ -384,7 +387,7 @@ def test_an_orientation_counts_if_its_cosines_are_nearly_of_unit_length(changed,
 @pytest.mark.parametrize("kind", ["LOCALIZER", "SCOUT", "TOPOGRAM", "SURVIEW"])
 def test_every_name_of_a_scout_is_known(changed, kind):
     series = only(gather(files(changed(ImageType=["ORIGINAL", "PRIMARY", kind]))))
-    assert [left.reason for left in series.set_aside] == [words.SCOUT] * 7
+    assert [left.reason for left in series.set_aside] == [misfits.SCOUT] * 7
 
 
 @pytest.mark.parametrize(
@@ -415,14 +418,14 @@ def test_missing_slices_are_counted_by_the_smaller_distances(
 
 def test_slices_at_one_place_are_no_gap(scan, volume, ct_header, ct_file):
     again = ct_file(ct_header(20, ImagePositionPatient=[-100, -90, 30]), volume[5])
-    assert only(gather(files([*scan, again]))).notes == (words.REPEATED,)
+    assert only(gather(files([*scan, again]))).notes == (ordering.REPEATED,)
 
 
 def test_other_pixels_are_no_duplicate_whatever_the_header_says(scan, volume, ct_header, ct_file):
     altered = ct_file(ct_header(2), volume[5])
     series = only(gather(files([*scan, altered])))
     assert (len(series), series.set_aside) == (8, ())
-    assert series.notes == (words.REPEATED,)
+    assert series.notes == (ordering.REPEATED,)
 
 
 @pytest.mark.parametrize("elements", [{"ImagePositionPatient": [5, 6]}, {}])
@@ -431,7 +434,7 @@ def test_one_slice_without_position_is_set_aside(scan, volume, ct_header, ct_fil
     series = only(gather(files([ct_file(header, volume[6]), *scan[:6]])))
     assert series.notes == ()
     assert [place.file for place in series.places] == ["1", "2", "3", "4", "5", "6"]
-    assert [left.reason for left in series.set_aside] == [words.UNPLACED]
+    assert [left.reason for left in series.set_aside] == [misfits.UNPLACED]
 
 
 @pytest.mark.parametrize("number", ["1", None])
@@ -441,7 +444,7 @@ def test_names_count_where_numbers_are_missing_or_twice(changed, number):
     )
     names = ["s8", "s09", "s10", "s011", "s12", "s99", "s100"]
     series = only(gather(files(dict(zip(names, numbered, strict=True)))))
-    assert series.notes == (words.BY_NAME,)
+    assert series.notes == (ordering.BY_NAME,)
     assert [place.file for place in series.places] == names
 
 
@@ -478,9 +481,9 @@ def test_scans_of_another_size_are_two(volume, ct_header, ct_file):
 
 
 def test_a_file_of_more_than_can_be_read_is_left_to_the_reader(scan, monkeypatch):
-    monkeypatch.setattr("covidct.imaging.dicom.series.MAX_BYTES", len(scan[0]))
+    monkeypatch.setattr("covidct.imaging.gather.MAX_BYTES", len(scan[0]))
     assert isinstance(gather(files(scan[:1]))[0], Series)
-    monkeypatch.setattr("covidct.imaging.dicom.series.MAX_BYTES", len(scan[0]) - 1)
+    monkeypatch.setattr("covidct.imaging.gather.MAX_BYTES", len(scan[0]) - 1)
     assert isinstance(gather(files(scan[:1]))[0], File)
 
 
@@ -503,7 +506,7 @@ def test_no_patient_data_are_kept(scan, enhanced):
     for series in gather(files([*scan, enhanced()])):
         list(series)
         assert "Secret" not in repr((series.places, series.notes, series.set_aside))
-        assert all("Secret" not in repr(header) for header in series._open.values())
+        assert "Secret" not in repr(series._opened._held[1].header)
 
 
 def test_no_file_is_kept_in_memory(volume, ct_header, ct_file):
@@ -529,7 +532,7 @@ def test_the_shared_series_is_one_although_its_headers_say_two():
     random.Random(1).shuffle(found)
     series = only(gather(found))
     assert [Path(place.file).name for place in series.places] == names
-    assert series.notes == (words.JOINED, words.BY_NUMBER)
+    assert series.notes == (ordering.JOINED, ordering.BY_NUMBER)
     for place, ct_slice in zip(series.places, series, strict=True):
         assert np.array_equal(ct_slice.pixels, read_slice(place.file).pixels)
 
@@ -589,13 +592,13 @@ def test_a_member_that_cannot_be_ordered_is_set_aside_and_the_rest_keeps_its_pos
     assert heights(series) == HEIGHTS
     assert series.notes == ()
     (left,) = series.set_aside
-    assert left.reason in (words.UNPLACED, words.OTHER_SIZE)
+    assert left.reason in (misfits.UNPLACED, misfits.OTHER_SIZE)
 
 
 def test_a_spacing_that_changes_hides_no_slices(changed):
     positions = [0, 1.25, 2.5, 3.75, 8.75, 13.75, 18.75]
     data = changed(ImagePositionPatient=lambda i: [0, 0, positions[i]])
-    assert only(gather(files(data))).notes == (words.SPACING_CHANGES,)
+    assert only(gather(files(data))).notes == (ordering.SPACING_CHANGES,)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,70 @@
+"""Files of any kind -> series, single pictures, and what is no picture at all."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from covidct.errors import UnreadableSlice
+from covidct.imaging.dicom.frame_facts import FrameFacts, list_frames
+from covidct.imaging.dicom.series import sort_frames
+from covidct.imaging.formats.pixels import MAX_BYTES
+from covidct.imaging.formats.sniff import sniff
+from covidct.imaging.series import LastOpened, Series
+from covidct.imaging.sources import File
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Stranger:
+    """A file that is no picture in a format that is read, such as a viewer, and what it is."""
+
+    file: File
+    reason: str
+
+
+Found = Series | File | Stranger
+
+
+def gather(files: Iterable[File]) -> list[Found]:
+    """Sort files into series.
+
+    Each file is read once, one at a time, and its pixels are not kept. DICOM files become series
+    as :func:`covidct.imaging.dicom.series.sort_frames` puts them together. A picture, or what
+    cannot be read, stays a file: :func:`covidct.imaging.read_slice` reads it, or says why not.
+
+    Args:
+        files: as :mod:`covidct.imaging.sources` finds them.
+
+    Returns:
+        Series, single files and strangers in the order in which the first of each came.
+    """
+    opened = LastOpened()
+    looked_at = [_look_at(file) for file in files]
+    frames = [frame for one in looked_at if isinstance(one, list) for frame in one]
+    series = sort_frames(frames, opened)
+    found: list[Found] = []
+    for one in looked_at:
+        if isinstance(one, list):
+            for frame in one:
+                found += series.pop(frame.key, ())
+        else:
+            found.append(one)
+    return found
+
+
+def _look_at(file: File) -> list[FrameFacts] | File | Stranger:
+    """The frames of a DICOM file, or what else a file is."""
+    if file.refusal:
+        return Stranger(file, file.refusal)
+    try:
+        data = file.read()
+    except UnreadableSlice:
+        return file
+    if len(data) > MAX_BYTES:
+        return file
+    try:
+        kind = sniff(data)
+    except UnreadableSlice as error:
+        return Stranger(file, error.message)
+    try:
+        return list_frames(file, data) if kind == "DICOM" else file
+    except UnreadableSlice:
+        return file
