@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from covidct.errors import UnreadableSlice
 from covidct.imaging.dicom.frame_facts import FrameFacts, list_frames
 from covidct.imaging.dicom.series import sort_frames
+from covidct.imaging.formats.nifti import MASK, open_volume, volume_series
 from covidct.imaging.formats.pixels import MAX_BYTES
 from covidct.imaging.formats.sniff import sniff
+from covidct.imaging.formats.tiff_stack import stack_series
 from covidct.imaging.series import LastOpened, Series
 from covidct.imaging.sources import File
 
@@ -27,7 +29,8 @@ def gather(files: Iterable[File]) -> list[Found]:
     """Sort files into series.
 
     Each file is read once, one at a time, and its pixels are not kept. DICOM files become series
-    as :func:`covidct.imaging.dicom.series.sort_frames` puts them together. A picture, or what
+    as :func:`covidct.imaging.dicom.series.sort_frames` puts them together; a volume or a stack of
+    pages is a series by itself. A picture, or what
     cannot be read, stays a file: :func:`covidct.imaging.read_slice` reads it, or says why not.
 
     Args:
@@ -37,7 +40,7 @@ def gather(files: Iterable[File]) -> list[Found]:
         Series, single files and strangers in the order in which the first of each came.
     """
     opened = LastOpened()
-    looked_at = [_look_at(file) for file in files]
+    looked_at = [_look_at(file, opened) for file in files]
     frames = [frame for one in looked_at if isinstance(one, list) for frame in one]
     series = sort_frames(frames, opened)
     found: list[Found] = []
@@ -50,7 +53,7 @@ def gather(files: Iterable[File]) -> list[Found]:
     return found
 
 
-def _look_at(file: File) -> list[FrameFacts] | File | Stranger:
+def _look_at(file: File, opened: LastOpened) -> list[FrameFacts] | Found:
     """The frames of a DICOM file, or what else a file is."""
     if file.refusal:
         return Stranger(file, file.refusal)
@@ -65,6 +68,16 @@ def _look_at(file: File) -> list[FrameFacts] | File | Stranger:
     except UnreadableSlice as error:
         return Stranger(file, error.message)
     try:
-        return list_frames(file, data) if kind == "DICOM" else file
+        match kind:
+            case "DICOM":
+                return list_frames(file, data)
+            case "NIfTI":
+                volume = open_volume(data)
+                return (
+                    Stranger(file, MASK) if volume.is_mask else volume_series(file, volume, opened)
+                )
+            case "TIFF":
+                return stack_series(file, data, opened) or file
     except UnreadableSlice:
-        return file
+        pass
+    return file

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import cv2
 import imagecodecs
+import nibabel
 import numpy as np
 from PIL import Image
 from pydicom import uid
@@ -187,10 +188,23 @@ def cards() -> Iterator[tuple[str, bytes]]:
     )
 
 
+def volumes() -> Iterator[tuple[str, bytes]]:
+    """Two slices of a volume in either version and several types."""
+    laid = np.stack([GREYS.T, GREYS.T[::-1]], axis=2)
+    affine = np.diag([-0.7, -0.7, 5, 1])
+    for name, kind, values in (
+        ("bytes.nii", nibabel.Nifti1Image, laid),
+        ("hounsfield.nii", nibabel.Nifti1Image, laid.astype(np.int16) * 5 - 1000),
+        ("two.nii", nibabel.Nifti2Image, laid.astype(np.int16) * 5 - 1000),
+    ):
+        yield name, kind(values, affine).to_bytes()
+
+
 SEEDS = {
     "picture": pictures,
     "dicom": dicom_files,
     "frame": frames,
+    "nifti": volumes,
     "archive": archives,
     "card": cards,
 }

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from io import BytesIO
 
 import imagecodecs
+import nibabel
 import numpy as np
 import pytest
 from PIL import Image
@@ -90,6 +91,33 @@ def zeros(megabytes: int) -> bytes:
     return b"".join(packer.compress(bytes(1 << 20)) for _ in range(megabytes)) + packer.flush()
 
 
+def volume_of_zeros(slices: int, dtype: type = np.uint8) -> bytes:
+    """A gzipped NIfTI volume of 512 × 512 × so many voxels, in a few kilobytes a megabyte."""
+    header = nibabel.Nifti1Header()
+    header.set_data_dtype(dtype)
+    header.set_data_shape((512, 512, slices))
+    header["magic"], header["vox_offset"] = b"n+1", 352
+    packer = zlib.compressobj(9, wbits=zlib.MAX_WBITS | 16)
+    block = bytes(512 * 512 * np.dtype(dtype).itemsize)
+    packed = packer.compress(header.binaryblock + bytes(4))
+    return packed + b"".join(packer.compress(block) for _ in range(slices)) + packer.flush()
+
+
+def pages(count: int) -> bytes:
+    """A TIFF file of so many pages, all of the same 64 × 64 pixels."""
+    tags = {256: 64, 257: 64, 258: 8, 259: 1, 262: 1, 273: 8, 278: 64, 279: 64 * 64}
+    entries = struct.pack("<H", len(tags)) + b"".join(
+        struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags.items()
+    )
+    at, length = 8 + 64 * 64, len(entries) + 4
+    picture = (bytes(range(64)) * 64)[: 64 * 64]
+    directories = (
+        entries + struct.pack("<I", at + (page + 1) * length if page + 1 < count else 0)
+        for page in range(count)
+    )
+    return b"II*\0" + struct.pack("<I", at) + picture + b"".join(directories)
+
+
 REFUSED = {
     "text.png": lambda: png(80, 80, 8, 0, chunk(b"zTXt", b"Comment\0\0" + zeros(64))),
     "international.png": lambda: png(80, 80, 8, 0, chunk(b"iTXt", b"a\0\1\0\0\0" + zeros(64))),
@@ -100,10 +128,13 @@ REFUSED = {
     "packbits.tif": lambda: tiff(100, 30_000, 32_773, bytes(99)),
     "lzma.tif": lambda: tiff(100, 112, 34_925, bytes(99)),
     "passes.jpg": lambda: jpeg(2_000),
+    "pages.tif": lambda: pages(100_000),
+    "large.nii.gz": lambda: volume_of_zeros(4_000),
     "lines.bmp": lambda: bitmap(64, MAX_PIXELS // 64, b"\1\5\0\0" * 64),
     "steps.bmp": lambda: bitmap(*LARGE, b"\0\2\xff\xff" * 1_000),
 }
 WITHIN_BOUNDS = {
+    "zeros.nii.gz": lambda: volume_of_zeros(900, np.uint16),
     "grey.png": lambda: png(*LARGE, 8, 0),
     "colour.png": lambda: png(*LARGE, 8, 6),
     "grey16.png": lambda: png(*LARGE, 16, 0),

@@ -177,7 +177,8 @@ def test_a_path_reads_as_its_bytes_whatever_its_name(greys, encode, tmp_path):
         (b"RIFF\1\2\3\4WEBPVP8 ", "This is a WebP image"),
         (b"PK\3\4" + bytes(99), "This is a ZIP archive"),
         (b"\x1f\x8b\x08" + bytes(99), "gzip archive"),
-        (bytes(344) + b"n+1\0", "This is a NIfTI volume"),
+        (bytes(344) + b"n+1\0", "NIfTI volume is damaged"),
+        (bytes(344) + b"ni1\0", "NIfTI header without its voxels"),
         (b"\0\0\0\x18ftypheic" + bytes(9), "This is a HEIC photograph"),
         (b"\0\0\0\x18ftypisom" + bytes(9), "MP4 film"),
         (b"<?xml version='1.0'?>\n<svg xmlns=''/>", "This is an SVG drawing"),
@@ -238,12 +239,14 @@ def test_files_above_the_byte_limit_are_refused_unread(monkeypatch, greys, encod
         read_slice(encode(greys, "PNG"))
 
 
-@pytest.mark.parametrize("kind", ["PNG", "TIFF"])
-def test_several_pictures_in_one_file_are_refused(greys, encode, kind):
+@pytest.mark.parametrize(
+    ("kind", "sentence"), [("PNG", "several pictures"), ("TIFF", "holds 2 slices")]
+)
+def test_several_pictures_in_one_file_are_refused(greys, encode, kind, sentence):
     image = Image.fromarray(greys)
     second = Image.fromarray(greys[::-1].copy())
     data = encode(image, kind, save_all=True, append_images=[second])
-    with pytest.raises(UnsupportedEncoding, match="several pictures"):
+    with pytest.raises(UnsupportedEncoding, match=sentence):
         read_slice(data)
 
 

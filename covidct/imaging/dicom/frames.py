@@ -12,10 +12,15 @@ from covidct.imaging.dicom.orientation import TURNED, Turn, upright
 from covidct.imaging.dicom.rescale import modality_values
 from covidct.imaging.dicom.stored import frame_length, stored_values
 from covidct.imaging.dicom.window import is_hounsfield, show
-from covidct.imaging.formats.pixels import DECODING_ERRORS, MAX_CT_PIXELS, check_size, check_values
+from covidct.imaging.formats.pixels import (
+    DECODING_ERRORS,
+    MAX_CT_PIXELS,
+    MAX_FRAMES,
+    check_size,
+    check_values,
+)
 from covidct.messages import N_
 
-MAX_FRAMES = 5000
 _THREE_CHANNELS = {"RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT"}
 BELOW_ANY_WINDOW = -32768  # stands for padding among Hounsfield units
 

@@ -14,6 +14,7 @@ FEWEST_COLOURED = 16  # pixels that make a mark
 MAX_BYTES = 500 * 1024**2  # nearly a thousand 16-bit frames of an enhanced CT
 MAX_PIXELS = 50_000_000
 MAX_CT_PIXELS = 4096**2  # of a DICOM frame, whose values take far more memory; scanners give 2048²
+MAX_FRAMES = 5000  # of one file
 MIN_SIDE = 64
 
 # What Pillow, pydicom and OpenCV raise on damaged bytes, by their documentation and by fuzzing.

@@ -4,6 +4,7 @@ import re
 
 from covidct.errors import UnreadableSlice
 from covidct.imaging.dicom.header import is_dicom
+from covidct.imaging.formats.nifti import is_nifti
 from covidct.messages import N_, Message, joined
 
 _PICTURES = {
@@ -24,10 +25,12 @@ _OTHERS = {
     N_("a JPEG 2000 image"): re.compile(rb"\0\0\0\x0cjP  |\xff\x4f\xff\x51"),
     N_("a JPEG XL image"): re.compile(rb"\xff\x0a|\0\0\0\x0cJXL "),
     N_("a Photoshop file"): re.compile(rb"8BPS"),
-    N_("a NIfTI volume"): re.compile(rb".{344}(?:n\+1|ni1)\0|.{4}n[+i][12]\0", re.DOTALL),
+    N_("a NIfTI header without its voxels (.hdr)"): re.compile(
+        rb".{344}ni1\0|.{4}ni2\0", re.DOTALL
+    ),
     N_("an NRRD volume"): re.compile(rb"NRRD000"),
     N_("a MetaImage volume"): re.compile(rb"ObjectType\s*=|NDims\s*="),
-    N_("a gzip archive (perhaps a NIfTI volume)"): re.compile(rb"\x1f\x8b"),
+    N_("a gzip archive"): re.compile(rb"\x1f\x8b"),
     N_("a ZIP archive or Office document"): re.compile(rb"PK(?:\x03\x04|\x05\x06)"),
     N_("a 7-Zip archive"): re.compile(rb"7z\xbc\xaf\x27\x1c"),
     N_("a RAR archive"): re.compile(rb"Rar!\x1a\x07"),
@@ -36,11 +39,11 @@ _OTHERS = {
     N_("an SVG drawing"): re.compile(rb"\s*(?:<\?xml.{0,900})?(?:<!--.{0,900})?<svg", re.DOTALL),
     N_("a web page"): re.compile(rb"\s*<(?:!doctype\s+html|html)", re.IGNORECASE),
 }
-READABLE = "PNG, JPEG, TIFF, BMP or DICOM"
+READABLE = "PNG, JPEG, TIFF, BMP, NIfTI or DICOM"
 
 
 def sniff(data: bytes) -> str:
-    """The name of the readable format: "DICOM", "PNG", "JPEG", "TIFF" or "BMP".
+    """The name of the readable format, such as "DICOM", "NIfTI" or "PNG".
 
     Raises:
         UnreadableSlice: anything else, named where it is known.
@@ -49,6 +52,8 @@ def sniff(data: bytes) -> str:
         raise UnreadableSlice(N_("The file is empty."))
     if is_dicom(data):
         return "DICOM"
+    if is_nifti(data):
+        return "NIfTI"
     for name, magic in _PICTURES.items():
         if magic.match(data):
             return name

@@ -1,0 +1,24 @@
+"""A NIfTI volume, plain or gzipped, as a slice, for viewing, and as a series."""
+
+import gzip
+from contextlib import suppress
+
+from covidct.errors import CovidCTError
+from covidct.imaging import read_hounsfield, read_slice
+from covidct.imaging.gather import gather
+from covidct.imaging.series import Series
+from covidct.imaging.sources import File
+
+FEW = 3  # slices of a series that are looked at
+
+
+def target(data: bytes) -> None:
+    packed = gzip.compress(data, 1)  # or no mutation would get past the checksum
+    for read in (read_slice, read_hounsfield):
+        with suppress(CovidCTError):
+            read(packed, 0)
+    for group in gather([File("fuzzed", lambda: data)]):
+        if isinstance(group, Series):
+            for index in range(min(FEW, len(group))):
+                with suppress(CovidCTError):
+                    group.read(index)
