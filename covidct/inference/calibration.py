@@ -11,7 +11,7 @@ MOST_UNCERTAIN, CERTAIN_ACCURACY = 0.20, 0.92
 SENSITIVE = 0.95
 EXTENSIVE_SHARE = 0.2  # of the lungs; with so much opaque none is called Negative without a word
 DENSE = -700  # Hounsfield units; above it lung is not well aerated (doi:10.1148/radiol.2020201433)
-EXTENSIVE_OPACITIES, DENSE_LUNGS = "extensive opacities", "dense lungs"
+EXTENSIVE_OPACITIES, DENSE_LUNGS, BLACK_LUNGS = "extensive opacities", "dense lungs", "black lungs"
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from covidct.imaging.ct_slice import CTSlice
 from covidct.imaging.readers import read_slice
 from covidct.inference import store
 from covidct.inference.calibration import (
+    BLACK_LUNGS,
     DENSE,
     DENSE_LUNGS,
     EXTENSIVE_OPACITIES,
@@ -50,12 +51,13 @@ class Prediction:
     Attributes:
         label: "Positive" or "Negative".
         probability: calibrated probability of COVID-19, 0 to 1.
-        decision: the label, or "Uncertain" inside the model's abstain band or where something
-            speaks against a Negative.
+        decision: the label, or "Uncertain" inside the model's abstain band or where there is a
+            doubt.
         operating_point: probability from which a slice is called Positive.
         model_id: the model's name and the start of its SHA-256.
-        doubt: what makes the decision "Uncertain" although the network calls the pattern
-            Negative: "extensive opacities" or "dense lungs"; else empty.
+        doubt: what makes the decision "Uncertain" for another reason: "extensive opacities" or
+            "dense lungs" although the network calls the pattern Negative, or "black lungs" in a
+            window for soft tissue; else empty.
     """
 
     label: str
@@ -107,6 +109,10 @@ class Prediction:
             model_id,
             doubt,
         )
+
+    def without_lungs(self) -> Prediction:
+        """The same of a slice whose lungs are black throughout."""
+        return replace(self, decision=UNCERTAIN, doubt=BLACK_LUNGS)
 
     @property
     def is_positive(self) -> bool:
@@ -264,9 +270,7 @@ class Classifier:
             return []
         logits, activations = self.forward(self.network_input(crops), waiting)
         return [
-            PredictionWithCAM(
-                Prediction.of(self.card, logit, crop.opaque_share, crop.density), crop, activation
-            )
+            PredictionWithCAM(_prediction(self.card, logit, crop), crop, activation)
             for logit, crop, activation in zip(logits, crops, activations, strict=True)
         ]
 
@@ -284,6 +288,11 @@ class Classifier:
                 images, self.head, self.card.mirrored
             )
         return logits, activations
+
+
+def _prediction(card: ModelCard, logit: float, crop: ThoraxCrop) -> Prediction:
+    prediction = Prediction.of(card, logit, crop.opaque_share, crop.density)
+    return prediction.without_lungs() if crop.lungs_are_black else prediction
 
 
 def find_opacities(classifier: Classifier, ct_slice: CTSlice) -> Opacities:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from covidct.inference.calibration import Calibration
+from covidct.inference.calibration import BLACK_LUNGS, Calibration
 from covidct.inference.classifier import Prediction
 from covidct.messages import N_
 
@@ -50,4 +50,4 @@ def series_prediction(
         opaque_share,
         density,
     )
-    return verdict, position
+    return verdict.without_lungs() if slices[position].doubt == BLACK_LUNGS else verdict, position

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from covidct.inference.calibration import DENSE_LUNGS, EXTENSIVE_OPACITIES
+from covidct.inference.calibration import BLACK_LUNGS, DENSE_LUNGS, EXTENSIVE_OPACITIES
 from covidct.messages import N_, Message, joined
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ NO_DECISION = N_(
     "Not a medical device and not a diagnosis; no decision about a patient may rest on it."
 )
 OUTSIDE_LUNGS = N_("Most of the heat map lies outside the lungs: do not trust this verdict.")
-DOUBTS = {  # a Negative, by Prediction.doubt
+DOUBTS = {
     EXTENSIVE_OPACITIES: N_(
         "Pattern and extent disagree: the network calls the pattern Negative, but opacities take "
         "up a large part of the lungs."
@@ -26,6 +26,10 @@ DOUBTS = {  # a Negative, by Prediction.doubt
         "Pattern and density disagree: the network calls the pattern Negative, but the lungs as a "
         "whole are denser than aerated lung is. Disease, or a scan without a deep breath, does "
         "that."
+    ),
+    BLACK_LUNGS: N_(
+        "The lungs are black throughout, as in a mediastinal window: what they held is lost. "
+        "Export the slice in a lung window."
     ),
 }
 NO_LUNGS = N_("No lungs were found on this slice: do not trust this verdict.")

@@ -16,7 +16,14 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import atheris
 
-_INSTRUMENTED = ["covidct", "PIL", "pydicom.filereader", "pydicom.encaps", "zipfile", "nibabel.nifti1"]
+_INSTRUMENTED = [
+    "covidct",
+    "PIL",
+    "pydicom.filereader",
+    "pydicom.encaps",
+    "zipfile",
+    "nibabel.nifti1",
+]
 _PNG = b"\x89PNG\r\n\x1a\n"
 
 

@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 
 from covidct.imaging.anatomy.lungs import Box, chest_box, elliptic, thorax_cover
+from covidct.imaging.anatomy.saturation import lungs_are_black
 from covidct.imaging.ct_slice import CTSlice
 
 LUNG_LEVEL, TISSUE_LEVEL = 21, 217  # (HU + 1000) / 1200 of -900 HU and +40 HU, in 255ths
@@ -39,6 +40,7 @@ class ThoraxCrop:
         lungs: bool (H, W), the lung mask on the slice's pixel grid.
         opaque_share: the part of the lungs that is opaque, as :attr:`.Figure.opaque_share`.
         density: of the lungs as a whole, as :attr:`.CTSlice.lung_density`.
+        lungs_are_black: whether a window for soft tissue has blackened the lungs.
     """
 
     pixels: np.ndarray
@@ -47,6 +49,7 @@ class ThoraxCrop:
     lungs: np.ndarray
     opaque_share: float
     density: float | None
+    lungs_are_black: bool
 
     @property
     def grey(self) -> np.ndarray:
@@ -128,8 +131,9 @@ def crop_thorax(ct_slice: CTSlice, image_size: tuple[int, int]) -> ThoraxCrop:
     placed.of(pixels)[:] = np.rint(np.stack([grounded, *covers], axis=-1))
     pixels[..., 2] = _rimmed(pixels[..., 2]) if lungs.any() else 255
     pixels[..., 2] *= pixels[..., 1] > 0
-    opaque_share, density = ct_slice.figure.opaque_share, ct_slice.lung_density
-    return ThoraxCrop(pixels, placed, crop, lungs, opaque_share, density)
+    figure, density = ct_slice.figure, ct_slice.lung_density
+    black = lungs_are_black(figure)
+    return ThoraxCrop(pixels, placed, crop, lungs, figure.opaque_share, density, black)
 
 
 def network_pixels(pixels: np.ndarray, preprocess_input: Callable) -> np.ndarray:
