@@ -25,7 +25,7 @@ MAX_DIRECTORY = 8 * 1024**2  # 400 bytes for each of so many entries
 MAX_UNPACKED = 4 * 1024**3
 MAX_RATIO = 100  # PNG and JPEG do not shrink; DICOM shrinks to a quarter, a blank bitmap further
 
-_MANY_TIMES = 1024**2  # an archive that unpacks to less than this may be packed at any ratio
+MANY_TIMES = 1024**2  # an archive that unpacks to less than this may be packed at any ratio
 _METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}  # what others unpack costs unbounded memory
 _DAMAGE = (
     zipfile.BadZipFile,
@@ -37,15 +37,18 @@ _DAMAGE = (
     zlib.error,
 )
 _ENCRYPTED = 0x1
-_JUNK_FOLDERS = {"__MACOSX"}
-_JUNK_FILES = {"thumbs.db", "desktop.ini"}
+_JUNK_FOLDERS = {"__macosx", "@eadir", "$recycle.bin", "system volume information", "lost+found"}
+_JUNK_FILES = {"thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r"}
 _ARCHIVE_NAME = re.compile(r"\.(zip|tar|t?gz|t?bz2|t?xz|zst|7z|rar|jar|cab|iso)$", re.IGNORECASE)
 _ARCHIVE_START = re.compile(
     rb"PK\x03\x04|PK\x05\x06|\x1f\x8b|BZh[1-9]1AY|\xfd7zXZ\0|7z\xbc\xaf\x27\x1c|Rar!\x1a\x07"
     rb"|\x28\xb5\x2f\xfd|MSCF|.{257}ustar",
     re.DOTALL,
 )
-_ARCHIVE_START_LENGTH = 262
+PACKED_START = 262
+HOLDS_ARCHIVE = N_(
+    "The ZIP holds another archive. Unpack that one first and make a ZIP of the slices."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +66,16 @@ class Member:
     refusal: str = ""
 
     @property
+    def name(self) -> str:
+        """Its path as the archive has it."""
+        return self.info.filename
+
+    @property
+    def size(self) -> int:
+        """Bytes that it unpacks to."""
+        return self.info.file_size
+
+    @property
     def folder(self) -> str:
         """The path of the folder that holds it."""
         return str(self.path.parent)
@@ -76,8 +89,8 @@ def opened_zip(
 
     Args:
         archive: seekable.
-        odd_members: name what must not be opened (archives, encrypted files, one name twice, …)
-            instead of refusing the ZIP for it. Paths, links and limits refuse it all the same.
+        odd_members: name what must not be opened (archives, encrypted files, one name twice,
+            links) instead of refusing the ZIP for it. Paths and limits refuse it all the same.
 
     Raises:
         ArchiveError: it is no ZIP, is damaged, even if that shows only in the with-block, or holds
@@ -135,7 +148,7 @@ def _checked_members(
         )
     _check_sizes(infos, archive_size)
     members = [Member(info, _safe_path(info)) for info in infos]
-    files = [m for m in members if not m.info.is_dir() and not is_junk(m.path)]
+    files = [m for m in members if _is_file(m.info) and not is_junk(m.path)]
     twice = [path for path, count in Counter(m.path for m in files).items() if count > 1]
     if twice and not odd_members:
         raise ArchiveError(N_("The ZIP holds two files of the same name in one folder."))
@@ -162,7 +175,7 @@ def _check_sizes(infos: Sequence[zipfile.ZipInfo], archive_size: int) -> None:
                 most=MAX_UNPACKED // 1024**3,
             )
         )
-    if unpacked > max(_MANY_TIMES, MAX_RATIO * archive_size):
+    if unpacked > max(MANY_TIMES, MAX_RATIO * archive_size):
         raise ArchiveError(
             N_(
                 "Unpacked, the ZIP is more than {most} times as large as itself, which slices "
@@ -178,39 +191,54 @@ def _safe_path(info: zipfile.ZipInfo) -> PurePosixPath:
     """The member's path.
 
     Raises:
-        ArchiveError: it leads outside, or the member is a link or a device.
+        ArchiveError: it leads outside.
     """
-    name = info.filename.replace("\\", "/")
-    parts = name.split("/")
-    if name.startswith("/") or ".." in parts or re.match(r"[A-Za-z]:", name):
+    if leads_outside(info.filename):
         raise ArchiveError(
             N_(
                 "The ZIP holds a path that leads out of it (absolute or with “..”). It is not "
                 "unpacked."
             )
         )
-    kind = stat.S_IFMT(info.external_attr >> 16)
-    if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
-        raise ArchiveError(
-            N_("The ZIP holds a link or a device file. Put the slices themselves in.")
-        )
-    return PurePosixPath(name)
+    return PurePosixPath(info.filename.replace("\\", "/"))
+
+
+def leads_outside(name: str) -> bool:
+    """Whether a member's path is absolute or leads out of the archive."""
+    name = name.replace("\\", "/")
+    return name.startswith("/") or ".." in name.split("/") or bool(re.match("[A-Za-z]:", name))
 
 
 def is_junk(path: PurePath) -> bool:
     """Whether a path is hidden, or is what file managers leave behind."""
-    hidden = any(part.startswith(".") or part in _JUNK_FOLDERS for part in path.parts)
+    hidden = any(part.startswith(".") or part.lower() in _JUNK_FOLDERS for part in path.parts)
     return hidden or path.name.lower() in _JUNK_FILES
 
 
+def _is_odd(info: zipfile.ZipInfo) -> bool:
+    """Whether it is a link or a device."""
+    return stat.S_IFMT(info.external_attr >> 16) not in (0, stat.S_IFREG, stat.S_IFDIR)
+
+
+def _is_file(info: zipfile.ZipInfo) -> bool:
+    return _is_odd(info) or not info.is_dir()
+
+
 def _check_file(zipped: zipfile.ZipFile, member: Member) -> None:
+    if _is_odd(member.info):
+        raise ArchiveError(
+            N_("The ZIP holds a link or a device file. Put the slices themselves in.")
+        )
     if member.info.flag_bits & _ENCRYPTED:
         raise ArchiveError(N_("The ZIP is locked with a password. Make it without one."))
     if member.info.compress_type not in _METHODS:
         raise ArchiveError(N_("The ZIP is packed by an unusual method. Make it with “Deflate”."))
     with zipped.open(member.info) as file:
-        start = file.read(_ARCHIVE_START_LENGTH)
-    if _ARCHIVE_NAME.search(member.path.name) or _ARCHIVE_START.match(start):
-        raise ArchiveError(
-            N_("The ZIP holds another archive. Unpack that one first and make a ZIP of the slices.")
-        )
+        start = file.read(PACKED_START)
+    if is_packed(member.path, start):
+        raise ArchiveError(HOLDS_ARCHIVE)
+
+
+def is_packed(path: PurePath, start: bytes) -> bool:
+    """Whether a file is an archive by its name or by its first `PACKED_START` bytes."""
+    return bool(_ARCHIVE_NAME.search(path.name) or _ARCHIVE_START.match(start))

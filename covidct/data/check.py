@@ -26,8 +26,8 @@ from covidct.data.near_duplicates import connected, fingerprint, near_pairs
 from covidct.data.splits import split_for_training
 from covidct.errors import DatasetError, UnreadableSlice
 from covidct.imaging.anatomy.gate import gate
+from covidct.imaging.file import load
 from covidct.imaging.readers import read_slice
-from covidct.imaging.sources import load
 from covidct.messages import N_, Message, joined
 
 TRAINING, VALIDATION, SET_ASIDE = N_("training"), N_("validation"), N_("set aside")

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from covidct.errors import UnreadableSlice
 from covidct.imaging.dicom.frame_facts import FrameFacts, list_frames
 from covidct.imaging.dicom.series import sort_frames
+from covidct.imaging.file import File
 from covidct.imaging.formats.nifti import MASK, open_volume, volume_series
 from covidct.imaging.formats.pixels import MAX_BYTES
 from covidct.imaging.formats.sniff import sniff
 from covidct.imaging.formats.tiff_stack import stack_series
 from covidct.imaging.series import LastOpened, Series
-from covidct.imaging.sources import File
 
 
 @dataclass(frozen=True, slots=True, eq=False)

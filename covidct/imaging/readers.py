@@ -8,12 +8,12 @@ import numpy as np
 from covidct.errors import UnreadableSlice, UnsupportedEncoding
 from covidct.imaging.ct_slice import CTSlice
 from covidct.imaging.dicom.frames import read_dicom, read_dicom_hounsfield
+from covidct.imaging.file import load
 from covidct.imaging.formats.nifti import Volume, open_volume
 from covidct.imaging.formats.pictures import read_picture
 from covidct.imaging.formats.pixels import MAX_BYTES
 from covidct.imaging.formats.sniff import sniff
 from covidct.imaging.formats.tiff_stack import TiffStack, open_stack
-from covidct.imaging.sources import load
 from covidct.messages import N_
 
 _SEVERAL: dict[str, Callable[[bytes], Volume | TiffStack]] = {

@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 
 from covidct.imaging.ct_slice import CTSlice
-from covidct.imaging.sources import File
+from covidct.imaging.file import File
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,10 +11,11 @@ import numpy as np
 
 from covidct.errors import ArchiveError, UnreadableSlice
 from covidct.imaging.ct_slice import CTSlice
+from covidct.imaging.file import File
 from covidct.imaging.gather import Stranger, gather
 from covidct.imaging.readers import read_hounsfield, read_slice
 from covidct.imaging.series import LeftOut, Place, Series
-from covidct.imaging.sources import File, files_at, uploaded
+from covidct.imaging.sources import files_at, uploaded
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -22,6 +22,7 @@ _INSTRUMENTED = [
     "pydicom.filereader",
     "pydicom.encaps",
     "zipfile",
+    "tarfile",
     "nibabel.nifti1",
 ]
 _PNG = b"\x89PNG\r\n\x1a\n"

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from pydicom import uid
 
+from covidct.imaging.file import File
 from covidct.imaging.gather import gather
-from covidct.imaging.sources import File
 
 
 @pytest.fixture

@@ -32,8 +32,8 @@ from covidct.evaluation.metrics import judged
 from covidct.evaluation.results import AUDIT_FILE
 from covidct.imaging.anatomy.occlusion import only_lungs, without_lungs, without_opacities
 from covidct.imaging.ct_slice import CTSlice
+from covidct.imaging.file import load
 from covidct.imaging.readers import read_slice
-from covidct.imaging.sources import load
 from covidct.inference.calibration import Calibration
 from covidct.inference.classifier import Classifier, PredictionWithCAM
 from covidct.messages import N_

@@ -11,8 +11,8 @@ from covidct.errors import UnsupportedEncoding
 from covidct.imaging.dicom.companions import companion, is_secondary_capture
 from covidct.imaging.dicom.frames import frame_bytes
 from covidct.imaging.dicom.header import Header, read_header
+from covidct.imaging.file import File
 from covidct.imaging.series import Place
-from covidct.imaging.sources import File
 
 _SCOUT_TYPES = {"LOCALIZER", "SCOUT", "TOPOGRAM", "SURVIEW"}
 

@@ -17,6 +17,7 @@ import numpy as np
 from covidct.errors import UnreadableSlice, UnsupportedEncoding
 from covidct.imaging.ct_slice import CTSlice
 from covidct.imaging.dicom.window import LUNG, lung_window
+from covidct.imaging.file import File
 from covidct.imaging.formats.greys import hounsfield_offset, offset_note, stretched
 from covidct.imaging.formats.pixels import (
     DECODING_ERRORS,
@@ -27,7 +28,6 @@ from covidct.imaging.formats.pixels import (
     check_values,
 )
 from covidct.imaging.series import LastOpened, Place, Series
-from covidct.imaging.sources import File
 from covidct.messages import N_
 
 MASK = N_("A volume of a few labels, such as a mask, and no CT.")

@@ -10,10 +10,10 @@ from PIL.TiffImagePlugin import TiffImageFile
 
 from covidct.errors import UnreadableSlice
 from covidct.imaging.ct_slice import CTSlice
+from covidct.imaging.file import File
 from covidct.imaging.formats.pictures import damage, slice_of
 from covidct.imaging.formats.pixels import DECODING_ERRORS, MAX_FRAMES
 from covidct.imaging.series import LastOpened, LeftOut, Place, Series
-from covidct.imaging.sources import File
 from covidct.messages import N_
 
 OTHER_SIZE = N_("A page of another size than the rest, such as a thumbnail.")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from covidct.errors import UnreadableSlice
 
 if TYPE_CHECKING:
-    from covidct.imaging.sources import File
+    from covidct.imaging.file import File
     from covidct.inference.cases import Case, CaseGroup
 
 

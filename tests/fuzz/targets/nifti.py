@@ -5,9 +5,9 @@ from contextlib import suppress
 
 from covidct.errors import CovidCTError
 from covidct.imaging import read_hounsfield, read_slice
+from covidct.imaging.file import File
 from covidct.imaging.gather import gather
 from covidct.imaging.series import Series
-from covidct.imaging.sources import File
 
 FEW = 3  # slices of a series that are looked at
 

@@ -15,10 +15,11 @@ from pydicom.uid import EnhancedCTImageStorage
 from covidct.errors import ArchiveError, UnreadableSlice
 from covidct.imaging.dicom import misfits, ordering
 from covidct.imaging.dicom.window import LUNG
+from covidct.imaging.file import File
 from covidct.imaging.gather import Stranger, gather
 from covidct.imaging.readers import read_slice
 from covidct.imaging.series import Place, Series
-from covidct.imaging.sources import File, files_at, uploaded
+from covidct.imaging.sources import files_at, uploaded
 
 SHARED = Path(__file__).parents[3].parent / "shared" / "data" / "dicom-ct-series" / "series"
 HEIGHTS = [30.0 + 2.5 * i for i in range(7)]

@@ -9,11 +9,12 @@ import pytest
 from nibabel.orientations import apply_orientation, axcodes2ornt, inv_ornt_aff, ornt_transform
 
 from covidct.errors import UnreadableSlice, UnsupportedEncoding
+from covidct.imaging.file import File
 from covidct.imaging.formats import nifti
 from covidct.imaging.gather import Stranger, gather
 from covidct.imaging.readers import read_hounsfield, read_slice
 from covidct.imaging.series import Series
-from covidct.imaging.sources import File, files_at, uploaded
+from covidct.imaging.sources import files_at, uploaded
 
 ORIENTATIONS = [
     "".join(ends[at] for at in order)

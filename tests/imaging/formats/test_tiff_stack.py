@@ -6,11 +6,11 @@ from PIL import Image
 
 from covidct.errors import UnreadableSlice, UnsupportedEncoding
 from covidct.imaging.dicom.window import LUNG
+from covidct.imaging.file import File
 from covidct.imaging.formats import tiff_stack
 from covidct.imaging.gather import gather
 from covidct.imaging.readers import read_hounsfield, read_slice
 from covidct.imaging.series import Series
-from covidct.imaging.sources import File
 
 
 @pytest.fixture
