@@ -1,18 +1,17 @@
 """One compressed frame of a DICOM object as numbers, by the decoders of imagecodecs."""
 
 import math
-import re
 import struct
 
 import numpy as np
-from imagecodecs import dicomrle_decode, jpeg2k_decode, jpeg8_decode, jpegls_decode
+from imagecodecs import dicomrle_decode, jpeg2k_decode, jpeg8_decode, jpegls_decode, jpegxl_decode
 from pydicom import uid
 
 from covidct.errors import UnreadableSlice, UnsupportedEncoding
+from covidct.imaging.formats import jpeg_xl
 from covidct.messages import N_
 
 _NEWEST = {"1.2.840.10008.1.2.4.110", "1.2.840.10008.1.2.4.111", "1.2.840.10008.1.2.4.112"}
-_JPEG_XL = re.compile(rb"\xff\x0a|\0\0\0\x0cJXL ")
 _CODESTREAM = b"\xff\x4f\xff\x51"  # how JPEG 2000 begins inside of its wrapper
 _END = b"\xff\xd9"  # how every frame of the JPEG family ends
 _SCAN, _TILE_PART, _TILE_DATA = b"\xff\xda", b"\xff\x90", b"\xff\x93"
@@ -30,9 +29,10 @@ def check_codec(frame: bytes, syntax: uid.UID) -> None:
     Raises:
         UnsupportedEncoding: so.
     """
-    if _is_jpeg(frame) or _CODESTREAM in frame[:512] or _is_rle(frame, syntax):
+    known = _is_jpeg(frame) or _CODESTREAM in frame[:512] or jpeg_xl.STARTS.match(frame)
+    if known or _is_rle(frame, syntax):
         return
-    if _JPEG_XL.match(frame) or syntax in _NEWEST:
+    if syntax in _NEWEST:
         name: str = "JPEG XL"
     elif syntax.name != syntax and syntax.is_compressed:
         name = syntax.name
@@ -79,6 +79,11 @@ def decompress(
     """
     check_codec(frame, syntax)
     size = (*shape, channels) if channels > 1 else shape
+    if jpeg_xl.STARTS.match(frame):
+        values = jpegxl_decode(frame) if jpeg_xl.declared_size(frame) == shape else None
+        if values is None or values.shape != size:
+            raise _of_another_size()
+        return values
     if not _is_jpeg(frame) and _CODESTREAM not in frame[:512]:
         unpacked = dicomrle_decode(frame, f"<u{bits // 8}", out=math.prod(size) * bits // 8)
         return _of_planes(np.frombuffer(unpacked, f"<u{bits // 8}"), shape, channels)
@@ -89,7 +94,11 @@ def decompress(
         values = _decoded(frame, marker)
         if values.shape == size:
             return values
-    raise UnreadableSlice(
+    raise _of_another_size()
+
+
+def _of_another_size() -> UnreadableSlice:
+    return UnreadableSlice(
         N_("The compressed picture in the DICOM file is not of the size that its header declares.")
     )
 

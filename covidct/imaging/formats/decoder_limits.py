@@ -5,11 +5,13 @@ the picture it belongs to, and each scan of a progressive JPEG passes over all o
 """
 
 from PIL.BmpImagePlugin import BmpImageFile
-from PIL.ImageFile import ImageFile
+from PIL.Image import Image
+from PIL.Jpeg2KImagePlugin import Jpeg2KImageFile
 from PIL.JpegImagePlugin import JpegImageFile
 from PIL.TiffImagePlugin import TILELENGTH, TILEWIDTH, TiffImageFile
 
 from covidct.errors import UnreadableSlice, UnsupportedEncoding
+from covidct.imaging.formats.jpeg_2000 import check_codestream
 from covidct.imaging.formats.pixels import MAX_CT_PIXELS
 from covidct.messages import N_
 
@@ -30,7 +32,7 @@ _TIFF_COMPRESSIONS = {
 }
 
 
-def check_demands(image: ImageFile, data: bytes) -> None:
+def check_demands(image: Image, data: bytes) -> None:
     """Refuse a picture whose decoder would need memory or time out of all proportion.
 
     Args:
@@ -40,10 +42,13 @@ def check_demands(image: ImageFile, data: bytes) -> None:
     Raises:
         UnreadableSlice: it asks for too much.
         UnsupportedEncoding: a TIFF in a compression that is not read.
+        ValueError, struct.error: a JPEG 2000 picture asks for too much, or is damaged.
     """
     match image:
         case TiffImageFile():
             _check_tiff(image)
+        case Jpeg2KImageFile():
+            check_codestream(data)
         case JpegImageFile() if data.count(_SCAN) > MAX_SCANS:
             raise UnreadableSlice(
                 N_(

@@ -8,14 +8,17 @@ from typing import Any
 import cv2
 import numpy as np
 from PIL import ExifTags, Image
+from PIL.AvifImagePlugin import AvifImageFile
 from PIL.BmpImagePlugin import BmpImageFile
-from PIL.ImageFile import ImageFile
+from PIL.Jpeg2KImagePlugin import Jpeg2KImageFile
 from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 from PIL.TiffImagePlugin import BITSPERSAMPLE, PHOTOMETRIC_INTERPRETATION, TiffImageFile
+from PIL.WebPImagePlugin import WebPImageFile
 
 from covidct.errors import UnreadableSlice, UnsupportedEncoding
 from covidct.imaging.ct_slice import CTSlice
+from covidct.imaging.formats import jpeg_xl
 from covidct.imaging.formats.decoder_limits import check_demands
 from covidct.imaging.formats.greys import greys_of
 from covidct.imaging.formats.pixels import (
@@ -23,18 +26,34 @@ from covidct.imaging.formats.pixels import (
     DECODING_ERRORS,
     FEWEST_COLOURED,
     MAX_CT_PIXELS,
+    MAX_PIXELS,
     check_size,
     check_values,
+    too_large,
 )
 from covidct.messages import N_
 
+
+def _open_heif(file: BytesIO) -> Image.Image:
+    from pi_heif import HeifImageFile  # a library of its own, which few files need
+
+    return HeifImageFile(file)
+
+
 # Opened directly: Image.open measures by a limit of its own, which is global. An MPO file (two
 # views from a phone) is thereby read as the JPEG that it begins with.
-_PLUGINS: dict[str, type[Any]] = {
+_OPENERS: dict[str, Callable[[BytesIO], Image.Image]] = {
     "PNG": PngImageFile,
     "JPEG": JpegImageFile,
     "BMP": BmpImageFile,
+    "WebP": WebPImageFile,
+    "AVIF": AvifImageFile,
+    "HEIC": _open_heif,
+    "JPEG 2000": Jpeg2KImageFile,
+    "JPEG XL": jpeg_xl.open_picture,
 }
+# What decoders make copies of, so that 50 megapixels would take a gigabyte
+_MOST_PIXELS = {"WebP": 25_000_000, "JPEG 2000": 25_000_000}
 _END_MARKS = {"PNG": b"IEND", "JPEG": b"\xff\xd9"}
 _GREY_MODES = ("1", "L", "LA")
 _NUMERIC_MODES = ("I", "F", "I;16", "I;16B", "I;16L", "I;16N")
@@ -51,6 +70,7 @@ _UPRIGHT: dict[int, Callable[[np.ndarray], np.ndarray]] = {  # by EXIF orientati
 # Pillow warns about odd metadata, which is not read here. Set once, since warnings.catch_warnings
 # is not safe where several threads read.
 warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
+warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)  # check_size says more
 
 
 def read_picture(data: bytes, kind: str) -> CTSlice:
@@ -65,8 +85,8 @@ def read_picture(data: bytes, kind: str) -> CTSlice:
         UnsupportedEncoding: several pictures, or packed in a way that is not read.
     """
     try:
-        image = _PLUGINS[kind](BytesIO(data))
-        check_size(image.height, image.width)
+        image = _OPENERS[kind](BytesIO(data))
+        check_size(image.height, image.width, _MOST_PIXELS.get(kind, MAX_PIXELS))
         if getattr(image, "is_animated", False):
             raise UnsupportedEncoding(
                 N_(
@@ -78,12 +98,14 @@ def read_picture(data: bytes, kind: str) -> CTSlice:
         if kind == "JPEG" and _lacks_only_its_end(data):
             data += _END_MARKS["JPEG"]
             image = JpegImageFile(BytesIO(data))
+    except Image.DecompressionBombError as error:
+        raise too_large() from error
     except DECODING_ERRORS as error:
         raise UnreadableSlice(damage(data, kind, error)) from error
     return slice_of(image, data, kind)
 
 
-def slice_of(image: ImageFile, data: bytes, kind: str) -> CTSlice:
+def slice_of(image: Image.Image, data: bytes, kind: str) -> CTSlice:
     """An opened picture, or a page of it, as a slice.
 
     Args:
@@ -128,7 +150,10 @@ def _decode(image: Image.Image, data: bytes) -> tuple[np.ndarray, float, tuple[s
     deep = image.mode not in _NUMERIC_MODES and _bits(image, tags, data) == 16
     if deep:
         check_size(image.height, image.width, MAX_CT_PIXELS)
+    size = image.size
     image.load()
+    if max(image.size) > max(size):
+        raise ValueError("larger than its header says")
     colour_share = 0.0
     notes: tuple[str, ...] = ()
     if image.mode in _NUMERIC_MODES:

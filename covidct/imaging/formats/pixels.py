@@ -59,14 +59,19 @@ def check_size(rows: int, columns: int, at_most: int = MAX_PIXELS) -> None:
             )
         )
     if rows * columns > at_most:
-        raise UnreadableSlice(
-            N_(
-                "The image is too large: {size}. At most {most} megapixels are read; export the "
-                "slice at its original size.",
-                size=size,
-                most=at_most // 10**6,
-            )
+        raise too_large(size, at_most)
+
+
+def too_large(size: str = "", at_most: int = MAX_PIXELS) -> UnreadableSlice:
+    """The refusal of a picture of so many pixels."""
+    return UnreadableSlice(
+        N_(
+            "The image is too large: {size}. At most {most} megapixels are read; export the "
+            "slice at its original size.",
+            size=size or N_("more than a decoder should be asked for"),
+            most=at_most // 10**6,
         )
+    )
 
 
 def check_values(values: np.ndarray) -> None:

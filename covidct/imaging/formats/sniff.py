@@ -4,6 +4,7 @@ import re
 
 from covidct.errors import UnreadableSlice
 from covidct.imaging.dicom.header import is_dicom
+from covidct.imaging.formats import jpeg_xl
 from covidct.imaging.formats.nifti import is_nifti
 from covidct.messages import N_, Message, joined
 
@@ -11,19 +12,19 @@ _PICTURES = {
     "PNG": re.compile(rb"\x89PNG\r\n\x1a\n"),
     "JPEG": re.compile(rb"\xff\xd8\xff"),
     "TIFF": re.compile(rb"II[*+]\0|MM\0[*+]"),
+    "WebP": re.compile(rb"RIFF.{4}WEBP", re.DOTALL),
+    "AVIF": re.compile(rb".{4}ftypavi", re.DOTALL),
+    "HEIC": re.compile(rb".{4}ftyp(?:hei|hev|mif1|msf1)", re.DOTALL),
+    "JPEG 2000": re.compile(rb"\0\0\0\x0cjP  |\xff\x4f\xff\x51"),
+    "JPEG XL": jpeg_xl.STARTS,
     "BMP": re.compile(rb"BM.{12}[\x0c\x28\x34\x38\x40\x6c\x7c]\0\0\0", re.DOTALL),
 }
 _OTHERS = {
     N_("a PDF file"): re.compile(rb"%PDF-"),
     N_("a GIF image"): re.compile(rb"GIF8[79]a"),
-    N_("a WebP image"): re.compile(rb"RIFF.{4}WEBP", re.DOTALL),
     N_("an AVI film"): re.compile(rb"RIFF.{4}AVI ", re.DOTALL),
-    N_("a HEIC photograph"): re.compile(rb".{4}ftyp(?:hei|hev|mif1|msf1)", re.DOTALL),
-    N_("an AVIF image"): re.compile(rb".{4}ftypavi", re.DOTALL),
     N_("a QuickTime or MP4 film"): re.compile(rb".{4}ftyp", re.DOTALL),
     N_("a Matroska or WebM film"): re.compile(rb"\x1aE\xdf\xa3"),
-    N_("a JPEG 2000 image"): re.compile(rb"\0\0\0\x0cjP  |\xff\x4f\xff\x51"),
-    N_("a JPEG XL image"): re.compile(rb"\xff\x0a|\0\0\0\x0cJXL "),
     N_("a Photoshop file"): re.compile(rb"8BPS"),
     N_("a NIfTI header without its voxels (.hdr)"): re.compile(
         rb".{344}ni1\0|.{4}ni2\0", re.DOTALL
@@ -39,7 +40,7 @@ _OTHERS = {
     N_("an SVG drawing"): re.compile(rb"\s*(?:<\?xml.{0,900})?(?:<!--.{0,900})?<svg", re.DOTALL),
     N_("a web page"): re.compile(rb"\s*<(?:!doctype\s+html|html)", re.IGNORECASE),
 }
-READABLE = "PNG, JPEG, TIFF, BMP, NIfTI or DICOM"
+READABLE = "PNG, JPEG, TIFF, WebP, HEIC, NIfTI or DICOM"
 
 
 def sniff(data: bytes) -> str:

@@ -223,7 +223,18 @@ def test_a_codestream_that_is_not_wrapped_in_fragments_is_read(stored, twin, sam
 
 def test_a_compression_that_no_decoder_reads_is_named(compressed):
     with pytest.raises(UnsupportedEncoding, match="uses JPEG XL, which"):
-        read_slice(compressed(b"\xff\x0a" + bytes(100), uid.MPEG2MPML))
+        read_slice(compressed(b"another codestream" * 9, uid.MPEG2MPML))
+
+
+@pytest.mark.parametrize("container", [True, False])
+def test_jpeg_xl_is_read_if_it_is_of_the_declared_size(stored, compressed, same, container):
+    frame = imagecodecs.jpegxl_encode(stored, lossless=True, usecontainer=container)
+    assert same(compressed(frame, uid.MPEG2MPML))
+    other = imagecodecs.jpegxl_encode(stored[:-8], lossless=True, usecontainer=container)
+    with pytest.raises(UnreadableSlice, match="not of the size"):
+        read_slice(compressed(other, uid.MPEG2MPML))
+    with pytest.raises(UnreadableSlice, match="damaged or incomplete"):
+        read_slice(compressed(frame[: len(frame) // 2], uid.MPEG2MPML))
 
 
 def test_packed_twelve_bit_pixels_are_read(stored, twin, same):
