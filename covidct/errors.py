@@ -7,6 +7,7 @@
     ├── DatasetError             a folder is not a data set that can be trained or evaluated on
     │   └── ArchiveError         a ZIP archive is damaged, or must not be unpacked
     ├── FetchError               a data set could not be fetched whole and as it was before
+    ├── DICOMwebError            the DICOM archive cannot be reached, or does not do as asked
     ├── ConfigError              a training setting is out of its range
     ├── AccessDenied             a visitor of the pages may not do what was asked for
     ├── ExportError              a result cannot be had in the form that was asked for
@@ -66,6 +67,10 @@ class ArchiveError(DatasetError):
 
 class FetchError(CovidCTError):
     """A data set could not be fetched from the network whole and as it was before."""
+
+
+class DICOMwebError(CovidCTError):
+    """The DICOM archive cannot be reached, refuses, or answers something else."""
 
 
 class ConfigError(CovidCTError):

@@ -34,6 +34,7 @@ FLOORS = (
     {"data", "models"},
     {"inference", "training"},
     {"evaluation", "reports"},
+    {"archive"},
     {"ui"},
     {"benchmark"},
     {"commands"},

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,8 @@ _OPAQUE_WIDTH = 11
 
 if TYPE_CHECKING:
     from covidct.imaging.series import Place
+    from covidct.inference.cases import CaseGroup
+    from covidct.inference.classifier import Classifier
     from covidct.inference.judge import Judged, Outcome, SeriesJudged
 
 
@@ -33,11 +36,18 @@ def add_command(commands: argparse._SubParsersAction) -> None:
 def _classify(options: argparse.Namespace) -> int:
     from covidct.inference.cases import groups_at
     from covidct.inference.classifier import Classifier
+
+    return print_verdicts(Classifier.load(options.model), groups_at(options.paths), options)
+
+
+def print_verdicts(
+    classifier: Classifier, groups: Iterable[CaseGroup], options: argparse.Namespace
+) -> int:
+    """Judge files and series, and print a line for each slice and series; the exit status."""
     from covidct.inference.judge import judge
 
-    classifier = Classifier.load(options.model)
     status = DONE
-    for group, outcomes in judge(classifier, groups_at(options.paths), admission(options)):
+    for group, outcomes in judge(classifier, groups, admission(options)):
         for note in group.notes:
             say(f"covidct: {group.name}: {note}", file=sys.stderr)
         for line in map(_line, outcomes):

@@ -35,7 +35,7 @@ def join(groups: list[list[FrameFacts]]) -> list[list[FrameFacts]]:
         numbers = {frame.instance for frame in earlier}
         if (
             group[0].series
-            and _are_alike(group[0].series, earlier[0].series)
+            and are_alike(group[0].series, earlier[0].series)
             and numbers.isdisjoint(frame.instance for frame in group)
         ):
             earlier += group
@@ -44,6 +44,7 @@ def join(groups: list[list[FrameFacts]]) -> list[list[FrameFacts]]:
     return joined
 
 
-def _are_alike(uid: str, other: str) -> bool:
+def are_alike(uid: str, other: str) -> bool:
+    """Whether two UIDs differ in exactly one component."""
     parts, others = uid.split("."), other.split(".")
     return len(parts) == len(others) and sum(map(operator.ne, parts, others)) == 1

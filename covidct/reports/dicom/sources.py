@@ -23,7 +23,7 @@ from covidct.messages import N_, joined
 from covidct.reports.secondary_capture import UTF8
 
 if TYPE_CHECKING:
-    from covidct.imaging.sources import File
+    from covidct.imaging.file import File
     from covidct.inference.cases import Case
 
 _UIDS = ("SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID")
