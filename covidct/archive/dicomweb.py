@@ -9,17 +9,19 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
+from io import BytesIO
 from typing import Any, Self
 
 import requests
 from dicomweb_client import DICOMwebClient
-from pydicom import Dataset
+from pydicom import Dataset, dcmread
 from pydicom.datadict import tag_for_keyword
 from requests import Response
 
 from covidct.archive.settings import ArchiveSettings
 from covidct.errors import ConfigError, DICOMwebError
 from covidct.messages import N_, Message, joined, ngettext
+from covidct.reports.secondary_capture import file_of
 
 MOST_SERIES = 200  # that a search lists
 MOST_BYTES = 1024**3  # of a series that is fetched
@@ -259,8 +261,11 @@ class Archive:
     def store(self, objects: Iterable[Dataset]) -> Iterator[Stored]:
         """Send objects one after the other, so that it is known which were stored.
 
+        They are sent as files with preamble, which the library leaves out unless it has read one:
+        archives store such files and cannot serve them any more.
+
         Args:
-            objects: with the elements of a DICOM file.
+            objects: without their files' meta information or with it.
 
         Yields:
             What the archive has said so far, after each object.
@@ -269,7 +274,7 @@ class Archive:
         for one in objects:
             with _in_plain_words(self._host, _kept_of(told)):
                 try:
-                    answer = self._client.store_instances([one])
+                    answer = self._client.store_instances([dcmread(BytesIO(file_of(one)))])
                 except requests.HTTPError as error:
                     answer = _answer_to_refused(error)
                 told = told.and_of(one, answer)

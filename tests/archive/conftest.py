@@ -45,17 +45,18 @@ def archive(named) -> Archive:
 def stored(ct_header, ct_file, volume) -> Callable[..., list[bytes]]:
     """The phantoms as a series of an archive, all of whose UIDs begin with a given one."""
 
-    def make(root: str, slices: int = 7, **elements: object) -> list[bytes]:
+    def make(root: str, slices: int = 7, values=volume, **elements: object) -> list[bytes]:
         uids = {"StudyInstanceUID": f"{root}.1", "SeriesInstanceUID": f"{root}.1.1"}
-        described = {"PatientID": f"patient {root}", "SeriesDescription": "Thorax", "StudyID": "1"}
+        measured = {"FrameOfReferenceUID": f"{root}.2", "SliceThickness": "2.5"}
+        described = {"PatientID": f"patient {root}", "SeriesDescription": "Thorax"}
         return [
             ct_file(
                 ct_header(
                     number,
                     SOPInstanceUID=f"{(uids | elements)['SeriesInstanceUID']}.{number + 1}",
-                    **(uids | described | elements),
+                    **(uids | described | measured | elements),
                 ),
-                volume[number % len(volume)],
+                values[number % len(values)],
             )
             for number in range(slices)
         ]

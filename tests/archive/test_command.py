@@ -1,24 +1,48 @@
 """The command line beside a real archive."""
 
 import json
+import os
+import subprocess
+import sys
+from collections import Counter
+from io import BytesIO
 
 import pytest
 from pydicom import dcmread
+from pydicom.uid import (
+    EnhancedSRStorage,
+    ParametricMapStorage,
+    SecondaryCaptureImageStorage,
+    SegmentationStorage,
+)
 
 from covidct.archive.dicomweb import Query
 from covidct.archive.fetch import parts_of
+
+
+def read(data):
+    return dcmread(BytesIO(data))
 
 
 def lines(done):
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
-@pytest.fixture
-def verdicts(run, tiny_model):
-    def classify(*arguments):
-        return run(*arguments, "--json", "--model", tiny_model)
+@pytest.fixture(scope="module")
+def run(root):
+    """The command line; what is run here needs no TensorFlow, so no process forked from one."""
 
-    return classify
+    def call(*arguments):
+        command = [sys.executable, "-m", "covidct", *map(str, arguments)]
+        environment = {**os.environ, "PYTHONPATH": str(root)}
+        return subprocess.run(command, env=environment, capture_output=True, text=True)
+
+    return call
+
+
+@pytest.fixture
+def verdicts(run):
+    return lambda *arguments: run(*arguments, "--json")
 
 
 def test_search_prints_a_line_a_series(run, named, stored):
@@ -108,3 +132,41 @@ def test_the_shared_series_is_one_body(named, covid_ct, verdicts):
         [line for line in lines(done) if "series" in line] for done in (from_archive, from_files)
     )
     assert {**there, "series": ""} == {**here, "series": ""}
+
+
+def test_results_go_into_the_study_of_the_slices(named, stored, run):
+    study = {"StudyInstanceUID": "1.2.827.7.1"}
+    named.put(*stored("1.2.827.7"))
+    done = run("archive", "send", "--series", "1.2.827.7.1.1", "--what", "sc,seg,sr,map")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "10 objects go into the study of the slices and bear their patient." in done.stdout
+    assert "The archive stored all 10 objects." in done.stdout
+    assert "Secret" not in done.stdout and "1.2.827" not in done.stdout
+    made = [
+        one for one in map(read, named.files(**study)) if one.SeriesInstanceUID != "1.2.827.7.1.1"
+    ]
+    assert Counter(one.SOPClassUID for one in made) == {
+        SecondaryCaptureImageStorage: 7,
+        SegmentationStorage: 1,
+        EnhancedSRStorage: 1,
+        ParametricMapStorage: 1,
+    }
+    assert {str(one.PatientName) for one in made} == {"Secret^Patient"}
+
+
+def test_what_is_sent_is_of_the_kinds_that_there_are(run, named):
+    done = run("archive", "send", "--series", "1.2", "--what", "sc,pdf")
+    assert done.returncode == 2
+    assert "no pdf; there are sc, seg, sr, map" in done.stderr
+
+
+def test_where_no_slice_was_classified_nothing_is_sent(named, stored, run, neck):
+    report = stored("1.2.827.8", 1, SOPClassUID="1.2.840.10008.5.1.4.1.1.88.33")
+    other = stored("1.2.827.9", 1, values=[neck])
+    for root, files in (("1.2.827.8", report), ("1.2.827.9", other)):
+        named.put(*files)
+        series = ("--series", f"{root}.1.1", "--what", "sc")
+        done = run("archive", "send", *series)
+        assert done.returncode == 1
+        assert "so there are no results" in done.stderr
+        assert named.files(StudyInstanceUID=f"{root}.1") == files

@@ -63,7 +63,8 @@ class Orthanc:
         """What it holds of these tags."""
         query = {"Level": "Instance", "Query": tags}
         found = self.session.post(f"{self.root}/tools/find", json=query).json()
-        return [self.session.get(f"{self.root}/instances/{i}/file").content for i in found]
+        addresses = [f"{self.root}/instances/{instance}/file" for instance in found]
+        return [self.session.get(address).content for address in addresses]
 
 
 @contextmanager
