@@ -4,7 +4,7 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
@@ -20,6 +20,7 @@ import numpy as np
 import pytest
 from filelock import FileLock
 from forked import start_covidct
+from orthanc import Orthanc, serve_orthanc
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.encaps import encapsulate
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian
@@ -259,6 +260,44 @@ def ct_file() -> Callable[..., bytes]:
 def scan(volume, ct_header, ct_file) -> list[bytes]:
     """The phantoms as the files of one series, from the feet to the head."""
     return [ct_file(ct_header(number), values) for number, values in enumerate(volume)]
+
+
+@pytest.fixture(scope="session")
+def orthanc(tmp_path_factory) -> Iterator[Orthanc]:
+    """Debian's Orthanc, which the tests of a worker share: each has series of its own."""
+    with serve_orthanc(tmp_path_factory.mktemp("orthanc")) as orthanc:
+        yield orthanc
+
+
+@pytest.fixture
+def named(orthanc, monkeypatch) -> Orthanc:
+    """The same, named to the program by its environment."""
+    for variable, value in orthanc.environment.items():
+        monkeypatch.setenv(variable, value)
+    return orthanc
+
+
+@pytest.fixture(scope="session")
+def stored(ct_header, ct_file, volume) -> Callable[..., list[bytes]]:
+    """The phantoms as a series for an archive, all of whose UIDs begin with a given one."""
+
+    def make(root: str, slices: int = 7, values=volume, **elements: object) -> list[bytes]:
+        uids = {"StudyInstanceUID": f"{root}.1", "SeriesInstanceUID": f"{root}.1.1"}
+        measured = {"FrameOfReferenceUID": f"{root}.2", "SliceThickness": "2.5"}
+        described = {"PatientID": f"patient {root}", "SeriesDescription": "Thorax"}
+        return [
+            ct_file(
+                ct_header(
+                    number,
+                    SOPInstanceUID=f"{(uids | elements)['SeriesInstanceUID']}.{number + 1}",
+                    **(uids | described | measured | elements),
+                ),
+                values[number % len(values)],
+            )
+            for number in range(slices)
+        ]
+
+    return make
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,7 @@ message: whatever goes wrong is said in words of our own.
 
 import logging
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from io import BytesIO
@@ -258,7 +258,7 @@ class Archive:
                 raise ValueError
             return rendered
 
-    def store(self, objects: Iterable[Dataset]) -> Iterator[Stored]:
+    def store(self, objects: Iterable[Dataset]) -> Generator[Stored, None, None]:
         """Send objects one after the other, so that it is known which were stored.
 
         They are sent as files with preamble, which the library leaves out unless it has read one:

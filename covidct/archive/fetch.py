@@ -1,6 +1,6 @@
 """A series from the archive as files in memory, before they are sorted and judged."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 
 from covidct.archive.dicomweb import MOST_BYTES, Archive, ArchivedSeries
 from covidct.imaging.dicom.grouping import are_alike
@@ -35,7 +35,9 @@ def parts_of(archive: Archive, found: ArchivedSeries) -> list[ArchivedSeries]:
     return parts
 
 
-def fetch(archive: Archive, parts: Sequence[ArchivedSeries]) -> Iterator[tuple[str, bytes]]:
+def fetch(
+    archive: Archive, parts: Sequence[ArchivedSeries]
+) -> Generator[tuple[str, bytes], None, None]:
     """Names and contents of the objects of a scan, as an upload would have them.
 
     Args:

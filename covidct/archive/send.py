@@ -1,6 +1,6 @@
 """What goes back to the archive, and the sending of it; nothing is sent that was not asked for."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Generator, Sequence
 
 from covidct.archive.dicomweb import Archive, Stored
 from covidct.inference.classifier import Classifier
@@ -49,7 +49,7 @@ def send(
     classifier: Classifier,
     outcomes: Sequence[Outcome | SeriesJudged],
     what: Collection[str],
-) -> Iterator[Stored]:
+) -> Generator[Stored, None, None]:
     """Make objects and send them, one after the other.
 
     Args:

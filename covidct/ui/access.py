@@ -3,10 +3,11 @@
 Without a section ``[auth]`` in Streamlit's secrets whoever reaches the server may do both. With
 one, nobody sees anything before signing in at the OpenID Connect provider that it names, and only
 those whose identity token names the role of the section ``[access]`` may train, promote, delete, or
-change anything else that outlasts their visit:
+change anything else that outlasts their visit. The DICOM archive has a role of its own:
 
     [access]
     role = "covidct-trainer"
+    archive_role = "covidct-archive"  # who may search the DICOM archive and send to it
     claim = "roles"  # of the identity token, where its holder's roles stand; this is the default
 
 Where something is missing or cannot be read, the answer is no.
@@ -27,7 +28,7 @@ _CLAIM = "roles"
 
 def require_login() -> None:
     """Where there is a provider, end the page here for who has not signed in."""
-    if _secrets() is None:
+    if secrets() is None:
         callout(_(strings.CLOSED), _(strings.BAD_SECRETS), tone="stop")
         st.stop()
     if not _asks_for_login():
@@ -44,10 +45,20 @@ def require_login() -> None:
 
 def may_change() -> bool:
     """Whether this visitor may change what the server keeps."""
+    return _holds("role")
+
+
+def may_use_archive() -> bool:
+    """Whether this visitor may search the DICOM archive, read from it and send to it."""
+    return _holds("archive_role")
+
+
+def _holds(kind: str) -> bool:
+    """Whether this visitor holds the role that the secrets name so, or nobody is asked for one."""
     if not _asks_for_login():
         return not _is_set_up_by_halves()
     access = st.secrets.get("access", {})
-    role, held = access.get("role"), st.user.get(access.get("claim", _CLAIM))
+    role, held = access.get(kind), st.user.get(access.get("claim", _CLAIM))
     return _is_logged_in() and bool(role) and role in (held if isinstance(held, list) else [held])
 
 
@@ -61,21 +72,31 @@ def require_role() -> None:
         raise AccessDenied(strings.NO_ROLE)
 
 
+def require_archive_role() -> None:
+    """Called by whatever asks the DICOM archive for something, before it does.
+
+    Raises:
+        AccessDenied: this visitor may not.
+    """
+    if not may_use_archive():
+        raise AccessDenied(strings.NO_ARCHIVE_ROLE)
+
+
 def _asks_for_login() -> bool:
     return "is_logged_in" in st.user  # only where there is a section [auth]
 
 
 def _is_set_up_by_halves() -> bool:
     """Whether somebody meant to close the pages, and Streamlit finds no provider."""
-    secrets = _secrets()
-    return secrets is None or not secrets.keys().isdisjoint(("auth", "access"))
+    there = secrets()
+    return there is None or not there.keys().isdisjoint(("auth", "access"))
 
 
 def _is_logged_in() -> bool:
     return st.user.get("is_logged_in") is True
 
 
-def _secrets() -> dict | None:
+def secrets() -> dict | None:
     """The secrets; None where there are some that cannot be read, so that Streamlit sees none."""
     try:
         return st.secrets.to_dict()

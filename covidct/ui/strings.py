@@ -79,6 +79,18 @@ NO_ROLE = N_(
     "Your account may look at everything here, but not train, promote, delete or otherwise change "
     "what the server keeps. Whoever runs the server can give it the role for that."
 )
+NO_ARCHIVE_ROLE = N_(
+    "Your account may not use the archive. Whoever runs the server can give it the role for that."
+)
+NO_ARCHIVE = N_("The archive cannot be used.")
+ARCHIVE_HINT = N_(
+    "A field left empty matches all; * and ? stand for other letters. What is found stays on this "
+    "page, and slices stay in the memory of the computer that runs it."
+)
+SEND_BACK = N_(
+    "Nothing is sent before you press the last button. Results are for research, and everyone who "
+    "can read the study will see them."
+)
 NOT_FROM_HERE = N_(
     "It may not be read from here: folders lie in COVIDCT_HOME, or in one that whoever runs the "
     "server names in COVIDCT_DATA_FOLDERS."

@@ -1,4 +1,4 @@
-"""A real archive, what it holds, and servers that fail as archives do."""
+"""The program's way to a real archive, and servers that fail as archives do."""
 
 import ssl
 import threading
@@ -12,25 +12,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
-from orthanc import Orthanc, serve_orthanc
 
 from covidct.archive.dicomweb import Archive
 from covidct.archive.settings import archive_settings
-
-
-@pytest.fixture(scope="session")
-def orthanc(tmp_path_factory) -> Iterator[Orthanc]:
-    """Debian's Orthanc, which the tests of a worker share: each has series of its own."""
-    with serve_orthanc(tmp_path_factory.mktemp("orthanc")) as orthanc:
-        yield orthanc
-
-
-@pytest.fixture
-def named(orthanc, monkeypatch) -> Orthanc:
-    """The same, named to the program by its environment."""
-    for variable, value in orthanc.environment.items():
-        monkeypatch.setenv(variable, value)
-    return orthanc
 
 
 @pytest.fixture
@@ -39,29 +23,6 @@ def archive(named) -> Archive:
     settings = archive_settings()
     assert settings
     return Archive(settings)
-
-
-@pytest.fixture(scope="session")
-def stored(ct_header, ct_file, volume) -> Callable[..., list[bytes]]:
-    """The phantoms as a series of an archive, all of whose UIDs begin with a given one."""
-
-    def make(root: str, slices: int = 7, values=volume, **elements: object) -> list[bytes]:
-        uids = {"StudyInstanceUID": f"{root}.1", "SeriesInstanceUID": f"{root}.1.1"}
-        measured = {"FrameOfReferenceUID": f"{root}.2", "SliceThickness": "2.5"}
-        described = {"PatientID": f"patient {root}", "SeriesDescription": "Thorax"}
-        return [
-            ct_file(
-                ct_header(
-                    number,
-                    SOPInstanceUID=f"{(uids | elements)['SeriesInstanceUID']}.{number + 1}",
-                    **(uids | described | measured | elements),
-                ),
-                values[number % len(values)],
-            )
-            for number in range(slices)
-        ]
-
-    return make
 
 
 @pytest.fixture(scope="session")

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from covidct.errors import UnreadableSlice
-from covidct.messages import joined, ngettext
+from covidct.messages import N_, joined, ngettext
 from covidct.reports.words import cautions
 from covidct.ui import strings
+from covidct.ui.archive import fetching, search, send_back
 from covidct.ui.diagnose import first_look, series_view
 from covidct.ui.diagnose.uploads import sort_uploads
 from covidct.ui.shared import close_up, downloads, network, slice_view
@@ -26,34 +27,60 @@ if TYPE_CHECKING:
     from covidct.inference.classifier import Classifier
     from covidct.inference.judge import Judged, Outcome, Refused, SeriesJudged
 
+_FILES, _ARCHIVE = N_("Files"), N_("Archive")
+
 
 def page() -> None:
     """From the uploader at the top to the model's card at the bottom."""
     close_up.keep_controls()
     st.title(_(strings.TITLE), anchor=False)
     st.html(f'<p class="cv-lead">{literal(_(strings.LEAD))}</p>')
-    uploads = st.file_uploader(_(strings.UPLOADER), accept_multiple_files=True, key="uploads")
-    hint(_(strings.FORMATS))
-    status = st.container()
-    if uploads:
-        groups = _dropped(uploads)
+    archive = search.named_archive()
+    if archive and _way_in() == _ARCHIVE:
+        groups = search.offer(archive)
+        is_given = bool(groups)
+        status = st.container()
     else:
-        st.session_state.pop("dropped", None)
-        groups = first_look.offer()
+        archive = None
+        uploads = st.file_uploader(_(strings.UPLOADER), accept_multiple_files=True, key="uploads")
+        hint(_(strings.FORMATS))
+        status, is_given = st.container(), bool(uploads)
+        groups = _dropped(uploads)
 
     with status:
         classifier = network.require_classifier()
     found = _judge_all([case for group in groups for case in group.cases], classifier)
     if found:
-        _show(groups, found, classifier)
-    elif uploads:
+        concluded = _conclude(groups, found, classifier)
+        _show(groups, concluded, found, classifier)
+        if archive:
+            of_all = [outcome for of_group in concluded for outcome in of_group]
+            send_back.offer(archive, fetching.series_held(), classifier, of_all)
+    elif is_given:
         callout(_(strings.NO_SLICE), _(strings.NO_SLICE_HINT), tone="stop")
         series_view.show_left_out([left for group in groups for left in group.left_out])
     network.show_about(classifier.card)
 
 
+def _way_in() -> str | None:
+    """Where the slices are, which the user chooses."""
+    st.session_state.setdefault("way_in", _FILES)
+    return st.segmented_control(
+        _("Where the slices are"),
+        (_FILES, _ARCHIVE),
+        format_func=_,
+        key="way_in",
+        required=True,
+        label_visibility="collapsed",
+        persist_state="session",
+    )
+
+
 def _dropped(uploads: Sequence) -> list[CaseGroup]:
-    """The files and series in the uploads, sorted once."""
+    """The files and series in the uploads, sorted once; without any, the first look."""
+    if not uploads:
+        st.session_state.pop("dropped", None)
+        return first_look.offer()
     ids = tuple(upload.file_id for upload in uploads)
     if st.session_state.get("dropped", ((), None))[0] != ids:
         with st.spinner(_("Sorting the files…")):
@@ -63,16 +90,26 @@ def _dropped(uploads: Sequence) -> list[CaseGroup]:
     return st.session_state["dropped"][1]
 
 
-def _show(
+def _conclude(
     groups: Sequence[CaseGroup], found: Sequence[Judged | Refused], classifier: Classifier
-) -> None:
-    """Series and table, and below them the slice that is chosen there."""
+) -> list[list[Outcome | SeriesJudged]]:
+    """The outcomes of each group, the verdict on a series among them."""
     from covidct.inference.judge import conclude
 
     left, concluded = iter(found), []
     for group in groups:
         of_group = [next(left) for _case in group.cases]
         concluded.append(list(conclude(group, of_group, classifier)))
+    return concluded
+
+
+def _show(
+    groups: Sequence[CaseGroup],
+    concluded: Sequence[Sequence[Outcome | SeriesJudged]],
+    found: Sequence[Judged | Refused],
+    classifier: Classifier,
+) -> None:
+    """Series and table, and below them the slice that is chosen there."""
     chosen = found[_choose(groups, concluded, classifier)]
     outcomes = [outcome for of_group in concluded for outcome in of_group]
     notes = [note for group in groups if group.is_series for note in group.notes]

@@ -1,0 +1,62 @@
+"""From a search in a real archive to a verdict and back, in a real Chromium."""
+
+import re
+from io import BytesIO
+
+import pytest
+from playwright.sync_api import expect
+from pydicom import dcmread
+from pydicom.uid import SecondaryCaptureImageStorage
+
+pytestmark = pytest.mark.browser
+
+ROW = 48  # height of a table row in pixels
+HEAD = 35
+SECRET = "Secret"  # the patient's identifier, and in the name
+
+
+@pytest.fixture
+def filled(orthanc, stored):
+    orthanc.put(*stored("1.2.828.1", PatientID=SECRET))
+    return orthanc
+
+
+def secrets_of(orthanc):
+    return lambda url: (
+        f"""
+[archive]
+dicomweb = "{orthanc.dicomweb}"
+user = "covidct"
+password = "{orthanc.password}"
+"""
+    )
+
+
+def test_two_presses_from_search_to_verdict_and_results_go_back(
+    filled, run_app, new_page, tmp_path
+):
+    with run_app(tmp_path, secrets_of(filled)) as server:
+        page, addresses = new_page(), []
+        page.on("request", lambda request: addresses.append(request.url))
+        page.goto(server.url)
+        page.get_by_role("radio", name="Archive").click()
+        page.get_by_label("Patient ID").fill(SECRET)
+        page.get_by_role("button", name="Search").click()
+        expect(page.get_by_text("1 series. Select it:")).to_be_visible()
+        page.get_by_test_id("stDataFrame").first.click(position={"x": 16, "y": HEAD + ROW // 2})
+        expect(page.locator(".cv-verdict .cv-decision").first).to_have_text(
+            re.compile("Positive|Negative|Uncertain")
+        )
+        page.get_by_text("Send results back to the archive").click()
+        page.get_by_text("Heat maps over the slices, as secondary captures").click()
+        expect(page.get_by_text("7 objects go into the study of the slices")).to_be_visible()
+        assert len(filled.files(PatientID=SECRET)) == 7
+        page.get_by_role("button", name="Send 7 objects").click()
+        expect(page.get_by_text("The archive stored all 7 objects.")).to_be_visible()
+    captures = [dcmread(BytesIO(data)) for data in filled.files(PatientID=SECRET)]
+    made = [one for one in captures if one.SOPClassUID == SecondaryCaptureImageStorage]
+    assert len(made) == 7
+    assert {str(one.PatientName) for one in made} == {"Secret^Patient"}
+    assert {str(one.pixel_array.shape) for one in made} == {"(160, 176, 3)"}
+    assert not [address for address in addresses if SECRET in address]
+    assert SECRET not in server.log.read_text()
