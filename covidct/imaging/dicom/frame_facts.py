@@ -86,14 +86,13 @@ class FrameFacts:
     @property
     def position(self) -> tuple[float, ...] | None:
         """The patient coordinates of the first pixel in millimetres, to the left, back, head."""
-        position = self.header.numbers("ImagePositionPatient")
-        return position if len(position) == 3 else None
+        return self.header.numbers("ImagePositionPatient", 3) or None
 
     @property
     def normal(self) -> np.ndarray | None:
         """The unit vector (3,) across the slice that does not point to the feet."""
-        cosines = self.header.numbers("ImageOrientationPatient")
-        if len(cosines) != 6:
+        cosines = self.header.numbers("ImageOrientationPatient", 6)
+        if not cosines:
             return None
         normal = np.cross(cosines[:3], cosines[3:])
         if not math.isclose(np.linalg.norm(normal), 1, abs_tol=0.05):

@@ -1,7 +1,6 @@
 """Frames of grey DICOM objects as CTSlices."""
 
 import numpy as np
-from pydicom.encaps import get_frame
 
 from covidct.errors import UnreadableSlice, UnsupportedEncoding
 from covidct.imaging.ct_slice import CTSlice
@@ -66,8 +65,8 @@ def frame_slice(header: Header, index: int) -> CTSlice:
         greys, said = show(values, shown, header)
         greys[~shown] = 0
         notes = (*guessed, *said)
-    spacing = header.numbers("PixelSpacing")[:: -1 if turn.transposed else 1]
-    known = len(spacing) == 2 and min(spacing) > 0
+    spacing = header.numbers("PixelSpacing", 2)[:: -1 if turn.transposed else 1]
+    known = bool(spacing) and min(spacing) > 0
     return CTSlice(
         np.ascontiguousarray(turn.of(greys)),
         (spacing[0], spacing[1]) if known else None,
@@ -118,16 +117,8 @@ def frame_bytes(header: Header, index: int) -> bytes:
 
 def _fragments(header: Header, index: int) -> bytes:
     """The bytes of a compressed frame, joined."""
-    pixels = header.raw["PixelData"]
-    offsets = header.raw.get("ExtendedOffsetTable")
-    lengths = header.raw.get("ExtendedOffsetTableLengths")
     try:
-        return get_frame(
-            pixels,
-            index,
-            extended_offsets=(offsets, lengths) if offsets and lengths else None,
-            number_of_frames=header.frames,
-        )
+        return b"".join(header.compressed_frames[index])
     except DECODING_ERRORS as error:
         raise _damaged() from error
 

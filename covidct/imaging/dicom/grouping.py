@@ -29,16 +29,17 @@ def join(groups: list[list[FrameFacts]]) -> list[list[FrameFacts]]:
     instance number twice.
     """
     joined: list[list[FrameFacts]] = []
-    by_kin: dict[tuple[str, ...], list[FrameFacts]] = {}
+    by_kin: dict[tuple[str, ...], tuple[list[FrameFacts], set[tuple]]] = {}
     for group in groups:
-        earlier = by_kin.setdefault(group[0].kin, group)
-        numbers = {frame.instance for frame in earlier}
+        numbers = {frame.instance for frame in group}
+        earlier, taken = by_kin.setdefault(group[0].kin, (group, numbers))
         if (
             group[0].series
             and are_alike(group[0].series, earlier[0].series)
-            and numbers.isdisjoint(frame.instance for frame in group)
+            and taken.isdisjoint(numbers)
         ):
             earlier += group
+            taken |= numbers
         else:
             joined.append(group)
     return joined

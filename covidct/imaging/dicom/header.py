@@ -9,10 +9,12 @@ import math
 import re
 import warnings
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from hashlib import sha256
 from io import BytesIO
+from itertools import islice
 from typing import Literal
 
 import numpy as np
@@ -22,6 +24,7 @@ from pydicom.dataset import Dataset
 from pydicom.filereader import data_element_generator, read_sequence
 
 from covidct.errors import UnreadableSlice
+from covidct.imaging.dicom.fragments import Parts, frame_parts
 from covidct.imaging.formats.pixels import DECODING_ERRORS, MAX_BYTES
 from covidct.messages import N_
 from covidct.zip_files import MAX_RATIO
@@ -86,7 +89,11 @@ TAGS = {
 _TRANSFER_SYNTAX, _UNDEFINED = 0x00020010, 0xFFFFFFFF
 _PIXELS = {"PixelData": 0, "FloatPixelData": 4, "DoubleFloatPixelData": 8}  # bytes of a float
 _DELIMITER = b"\xfe\xff\xdd\xe0\0\0\0\0"  # of fragments
-_LONGEST_VALUE = 1024**2  # of all but PixelData; the longest look-up table takes an eighth of it
+_LONGEST_TABLE = 1024**2  # the longest look-up table takes an eighth of it
+_LONGEST_VALUE = 4096  # of all but tables and pixels; numbers have 16 characters, names 64
+_TABLES = {"LUTData", "ExtendedOffsetTable", "ExtendedOffsetTableLengths"}
+_MOST_READ = 64 * 1024**2  # bytes of the header, those of nested sequences once for each level
+_MOST_TIMES = 500_000  # three for an element of a sequence; enhanced CT take a hundred for a frame
 _MOST_ITEMS = 100_000  # of sequences and of fragments: twenty for each frame that is allowed
 _META_START = re.compile(rb"\x02\0[\0-\x20]\0(?:UL|OB|UI|SH|AE)")
 _SET_STARTS: tuple[tuple[re.Pattern[bytes], Literal["little", "big"]], ...] = (
@@ -101,7 +108,7 @@ logging.getLogger("pydicom").setLevel(logging.CRITICAL)
 warnings.filterwarnings("ignore", category=UserWarning, module=r"pydicom\.")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Header:
     """The raw elements of one object or sequence item, by keyword, and how to read them.
 
@@ -147,6 +154,16 @@ class Header:
         """The same header without the element that takes the memory."""
         return replace(self, raw={k: v for k, v in self.raw.items() if k != "PixelData"})
 
+    @cached_property
+    def compressed_frames(self) -> Sequence[Parts]:
+        """The fragments of each frame.
+
+        Raises:
+            ValueError, struct.error: the pixel data are damaged, or in no fragments.
+        """
+        tables = (self.raw.get(f"ExtendedOffsetTable{kind}", b"") for kind in ("", "Lengths"))
+        return frame_parts(self.raw["PixelData"], self.frames, *tables)
+
     @property
     def byte_order(self) -> Literal["big", "little"]:
         """`big` or `little`, as `int.from_bytes` wants it."""
@@ -174,25 +191,29 @@ class Header:
         value = self.raw.get(keyword, b"")
         return np.frombuffer(value[: len(value) // size * size], kind).tolist()
 
-    def numbers(self, keyword: str) -> tuple[float, ...]:
-        """All values of a DS or IS element, or none at all if one of them is malformed.
-
-        A comma is legal nowhere in them (PS3.5 section 6.2), so it is a decimal point.
-        """
-        try:
-            parts = self.text(keyword).replace(",", ".").split("\\")
-            values = tuple(map(float, parts))
-        except ValueError:
-            return ()
-        return values if all(map(math.isfinite, values)) else ()
+    def numbers(self, keyword: str, count: int) -> tuple[float, ...]:
+        """The values of a DS or IS element; none at all if there are more or fewer than so many,
+        or one of them is malformed."""
+        parts = self.text(keyword).split("\\", count)
+        values = tuple(v for v in map(_number, parts[:count]) if v is not None)
+        return values if len(values) == len(parts) == count else ()
 
     def number(self, keyword: str) -> float | None:
-        """The first value of a DS or IS element."""
-        return next(iter(self.numbers(keyword)), None)
+        """The first value of a DS or IS element; None where it is malformed."""
+        return _number(self.text(keyword).partition("\\")[0])
 
     def text(self, keyword: str) -> str:
         """A CS, LO or other text, without its padding."""
         return self.raw.get(keyword, b"").decode("latin-1").strip(" \0")
+
+
+def _number(text: str) -> float | None:
+    """A comma is legal nowhere in DS and IS (PS3.5 section 6.2), so it is a decimal point."""
+    try:
+        value = float(text.replace(",", "."))
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None
 
 
 def is_dicom(data: bytes) -> bool:
@@ -217,14 +238,18 @@ def read_header(data: bytes) -> Header:
 
     Raises:
         UnreadableSlice: damaged, incomplete, unpacking to more than `MAX_BYTES`, or with longer
-            values or more items than slices have.
+            values, deeper sequences or more items than slices have.
     """
-    stream = BytesIO(data)
+    stream, allowance = BytesIO(data), _Allowance()
     prefix = data.find(b"DICM", 0, 132)
     stream.seek(prefix + 4 if prefix in (0, 128) else 0)
     try:
-        meta = data_element_generator(stream, False, True, stop_when=lambda tag, *_: tag.group != 2)
+        beginning = allowance.of(stream)
+        meta = data_element_generator(
+            beginning, False, True, stop_when=lambda tag, *_: tag.group != 2
+        )
         syntaxes = [e.value for e in meta if e.tag == _TRANSFER_SYNTAX and e.value]
+        stream.seek(beginning.tell())
         name = syntaxes[0].decode("ascii") if syntaxes else uid.ExplicitVRLittleEndian
         syntax = uid.UID(name.strip(" \0"))
         if syntax == uid.DeflatedExplicitVRLittleEndian:
@@ -237,14 +262,61 @@ def read_header(data: bytes) -> Header:
                     most=_MOST_ITEMS,
                 )
             )
-        return _data_set(stream, syntax)
+        return _data_set(stream, syntax, allowance)
     except DECODING_ERRORS as error:
+        if allowance.is_spent:
+            raise UnreadableSlice(
+                N_(
+                    "The DICOM file has a header of a length or depth which slices never have. "
+                    "Export it again."
+                )
+            ) from error
         raise UnreadableSlice(
             N_("The DICOM file is damaged or incomplete; copy or export it again.")
         ) from error
 
 
-def _data_set(stream: BytesIO, syntax: uid.UID) -> Header:
+class _Allowance:
+    """How much of a header may still be read. Each level of nested sequences is read anew, and each
+    element becomes an object, so that the length of the file bounds neither memory nor time."""
+
+    def __init__(self) -> None:
+        self._bytes, self._times = _MOST_READ, _MOST_TIMES
+
+    @property
+    def is_spent(self) -> bool:
+        return min(self._bytes, self._times) < 0
+
+    def spend(self, size: int) -> None:
+        """Before so many bytes are read.
+
+        Raises:
+            OSError: they are too many.
+        """
+        self._bytes -= size
+        self._times -= 1
+        if self.is_spent:
+            raise OSError("too much of a header")
+
+    def of(self, stream: BytesIO) -> BytesIO:
+        """The same bytes, of which no more are read than are allowed."""
+        counted = _Counted(stream.getvalue(), self)
+        counted.seek(stream.tell())
+        return counted
+
+
+class _Counted(BytesIO):
+    def __init__(self, data: bytes, allowance: _Allowance) -> None:
+        super().__init__(data)
+        self._length, self._allowance = len(data), allowance
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        left = max(0, self._length - self.tell())
+        self._allowance.spend(left if size is None or size < 0 else min(size, left))
+        return super().read(size)
+
+
+def _data_set(stream: BytesIO, syntax: uid.UID, allowance: _Allowance) -> Header:
     """The data set from here on; it shows itself its byte order and whether it has explicit VRs,
     since the meta information may be absent or wrong."""
     start = stream.tell()
@@ -253,8 +325,8 @@ def _data_set(stream: BytesIO, syntax: uid.UID) -> Header:
     implicit = not re.match(rb"[A-Z]{2}", first[4:])
 
     def read(source: BytesIO) -> Header:
-        elements = data_element_generator(source, implicit, not big, specific_tags=list(TAGS))
-        return _header(elements, syntax, big)
+        elements = _elements(source, implicit, not big, allowance)
+        return _header(elements, syntax, big, allowance)
 
     stream.seek(start)
     try:
@@ -265,6 +337,25 @@ def _data_set(stream: BytesIO, syntax: uid.UID) -> Header:
         if not header.encapsulated or not _are_whole(header.raw["PixelData"]):
             raise
         return header
+
+
+def _elements(
+    stream: BytesIO, implicit: bool, little: bool, allowance: _Allowance
+) -> Iterator[RawDataElement | DataElement]:
+    """The elements in `TAGS` up to the pixels, which alone may be large."""
+    before, reached = allowance.of(stream), False
+
+    def at_pixels(tag: int, *_: object) -> bool:
+        nonlocal reached
+        reached = TAGS.get(tag) in _PIXELS
+        return reached
+
+    options = implicit, little
+    wanted = list(TAGS)
+    yield from data_element_generator(before, *options, at_pixels, specific_tags=wanted)
+    if reached:
+        stream.seek(before.tell())
+        yield from islice(data_element_generator(stream, *options, specific_tags=wanted), 1)
 
 
 def _are_whole(fragments: bytes) -> bool:
@@ -280,23 +371,24 @@ def _are_whole(fragments: bytes) -> bool:
 
 
 def _header(
-    elements: Iterable[RawDataElement | DataElement], syntax: uid.UID, big: bool = False
+    elements: Iterable[RawDataElement | DataElement],
+    syntax: uid.UID,
+    big: bool,
+    allowance: _Allowance,
 ) -> Header:
-    """The elements that are in `TAGS`, nested ones as well, up to the pixels."""
-    found = {}
-    for element in elements:
-        if element.tag in TAGS:
-            found[TAGS[element.tag]] = element
-        if TAGS.get(element.tag) in _PIXELS:
-            break
+    """The elements that are in `TAGS`, nested ones as well."""
+    found = {TAGS[element.tag]: element for element in elements if element.tag in TAGS}
     kind = next((keyword for keyword in _PIXELS if keyword in found), "PixelData")
     pixels = found.pop(kind, None)
     values = {k: bytes(e.value or b"") for k, e in found.items() if not k.endswith("Sequence")}
-    if any(len(value) > _LONGEST_VALUE for value in values.values()):
+    if any(
+        len(v) > (_LONGEST_TABLE if k in _TABLES else _LONGEST_VALUE) for k, v in values.items()
+    ):
         raise UnreadableSlice(
             N_(
-                "The DICOM file has a header value of more than a megabyte, which slices never "
-                "have. Export it again."
+                "The DICOM file has a header value of more than {most} KB, or a table of more than "
+                "a megabyte, which slices never have. Export it again.",
+                most=_LONGEST_VALUE // 1024,
             )
         )
     if values.get("PatientID"):
@@ -310,21 +402,27 @@ def _header(
         getattr(pixels, "VR", None) or "OW",
         getattr(pixels, "length", None) == _UNDEFINED or _are_whole(values.get("PixelData", b"")),
         _PIXELS[kind],
-        {k: tuple(_items(e, syntax, big)) for k, e in found.items() if k.endswith("Sequence")},
+        {
+            keyword: tuple(_items(element, syntax, big, allowance))
+            for keyword, element in found.items()
+            if keyword.endswith("Sequence")
+        },
     )
 
 
-def _items(element: RawDataElement | DataElement, syntax: uid.UID, big: bool) -> Iterator[Header]:
+def _items(
+    element: RawDataElement | DataElement, syntax: uid.UID, big: bool, allowance: _Allowance
+) -> Iterator[Header]:
     """The items of a sequence, which pydicom has taken apart if its length was undefined."""
     if isinstance(element, RawDataElement):
         data, implicit = element.value or b"", element.is_implicit_VR or element.VR == "UN"
         items: Iterable[Dataset] = read_sequence(
-            BytesIO(data), implicit, element.is_little_endian, len(data), "iso8859"
+            allowance.of(BytesIO(data)), implicit, element.is_little_endian, len(data), "iso8859"
         )
     else:
         items = element.value or ()
     for item in items:
-        yield _header(item.values(), syntax, big)
+        yield _header(item.values(), syntax, big, allowance)
 
 
 def _inflate(body: bytes) -> bytes:

@@ -50,8 +50,8 @@ def upright(header: Header) -> Turn:
     The header's patient coordinates rise to the left, the back and the head. What is tilted or
     rotated by less than 45 degrees stays so.
     """
-    cosines = header.numbers("ImageOrientationPatient")
-    if len(cosines) != 6:
+    cosines = header.numbers("ImageOrientationPatient", 6)
+    if not cosines:
         return Turn()
     along_row, along_column = np.array(cosines[:3]), np.array(cosines[3:])
     if abs(np.cross(along_row, along_column)[2]) < _AXIAL:

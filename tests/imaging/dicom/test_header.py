@@ -66,7 +66,7 @@ def test_values_are_those_that_pydicom_reads(dicom, syntax):
     header, dataset = read_header(data), pydicom.dcmread(BytesIO(data))
     assert header.text("ImageType").split("\\") == dataset.ImageType
     assert header.number("InstanceNumber") == dataset.InstanceNumber
-    assert header.numbers("ImagePositionPatient") == tuple(dataset.ImagePositionPatient)
+    assert header.numbers("ImagePositionPatient", 3) == tuple(dataset.ImagePositionPatient)
     assert header.integer("PixelPaddingValue", signed=True) == dataset.PixelPaddingValue
     assert header.integer("PixelPaddingValue") == dataset.PixelPaddingValue + 2**16
     assert (header.integer("Rows"), header.integer("Columns")) == (dataset.Rows, dataset.Columns)
@@ -82,7 +82,7 @@ def test_what_is_absent_has_a_default(header):
     plain = header()
     assert plain.integer("PixelPaddingValue") == 0
     assert plain.integer("PixelPaddingValue", default=7) == 7
-    assert (plain.number("WindowCenter"), plain.numbers("WindowCenter")) == (None, ())
+    assert (plain.number("WindowCenter"), plain.numbers("WindowCenter", 1)) == (None, ())
     assert (plain.text("WindowCenter"), plain.integers("LUTData")) == ("", [])
     assert not plain.is_signed
 
@@ -136,13 +136,13 @@ def test_a_frame_is_what_its_groups_say_else_what_all_share_else_what_the_file_s
     )
     for index, position in enumerate(positions):
         frame = whole.of_frame(index)
-        assert frame.numbers("ImagePositionPatient") == tuple(position)
-        assert frame.numbers("PixelSpacing") == (0.5, 0.6)
-        assert frame.numbers("ImageOrientationPatient") == (0, 1, 0, 1, 0, 0)
+        assert frame.numbers("ImagePositionPatient", 3) == tuple(position)
+        assert frame.numbers("PixelSpacing", 2) == (0.5, 0.6)
+        assert frame.numbers("ImageOrientationPatient", 6) == (0, 1, 0, 1, 0, 0)
         assert frame.number("WindowCenter") == 40
         assert len(frame.items["VOILUTSequence"]) == 1
-    assert whole.of_frame(2).numbers("ImagePositionPatient") == (7, 7, 7)
-    assert whole.numbers("PixelSpacing") == (9, 9)
+    assert whole.of_frame(2).numbers("ImagePositionPatient", 3) == (7, 7, 7)
+    assert whole.numbers("PixelSpacing", 2) == (9, 9)
 
 
 def test_a_table_names_its_quantity_before_the_rescale_does(header):
