@@ -23,6 +23,9 @@ from covidct.messages import N_
 MAX_MEMBERS = 20_000
 MAX_DIRECTORY = 8 * 1024**2  # 400 bytes for each of so many entries
 MAX_UNPACKED = 4 * 1024**3
+MAX_DEPTH = 32  # folders in folders
+MAX_NAME = 4096  # bytes of a path
+MAX_EXTRA = 4096  # bytes beside it; times and sizes take 60
 MAX_RATIO = 100  # PNG and JPEG do not shrink; DICOM shrinks to a quarter, a blank bitmap further
 
 MANY_TIMES = 1024**2  # an archive that unpacks to less than this may be packed at any ratio
@@ -36,6 +39,7 @@ _DAMAGE = (
     struct.error,
     zlib.error,
 )
+_ENTRY, _END_64 = 46, 76  # bytes of an entry without its fields; of the end in 64 bits
 _ENCRYPTED = 0x1
 _JUNK_FOLDERS = {"__macosx", "@eadir", "$recycle.bin", "system volume information", "lost+found"}
 _JUNK_FILES = {"thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r"}
@@ -119,7 +123,10 @@ def _check_directory(archive: BinaryIO) -> None:
     """
     # Private names: the size there is what Python reads, whatever the count
     end = zipfile._EndRecData(archive)  # type: ignore[attr-defined]
-    if end and end[zipfile._ECD_SIZE] > MAX_DIRECTORY:  # type: ignore[attr-defined]
+    if not end:
+        return
+    size = end[zipfile._ECD_SIZE]  # type: ignore[attr-defined]
+    if size > MAX_DIRECTORY:
         raise ArchiveError(
             N_(
                 "The directory of the ZIP is longer than that of {most:,} entries, which is what "
@@ -127,6 +134,26 @@ def _check_directory(archive: BinaryIO) -> None:
                 most=MAX_MEMBERS,
             )
         )
+    in_64_bits = end[zipfile._ECD_SIGNATURE] == zipfile.stringEndArchive64  # type: ignore[attr-defined]
+    after = _END_64 if in_64_bits else 0
+    archive.seek(max(0, end[zipfile._ECD_LOCATION] - size - after))  # type: ignore[attr-defined]
+    _check_entries(archive.read(size))
+
+
+def _check_entries(directory: bytes) -> None:
+    """Refuse long fields, which Python copies once for each of their parts."""
+    at = 0
+    while at + _ENTRY <= len(directory):
+        name, extra, comment = struct.unpack_from("<HHH", directory, at + 28)
+        if name > MAX_NAME or extra > MAX_EXTRA:
+            raise ArchiveError(
+                N_(
+                    "The ZIP holds a path, or notes on a file, of more than {most:,} bytes. It is "
+                    "not unpacked.",
+                    most=MAX_NAME,
+                )
+            )
+        at += _ENTRY + name + extra + comment
 
 
 def _checked_members(
@@ -200,7 +227,12 @@ def _safe_path(info: zipfile.ZipInfo) -> PurePosixPath:
                 "unpacked."
             )
         )
-    return PurePosixPath(info.filename.replace("\\", "/"))
+    path = PurePosixPath(info.filename.replace("\\", "/"))
+    if len(path.parts) > MAX_DEPTH:
+        raise ArchiveError(
+            N_("The ZIP holds more than {most} folders in each other.", most=MAX_DEPTH)
+        )
+    return path
 
 
 def leads_outside(name: str) -> bool:

@@ -22,6 +22,7 @@ _NOT_SLICES = {".txt", ".csv", ".md", ".json", ".xml", ".html", ".xlsx", ".xls",
 _COMPANION = re.compile(
     r"patients\.csv|Data-split/(?P<name>COVID|NonCOVID)/(train|val|test)CT_(?P=name)\.txt"
 )
+_COMPANION_PARTS = (1, 3)
 _OTHER_CLASS = re.compile(r"non|no[ _-]|not|neg|normal|health|control|other|without", re.I)
 _COVID_CLASS = re.compile(r"co?vid|sars|cov[ _-]?2|cov19|ncp|pos", re.I)
 
@@ -152,8 +153,7 @@ def _companions(members: Sequence[Member]) -> dict[PurePosixPath, Member]:
     """Patients and official lists, where there is no doubt which."""
     found: dict[PurePosixPath, list[Member]] = {}
     for member in members:
-        for start in range(len(member.path.parts)):
-            tail = PurePosixPath(*member.path.parts[start:])
+        for tail in {PurePosixPath(*member.path.parts[-parts:]) for parts in _COMPANION_PARTS}:
             if _COMPANION.fullmatch(str(tail)):
                 found.setdefault(tail, []).append(member)
     return {tail: those[0] for tail, those in found.items() if len(those) == 1}

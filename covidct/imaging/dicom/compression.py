@@ -9,10 +9,11 @@ from pydicom import uid
 
 from covidct.errors import UnreadableSlice, UnsupportedEncoding
 from covidct.imaging.formats import jpeg_xl
+from covidct.imaging.formats.jpeg_2000 import CODESTREAM, check_codestream
+from covidct.imaging.formats.segments import segments
 from covidct.messages import N_
 
 _NEWEST = {"1.2.840.10008.1.2.4.110", "1.2.840.10008.1.2.4.111", "1.2.840.10008.1.2.4.112"}
-_CODESTREAM = b"\xff\x4f\xff\x51"  # how JPEG 2000 begins inside of its wrapper
 _END = b"\xff\xd9"  # how every frame of the JPEG family ends
 _SCAN, _TILE_PART, _TILE_DATA = b"\xff\xda", b"\xff\x90", b"\xff\x93"
 _TAILS = (b"\x55" * 64, b"\xaa" * 64)  # must not matter behind a frame that is whole
@@ -20,7 +21,6 @@ _JPEG_LS = 0xFFF7  # its start of frame
 _RLE_HEADER = struct.Struct("<II")
 _START_OF_FRAME = {*range(0xFFC0, 0xFFD0), 0xFFF7} - {0xFFC4, 0xFFC8, 0xFFCC}
 _SEQUENTIAL = {0xFFC0, 0xFFC1, 0xFFC3, 0xFFF7}  # each pass over a progressive frame costs time
-_MIN_TILE = 64  # pixels a side in JPEG 2000, where each tile costs memory
 
 
 def check_codec(frame: bytes, syntax: uid.UID) -> None:
@@ -29,7 +29,7 @@ def check_codec(frame: bytes, syntax: uid.UID) -> None:
     Raises:
         UnsupportedEncoding: so.
     """
-    known = _is_jpeg(frame) or _CODESTREAM in frame[:512] or jpeg_xl.STARTS.match(frame)
+    known = _is_jpeg(frame) or CODESTREAM in frame[:512] or jpeg_xl.STARTS.match(frame)
     if known or _is_rle(frame, syntax):
         return
     if syntax in _NEWEST:
@@ -49,7 +49,7 @@ def check_codec(frame: bytes, syntax: uid.UID) -> None:
 
 def is_codestream(frame: bytes) -> bool:
     """Whether bytes begin as a frame of the JPEG family does."""
-    return _is_jpeg(frame) or frame.startswith(_CODESTREAM)
+    return _is_jpeg(frame) or frame.startswith(CODESTREAM)
 
 
 def decompress(
@@ -84,11 +84,11 @@ def decompress(
         if values is None or values.shape != size:
             raise _of_another_size()
         return values
-    if not _is_jpeg(frame) and _CODESTREAM not in frame[:512]:
+    if not _is_jpeg(frame) and CODESTREAM not in frame[:512]:
         unpacked = dicomrle_decode(frame, f"<u{bits // 8}", out=math.prod(size) * bits // 8)
         return _of_planes(np.frombuffer(unpacked, f"<u{bits // 8}"), shape, channels)
     if not _is_jpeg(frame):  # a wrapper is not conformant, and its boxes need not be sound
-        frame = frame[frame.index(_CODESTREAM) :]
+        frame = frame[frame.index(CODESTREAM) :]
     marker, *declared = _declared(frame, channels)
     if tuple(declared) == shape:
         values = _decoded(frame, marker)
@@ -129,6 +129,7 @@ def _decoded(frame: bytes, marker: int) -> np.ndarray:
         ValueError: it is cut off.
     """
     if not marker:
+        check_codestream(frame)
         return jpeg2k_decode(_whole_jpeg_2000(frame))
     end = frame.rfind(_END)
     whole = end > frame.find(_SCAN) > 0
@@ -174,24 +175,20 @@ def _declared(frame: bytes, expected: int) -> tuple[int, int, int]:
     Raises:
         ValueError: it has other channels than expected, or is in a variant that costs too much.
     """
-    if frame.startswith(_CODESTREAM):
+    if frame.startswith(CODESTREAM):
         return 0, *_declared_by_jpeg_2000(frame, expected)
-    at = 2
-    while True:
-        marker, length, rows, columns, channels = struct.unpack(">HHxHHB", frame[at : at + 10])
+    for marker, at in segments(frame):
         if marker in _START_OF_FRAME:
+            rows, columns, channels = struct.unpack_from(">HHB", frame, at + 3)
             if channels != expected or marker not in _SEQUENTIAL:
                 raise ValueError("coloured or progressive")
             return marker, rows, columns
-        if marker < 0xFF01:
-            raise ValueError("no marker where one must be")
-        at += 1 if marker == 0xFFFF else 2 + length
+    raise ValueError("no start of frame")
 
 
 def _declared_by_jpeg_2000(frame: bytes, expected: int) -> tuple[int, int]:
     """The same of the SIZ segment (ISO/IEC 15444-1, section A.5.1)."""
-    right, bottom, left, top, width, height, _, _, channels = struct.unpack(">8IH", frame[8:42])
-    rows, columns = bottom - top, right - left
-    if channels != expected or width < min(_MIN_TILE, columns) or height < min(_MIN_TILE, rows):
-        raise ValueError("coloured, or in tiny tiles")
-    return rows, columns
+    right, bottom, left, top, _, _, _, _, channels = struct.unpack(">8IH", frame[8:42])
+    if channels != expected:
+        raise ValueError("coloured")
+    return bottom - top, right - left

@@ -93,7 +93,7 @@ _LONGEST_TABLE = 1024**2  # the longest look-up table takes an eighth of it
 _LONGEST_VALUE = 4096  # of all but tables and pixels; numbers have 16 characters, names 64
 _TABLES = {"LUTData", "ExtendedOffsetTable", "ExtendedOffsetTableLengths"}
 _MOST_READ = 64 * 1024**2  # bytes of the header, those of nested sequences once for each level
-_MOST_TIMES = 500_000  # three for an element of a sequence; enhanced CT take a hundred for a frame
+_MOST_TIMES = 300_000  # three for an element of a sequence; enhanced CT take sixty for a frame
 _MOST_ITEMS = 100_000  # of sequences and of fragments: twenty for each frame that is allowed
 _META_START = re.compile(rb"\x02\0[\0-\x20]\0(?:UL|OB|UI|SH|AE)")
 _SET_STARTS: tuple[tuple[re.Pattern[bytes], Literal["little", "big"]], ...] = (
@@ -281,22 +281,11 @@ class _Allowance:
     element becomes an object, so that the length of the file bounds neither memory nor time."""
 
     def __init__(self) -> None:
-        self._bytes, self._times = _MOST_READ, _MOST_TIMES
+        self.bytes, self.times = _MOST_READ, _MOST_TIMES
 
     @property
     def is_spent(self) -> bool:
-        return min(self._bytes, self._times) < 0
-
-    def spend(self, size: int) -> None:
-        """Before so many bytes are read.
-
-        Raises:
-            OSError: they are too many.
-        """
-        self._bytes -= size
-        self._times -= 1
-        if self.is_spent:
-            raise OSError("too much of a header")
+        return self.bytes < 0 or self.times < 0
 
     def of(self, stream: BytesIO) -> BytesIO:
         """The same bytes, of which no more are read than are allowed."""
@@ -311,8 +300,14 @@ class _Counted(BytesIO):
         self._length, self._allowance = len(data), allowance
 
     def read(self, size: int | None = -1, /) -> bytes:
-        left = max(0, self._length - self.tell())
-        self._allowance.spend(left if size is None or size < 0 else min(size, left))
+        if size is None or not 0 <= size < _LONGEST_VALUE:  # it may be more than there are
+            left = self._length - self.tell()
+            size = left if size is None or size < 0 else min(size, left)
+        allowance = self._allowance
+        allowance.bytes -= size
+        allowance.times -= 1
+        if allowance.bytes < 0 or allowance.times < 0:
+            raise OSError("too much of a header")
         return super().read(size)
 
 

@@ -19,7 +19,7 @@ from PIL.WebPImagePlugin import WebPImageFile
 from covidct.errors import UnreadableSlice, UnsupportedEncoding
 from covidct.imaging.ct_slice import CTSlice
 from covidct.imaging.formats import jpeg_xl
-from covidct.imaging.formats.decoder_limits import check_demands
+from covidct.imaging.formats.decoder_limits import check_demands, check_structure
 from covidct.imaging.formats.greys import greys_of
 from covidct.imaging.formats.pixels import (
     COLOURED,
@@ -85,6 +85,7 @@ def read_picture(data: bytes, kind: str) -> CTSlice:
         UnsupportedEncoding: several pictures, or packed in a way that is not read.
     """
     try:
+        check_structure(data, kind)
         image = _OPENERS[kind](BytesIO(data))
         check_size(image.height, image.width, _MOST_PIXELS.get(kind, MAX_PIXELS))
         if getattr(image, "is_animated", False):
