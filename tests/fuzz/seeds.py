@@ -18,6 +18,7 @@ import numpy as np
 from PIL import Image
 from pydicom import uid
 from pydicom.dataset import Dataset, FileMetaDataset
+from targets.coding_style import STYLE
 from targets.frame import SIDE, SYNTAXES
 
 from covidct.imaging.phantom import phantom_slice
@@ -165,6 +166,22 @@ def archives() -> Iterator[tuple[str, bytes]]:
         yield name, file.getvalue()
 
 
+def coding_styles() -> Iterator[tuple[str, bytes]]:
+    """In the header of all tiles and of one, of all components and of one; with own precincts."""
+    yield "all", b"\0" + STYLE
+    yield "precincts", b"\0" + b"\1" + STYLE[1:] + bytes([0x77] * (STYLE[5] + 1))
+    yield "component", b"\1" + b"\0\0" + STYLE[5:]
+    yield "tile", b"\2" + STYLE
+    yield "component-of-tile", b"\3" + b"\0\1" + STYLE[5:] + bytes([0x77] * (STYLE[5] + 1))
+
+
+def paths() -> Iterator[tuple[str, bytes]]:
+    """Classes in folders, and folders in folders."""
+    yield "classes", b"set/CT_COVID/a.png\nset/CT_NonCOVID/b.png\nset/patients.csv"
+    yield "deep", b"a/" * 30 + b"b.png\n" + b"a/" * 40 + b"c.png"
+    yield "out", b"../a.png\n/b.png\nC:\\c.png\n./d.png\n//e.png"
+
+
 def cards() -> Iterator[tuple[str, bytes]]:
     """A card as it is shipped, without its history."""
     calibration = {"temperature": 1.5, "operating_point": 0.4, "abstain_band": [0.3, 0.5]}
@@ -206,6 +223,8 @@ SEEDS = {
     "frame": frames,
     "nifti": volumes,
     "archive": archives,
+    "coding_style": coding_styles,
+    "paths": paths,
     "card": cards,
 }
 

@@ -17,9 +17,26 @@ HERE = Path(__file__).parent
 # What a process held at most passes on to those it starts; a shell holds little.
 SHELL = ["sh", "-c", '"$@"; exit $?', "fuzz"]
 BOUNDS = ["-timeout=5", "-rss_limit_mb=1024", "-max_len=20000", "-print_final_stats=1"]
-FEW = {"picture": 600, "dicom": 400, "frame": 1_000, "nifti": 400, "archive": 600, "card": 0}
-MANY = {"picture": 25_000, "dicom": 20_000, "frame": 35_000, "nifti": 15_000}
-MANY |= {"archive": 15_000, "card": 5_000}
+FEW = {
+    "picture": 600,
+    "dicom": 400,
+    "frame": 1_000,
+    "nifti": 400,
+    "archive": 600,
+    "coding_style": 1_000,
+    "paths": 400,
+    "card": 0,
+}
+MANY = {
+    "picture": 20_000,
+    "dicom": 20_000,
+    "frame": 25_000,
+    "nifti": 10_000,
+    "archive": 10_000,
+    "coding_style": 10_000,
+    "paths": 5_000,
+    "card": 5_000,
+}
 
 
 def fuzz(target: str, runs: int, place: Path) -> tuple[int, int]:
