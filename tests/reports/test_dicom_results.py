@@ -440,6 +440,7 @@ def refusal(cases):
     ("elements", "lacking"),
     [
         ({"StudyInstanceUID": "1.2.840.99.77"}, "one study and series for all of them"),
+        ({"SOPInstanceUID": "1.2.840.99.4.1"}, "a UID of its own for each of them"),
         ({"cosines": TILTED}, "one size, spacing and orientation for all of them"),
         ({"PixelSpacing": [0.7, 0.7]}, "one size, spacing and orientation for all of them"),
     ],

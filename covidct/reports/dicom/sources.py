@@ -146,11 +146,17 @@ def _lacking(frames: Sequence[Header], files: int) -> list[str]:
         _is_in_frames(first) and files > 1
     ):
         lacking.append(N_("one study and series for all of them"))
+    if not _is_in_frames(first) and len(set(map(_uid, frames))) < len(frames):
+        lacking.append(N_("a UID of its own for each of them"))
     if not all(_are_alike(frame, first) for frame in frames):
         lacking.append(N_("one size, spacing and orientation for all of them"))
     elif _least_distance(frames) < _SAME:
         lacking.append(N_("a place of its own for each of them"))
     return lacking
+
+
+def _uid(frame: Header) -> str:
+    return frame.text("SOPInstanceUID")
 
 
 def _is_placed(frame: Header) -> bool:
