@@ -40,7 +40,7 @@ _IDENTIFIERS = (  # that highdicom copies; they are put into the finished object
 )
 _IN_FRAMES = (EnhancedCTImageStorage, LegacyConvertedEnhancedCTImageStorage)
 _SAME = 1e-4  # of direction cosines and millimetres, beyond which they differ
-_UNIT = 1e-3
+_UNIT = 1e-3  # of the products of directions
 
 
 class Grid(NamedTuple):
@@ -110,7 +110,7 @@ def source_slices(cases: Sequence[Case]) -> SourceSlices:
     return SourceSlices(
         (_of_frames(whole, grid),) if together else tuple(_image(one, grid) for one in frames),
         tuple(case.place.frame or 1 for case in cases) if together else (),
-        np.array([frame.numbers("ImagePositionPatient") for frame in frames]),
+        np.array([_position(frame) for frame in frames]),
         grid,
         upright(first),
         file,
@@ -159,49 +159,50 @@ def _uid(frame: Header) -> str:
     return frame.text("SOPInstanceUID")
 
 
+def _position(frame: Header) -> tuple[float, ...]:
+    return frame.numbers("ImagePositionPatient", 3)
+
+
+def _cosines(frame: Header) -> tuple[float, ...]:
+    return frame.numbers("ImageOrientationPatient", 6)
+
+
+def _spacing(frame: Header) -> tuple[float, ...]:
+    return frame.numbers("PixelSpacing", 2)
+
+
 def _is_placed(frame: Header) -> bool:
     """Whether its pixels have places in the patient."""
-    spacing = frame.numbers("PixelSpacing")
-    cosines = np.array(frame.numbers("ImageOrientationPatient"))
+    spacing, directions = _spacing(frame), np.reshape(_cosines(frame) or [0] * 6, (2, 3))
     return (
-        len(frame.numbers("ImagePositionPatient")) == 3
-        and len(spacing) == 2
-        and min(spacing) > 0
-        and len(cosines) == 6
-        and np.allclose(_products(cosines), np.eye(2), atol=_UNIT)
+        bool(_position(frame))
+        and min(spacing, default=0) > 0
+        and np.allclose(directions @ directions.T, np.eye(2), atol=_UNIT)
     )
-
-
-def _products(cosines: np.ndarray) -> np.ndarray:
-    """Of rows and columns with themselves and each other, (2, 2)."""
-    directions = cosines.reshape(2, 3)
-    return directions @ directions.T
 
 
 def _are_alike(frame: Header, other: Header) -> bool:
     return _shape(frame) == _shape(other) and all(
-        np.allclose(frame.numbers(keyword), other.numbers(keyword), rtol=0, atol=_SAME)
-        for keyword in ("PixelSpacing", "ImageOrientationPatient")
+        np.allclose(said(frame), said(other), rtol=0, atol=_SAME) for said in (_spacing, _cosines)
     )
 
 
 def _least_distance(frames: Sequence[Header]) -> float:
     """Between the planes of neighbours in millimetres; infinite where there are none."""
-    cosines = np.array(frames[0].numbers("ImageOrientationPatient"))
-    normal = np.cross(cosines[:3], cosines[3:])
-    along = np.array([frame.numbers("ImagePositionPatient") for frame in frames]) @ normal
+    normal = np.cross(*np.reshape(_cosines(frames[0]), (2, 3)))
+    along = np.array([_position(frame) for frame in frames]) @ normal
     return float(np.diff(np.sort(along)).min(initial=np.inf))
 
 
 def _grid(frames: Sequence[Header]) -> Grid:
     """Of slices that are alike; where none says how thick it is, they are taken to touch."""
     first = frames[0]
-    rows, columns = first.numbers("PixelSpacing")
+    rows, columns = _spacing(first)
     distance = _least_distance(frames)
     return Grid(
         _shape(first),
         (rows, columns),
-        first.numbers("ImageOrientationPatient"),
+        _cosines(first),
         first.number("SliceThickness") or (distance if math.isfinite(distance) else None),
     )
 
@@ -217,7 +218,7 @@ def _shape(header: Header) -> tuple[int, int]:
 def _image(header: Header, grid: Grid) -> Dataset:
     """The header of a file of one slice."""
     image = _common(header)
-    image.ImagePositionPatient = list(header.numbers("ImagePositionPatient"))
+    image.ImagePositionPatient = list(_position(header))
     image.ImageOrientationPatient = list(grid.orientation)
     image.PixelSpacing, image.SliceThickness = list(grid.spacing_mm), grid.thickness_mm
     return image
@@ -239,7 +240,7 @@ def _of_frames(header: Header, grid: Grid) -> Dataset:
 
 def _own_groups(frame: Header) -> Dataset:
     groups, position = Dataset(), Dataset()
-    position.ImagePositionPatient = list(frame.numbers("ImagePositionPatient"))
+    position.ImagePositionPatient = list(_position(frame))
     groups.PlanePositionSequence = [position]
     return groups
 
@@ -253,11 +254,11 @@ def _common(header: Header) -> Dataset:
         setattr(image, keyword, header.text(keyword))
     if header.text("LossyImageCompression") == "01":
         image.LossyImageCompression = "01"
-        ratios = header.numbers("LossyImageCompressionRatio")
-        methods = header.text("LossyImageCompressionMethod")
-        if ratios and methods:
+        methods = header.text("LossyImageCompressionMethod").split("\\")
+        ratios = header.numbers("LossyImageCompressionRatio", len(methods))
+        if ratios and all(methods):
             image.LossyImageCompressionRatio = list(ratios)
-            image.LossyImageCompressionMethod = methods.split("\\")
+            image.LossyImageCompressionMethod = methods
     image.Rows, image.Columns = _shape(header)
     image.Modality = "CT"
     return image
