@@ -27,6 +27,7 @@ FLOORS = (
         "runtime",
         "spreadsheets",
         "stats",
+        "tar_files",
         "terminal",
         "zip_files",
     },
