@@ -40,6 +40,7 @@ def dicom_slice(number: int, side: int) -> bytes:
     dataset = Dataset()
     dataset.SOPClassUID, dataset.SOPInstanceUID = CTImageStorage, f"1.2.3.{number + 1}"
     dataset.SeriesInstanceUID, dataset.InstanceNumber = "1.2.3", str(number + 1)
+    dataset.StudyInstanceUID, dataset.PatientID = "1.2", "synthetic"
     dataset.Modality, dataset.ImageType = "CT", ["ORIGINAL", "PRIMARY", "AXIAL"]
     dataset.ImagePositionPatient = [-150.0, -150.0, 2.5 * number]
     dataset.ImageOrientationPatient = [1, 0, 0, 0, 1, 0]
