@@ -1,11 +1,10 @@
-"""The program's way to a real archive, and servers that fail as archives do."""
+"""The program's way to a real archive, and a certificate that nobody trusts."""
 
+import os
 import ssl
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from cryptography import x509
@@ -23,40 +22,6 @@ def archive(named) -> Archive:
     settings = archive_settings()
     assert settings
     return Archive(settings)
-
-
-@pytest.fixture(scope="session")
-def answering() -> Callable[..., AbstractContextManager[str]]:
-    """Starts a server that answers every request by a function of its handler; its address."""
-
-    @contextmanager
-    def serve(answer: Callable[[BaseHTTPRequestHandler], None], tls=None) -> Iterator[str]:
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                answer(self)
-
-            def do_POST(self) -> None:
-                self.rfile.read(int(self.headers.get("Content-Length", 0)))
-                answer(self)
-
-            def log_message(self, *_: object) -> None:
-                pass
-
-        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        server.daemon_threads = True
-        if tls:
-            server.socket = tls.wrap_socket(server.socket, server_side=True)
-            server.handle_error = lambda *_: None  # who does not trust it hangs up
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            yield f"http{'s' if tls else ''}://localhost:{server.server_port}/dicom-web"
-        finally:
-            server.shutdown()
-            thread.join()
-            server.server_close()
-
-    return serve
 
 
 @pytest.fixture(scope="session")
@@ -87,3 +52,15 @@ def own_certificate(tmp_path_factory) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(file)
     return context
+
+
+@pytest.fixture(scope="session")
+def run_here(root):
+    """The command line; what is run here needs no TensorFlow, so no process forked from one."""
+
+    def call(*arguments):
+        command = [sys.executable, "-m", "covidct", *map(str, arguments)]
+        environment = {**os.environ, "PYTHONPATH": str(root)}
+        return subprocess.run(command, env=environment, capture_output=True, text=True)
+
+    return call

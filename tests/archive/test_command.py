@@ -1,9 +1,6 @@
 """The command line beside a real archive."""
 
 import json
-import os
-import subprocess
-import sys
 from collections import Counter
 from io import BytesIO
 
@@ -28,24 +25,12 @@ def lines(done):
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
-@pytest.fixture(scope="module")
-def run(root):
-    """The command line; what is run here needs no TensorFlow, so no process forked from one."""
-
-    def call(*arguments):
-        command = [sys.executable, "-m", "covidct", *map(str, arguments)]
-        environment = {**os.environ, "PYTHONPATH": str(root)}
-        return subprocess.run(command, env=environment, capture_output=True, text=True)
-
-    return call
-
-
 @pytest.fixture
-def verdicts(run):
-    return lambda *arguments: run(*arguments, "--json")
+def verdicts(run_here):
+    return lambda *arguments: run_here(*arguments, "--json")
 
 
-def test_search_prints_a_line_a_series(run, named, stored):
+def test_search_prints_a_line_a_series(run_here, named, stored):
     named.put(*stored("1.2.827.1", StudyDate="20260131", PatientID="c1"))
     told = {
         "series": "1.2.827.1.1.1",
@@ -57,11 +42,11 @@ def test_search_prints_a_line_a_series(run, named, stored):
         "slices": 7,
     }
     for options in (["--patient", "c1"], ["--patient", "c1", "--date", "20260101-20260201"]):
-        done = run("archive", "search", *options, "--json")
+        done = run_here("archive", "search", *options, "--json")
         assert (done.returncode, done.stderr, lines(done)) == (0, "", [told])
-    done = run("archive", "search", "--patient", "c1")
+    done = run_here("archive", "search", "--patient", "c1")
     assert "1.2.827.1.1.1" in done.stdout
-    assert lines(run("archive", "search", "--patient", "nobody", "--json")) == []
+    assert lines(run_here("archive", "search", "--patient", "nobody", "--json")) == []
 
 
 def test_a_series_gets_the_verdicts_that_its_files_get(named, stored, verdicts, tmp_path):
@@ -109,14 +94,14 @@ def test_what_lies_beside_the_slices_is_set_aside(named, stored, verdicts):
     assert "Comprehensive SR" in aside["set_aside"]
 
 
-def test_without_an_archive_or_a_series_the_command_says_so(run, named, monkeypatch, tmp_path):
-    missing = run("archive", "classify", "--series", "1.2.3.4.5", "--json")
+def test_without_an_archive_or_a_series_the_command_says_so(run_here, named, monkeypatch, tmp_path):
+    missing = run_here("archive", "classify", "--series", "1.2.3.4.5", "--json")
     assert (missing.returncode, missing.stdout) == (1, "")
     assert "no series of this UID" in missing.stderr
     monkeypatch.delenv("COVIDCT_DICOMWEB")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path))
-    nowhere = run("archive", "search")
+    nowhere = run_here("archive", "search")
     assert nowhere.returncode == 1
     assert "No archive is named" in nowhere.stderr
 
@@ -134,10 +119,10 @@ def test_the_shared_series_is_one_body(named, covid_ct, verdicts):
     assert {**there, "series": ""} == {**here, "series": ""}
 
 
-def test_results_go_into_the_study_of_the_slices(named, stored, run):
+def test_results_go_into_the_study_of_the_slices(named, stored, run_here):
     study = {"StudyInstanceUID": "1.2.827.7.1"}
     named.put(*stored("1.2.827.7"))
-    done = run("archive", "send", "--series", "1.2.827.7.1.1", "--what", "sc,seg,sr,map")
+    done = run_here("archive", "send", "--series", "1.2.827.7.1.1", "--what", "sc,seg,sr,map")
     assert (done.returncode, done.stderr) == (0, "")
     assert "10 objects go into the study of the slices and bear their patient." in done.stdout
     assert "The archive stored all 10 objects." in done.stdout
@@ -154,19 +139,19 @@ def test_results_go_into_the_study_of_the_slices(named, stored, run):
     assert {str(one.PatientName) for one in made} == {"Secret^Patient"}
 
 
-def test_what_is_sent_is_of_the_kinds_that_there_are(run, named):
-    done = run("archive", "send", "--series", "1.2", "--what", "sc,pdf")
+def test_what_is_sent_is_of_the_kinds_that_there_are(run_here, named):
+    done = run_here("archive", "send", "--series", "1.2", "--what", "sc,pdf")
     assert done.returncode == 2
     assert "no pdf; there are sc, seg, sr, map" in done.stderr
 
 
-def test_where_no_slice_was_classified_nothing_is_sent(named, stored, run, neck):
+def test_where_no_slice_was_classified_nothing_is_sent(named, stored, run_here, neck):
     report = stored("1.2.827.8", 1, SOPClassUID="1.2.840.10008.5.1.4.1.1.88.33")
     other = stored("1.2.827.9", 1, values=[neck])
     for root, files in (("1.2.827.8", report), ("1.2.827.9", other)):
         named.put(*files)
         series = ("--series", f"{root}.1.1", "--what", "sc")
-        done = run("archive", "send", *series)
+        done = run_here("archive", "send", *series)
         assert done.returncode == 1
         assert "so there are no results" in done.stderr
         assert named.files(StudyInstanceUID=f"{root}.1") == files

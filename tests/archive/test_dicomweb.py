@@ -5,6 +5,7 @@ import time
 from io import BytesIO
 
 import pytest
+from answering import answering
 from pydicom import dcmread
 
 from covidct.archive.dicomweb import Archive, ArchivedSeries, Query, date_range
@@ -145,16 +146,14 @@ def answer(status, body="", **headers):
         (200, "", 0, "did not say why"),
     ],
 )
-def test_an_answer_that_is_not_all_well_is_told(
-    answering, stored, status, body, stored_count, said
-):
+def test_an_answer_that_is_not_all_well_is_told(stored, status, body, stored_count, said):
     with answering(answer(status, body, Content_Type=JSON)) as url:
         *_, told = Archive(ArchiveSettings(url)).store(objects(stored("1.2.826.7", 2)))
     assert (told.stored, told.sent, told.is_whole) == (stored_count, 2, False)
     assert said in told.sentence
 
 
-def test_a_refusal_with_empty_lists_is_a_refusal(answering, stored):
+def test_a_refusal_with_empty_lists_is_a_refusal(stored):
     """As Orthanc answers to what it cannot read."""
     said = r"\(status 400\)\. 0 objects were stored before"
     with (
@@ -183,7 +182,7 @@ def silent(handler):
         (silent, "does not answer in time"),
     ],
 )
-def test_each_fault_is_said_and_names_no_patient(answering, caplog, capfd, fault, said):
+def test_each_fault_is_said_and_names_no_patient(caplog, capfd, fault, said):
     caplog.set_level(logging.DEBUG)
     with answering(fault) as url:
         archive = Archive(ArchiveSettings(url, "u", "secret"), timeout=(1, 1))
@@ -199,7 +198,7 @@ def test_each_fault_is_said_and_names_no_patient(answering, caplog, capfd, fault
     assert SECRET not in caplog.text + "".join(capfd.readouterr())
 
 
-def test_a_certificate_that_is_not_trusted_is_said(answering, own_certificate):
+def test_a_certificate_that_is_not_trusted_is_said(own_certificate):
     with (
         answering(answer(200, "[]"), own_certificate) as url,
         pytest.raises(DICOMwebError, match="is not secure"),
@@ -218,7 +217,7 @@ def test_a_wrong_password_is_said(named):
 
 
 @pytest.mark.parametrize("cut", [10, 300, -1, -3, -6])
-def test_an_answer_that_breaks_off_gives_no_series(answering, stored, cut):
+def test_an_answer_that_breaks_off_gives_no_series(stored, cut):
     part = b"\r\n--XX\r\nContent-Type: application/dicom\r\n\r\n"
     body = b"".join(part + data for data in stored("1.2.826.8", 2)) + b"\r\n--XX--"
 

@@ -1,9 +1,11 @@
 """From a search in a real archive to a verdict and back, in a real Chromium."""
 
 import re
+import time
 from io import BytesIO
 
 import pytest
+from answering import answering
 from playwright.sync_api import expect
 from pydicom import dcmread
 from pydicom.uid import SecondaryCaptureImageStorage
@@ -60,3 +62,42 @@ def test_two_presses_from_search_to_verdict_and_results_go_back(
     assert {str(one.pixel_array.shape) for one in made} == {"(160, 176, 3)"}
     assert not [address for address in addresses if SECRET in address]
     assert SECRET not in server.log.read_text()
+
+
+def slowly(orthanc):
+    """Passes on what an archive answers, a little at a time."""
+
+    def relay(handler):
+        asked = {"Accept": handler.headers["Accept"]}
+        with orthanc.session.get(
+            f"{orthanc.root}{handler.path}", headers=asked, stream=True
+        ) as got:
+            handler.send_response(got.status_code)
+            handler.send_header("Content-Type", got.headers["Content-Type"])
+            handler.end_headers()
+            for chunk in got.iter_content(20_000):
+                handler.wfile.write(chunk)
+                time.sleep(0.1)
+
+    return relay
+
+
+def test_a_series_on_its_way_can_be_cancelled_and_fetched_again(
+    orthanc, stored, run_app, new_page, tmp_path
+):
+    orthanc.put(*stored("1.2.828.2", 40, PatientID="slow"))
+    with answering(slowly(orthanc)) as url:
+        named = f'[archive]\ndicomweb = "{url}"\n'
+        with run_app(tmp_path, lambda _: named) as server:
+            page = new_page()
+            page.goto(server.url)
+            page.get_by_role("radio", name="Archive").click()
+            page.get_by_label("Patient ID").fill("slow")
+            page.get_by_role("button", name="Search").click()
+            expect(page.get_by_text("1 series. Select it:")).to_be_visible()
+            page.get_by_test_id("stDataFrame").first.click(position={"x": 16, "y": HEAD + ROW // 2})
+            expect(page.get_by_text(re.compile(r"Fetching slice \d+ of 40"))).to_be_visible()
+            page.get_by_role("button", name="Cancel").click()
+            expect(page.get_by_text("Nothing of the series was kept.")).to_be_visible()
+            page.get_by_role("button", name="Fetch it again").click()
+            expect(page.locator(".cv-verdict .cv-decision").first).to_be_visible()
