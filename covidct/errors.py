@@ -8,7 +8,7 @@
     │   └── ArchiveError         a ZIP archive is damaged, or must not be unpacked
     ├── FetchError               a data set could not be fetched whole and as it was before
     ├── DICOMwebError            the DICOM archive cannot be reached, or does not do as asked
-    ├── ConfigError              a training setting is out of its range
+    ├── ConfigError              a setting is missing, malformed or out of its range
     ├── AccessDenied             a visitor of the pages may not do what was asked for
     ├── ExportError              a result cannot be had in the form that was asked for
     ├── TrainingStopped          a training run was stopped on request before it had a model
@@ -74,7 +74,7 @@ class DICOMwebError(CovidCTError):
 
 
 class ConfigError(CovidCTError):
-    """A training setting is out of its range."""
+    """A setting is missing, malformed or out of its range."""
 
 
 class AccessDenied(CovidCTError):

@@ -467,7 +467,8 @@ def _text(entry: Mapping[str, Any], keyword: str) -> str:
     """The first value of an element as text, empty where there is none."""
     element = entry.get(f"{tag_for_keyword(keyword):08X}")
     values = element.get("Value") if isinstance(element, Mapping) else None
-    return str(values[0]).strip() if isinstance(values, list) and values else ""
+    first = values[0] if isinstance(values, list) and values else None
+    return "" if first is None else str(first).strip()
 
 
 def _matches(value: str, pattern: str) -> bool:

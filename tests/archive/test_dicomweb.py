@@ -178,7 +178,7 @@ def silent(handler):
         (answer(200, "<html>", Content_Type="text/html"), "does not speak DICOMweb"),
         (answer(200, '["x"]', Content_Type=JSON), "does not speak DICOMweb"),
         (answer(200, '[{"0020000D": 3}]', Content_Type=JSON), "does not speak DICOMweb"),
-        (answer(200, "[]", Content_Type=JSON, Warning="299 x"), None),
+        (answer(200, "[]", Content_Type=JSON, Warning=f"299 x {SECRET}"), None),
         (silent, "does not answer in time"),
     ],
 )

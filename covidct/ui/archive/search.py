@@ -114,9 +114,9 @@ def _show(found: _Found) -> None:
     if found.more:
         hint(_("There are more. Narrow the search to see them."))
     is_complete, pictures = found.thumbnails.is_complete, found.thumbnails.ready()
-    key = f"archive_table {found.number}"
+    key = f"archive_rows {found.number}"
     preview = _("Preview")
-    st.dataframe(
+    st.container(key="archive_table").dataframe(
         {
             preview: [_address(pictures.get(one.series)) for one in found.series],
             _("Patient ID"): [one.patient_id for one in found.series],
