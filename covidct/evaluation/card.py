@@ -10,7 +10,6 @@ well lungs and opacities are found comes from ``train-opacities``. Prose comes f
 Medical Imaging (Mongan et al. 2020, doi:10.1148/ryai.2020200029).
 """
 
-import csv
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -24,6 +23,7 @@ from covidct.files import MALFORMED, NAMES, replace_text
 from covidct.imaging.anatomy.segmentation import FOLDER, segmentation_id
 from covidct.inference.card import ModelCard, read_card
 from covidct.messages import N_
+from covidct.spreadsheets import read_table
 
 CARD_TEXT_FILE, EARLIER_FILE = "card_text.json", "earlier_model.json"
 HELD_OUT_FILE = "held_out.json"
@@ -116,7 +116,7 @@ def _out_of_fold_labels(folder: Path) -> dict[str, str]:
         with (folder / OUT_OF_FOLD_FILE).open(newline="", **NAMES) as file:
             return {
                 f"{row['class']}/{row['file']}": calibration.label(float(row["probability"]))
-                for row in csv.DictReader(file)
+                for row in read_table(file)
             }
     except (OSError, *MALFORMED) as error:
         raise ModelError(N_("{file} cannot be read.", file=folder / OUT_OF_FOLD_FILE)) from error

@@ -1,6 +1,5 @@
 """A model's verdicts on a labelled data set, as figures and as a table."""
 
-import csv
 import json
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -23,7 +22,7 @@ from covidct.inference.cases import Case
 from covidct.inference.classifier import Classifier, Prediction
 from covidct.inference.judge import Judged, judge_slices
 from covidct.messages import N_
-from covidct.spreadsheets import harmless
+from covidct.spreadsheets import write_table
 from covidct.training.run_folder import read_run_folder
 
 
@@ -184,18 +183,16 @@ def classify_items(
 def _write_predictions(path: Path, slices: Iterable[ClassifiedSlice]) -> None:
     rows = [_as_row(one) for one in slices]
     with path.open("w", newline="", **NAMES) as file:
-        table = csv.DictWriter(file, list(rows[0]))
-        table.writeheader()
-        table.writerows(rows)
+        write_table(file, list(rows[0]), [list(row.values()) for row in rows])
 
 
-def _as_row(one: ClassifiedSlice) -> dict[str, str | int]:
+def _as_row(one: ClassifiedSlice) -> dict[str, str | float]:
     height, width = one.shape
     return {
-        "file": harmless(one.item.path.name),
+        "file": one.item.path.name,
         "class": one.item.class_name,
         "patient": one.item.patient,
-        "probability": f"{one.prediction.probability:.6f}",
+        "probability": round(one.prediction.probability, 6),
         "label": one.prediction.label,
         "source": one.source,
         "height": height,

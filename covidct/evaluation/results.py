@@ -5,7 +5,6 @@ Reads what :mod:`covidct.evaluation.evaluate` wrote; asks no network.
 
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -17,7 +16,7 @@ from covidct.data.index import CLASS_FOLDERS, images_folder
 from covidct.errors import DatasetError
 from covidct.files import MALFORMED, NAMES
 from covidct.messages import N_
-from covidct.spreadsheets import original
+from covidct.spreadsheets import read_table
 
 VALIDATION_FOLDER = "validation"
 METRICS_FILE, PREDICTIONS_FILE, AUDIT_FILE = "metrics.json", "predictions.csv", "audit.json"
@@ -155,7 +154,7 @@ def read_evaluation(folder: Path) -> Review:
     try:
         figures = json.loads((folder / METRICS_FILE).read_text(encoding="utf-8"))
         with (folder / PREDICTIONS_FILE).open(newline="", **NAMES) as rows:
-            slices = tuple(_reviewed(row) for row in csv.DictReader(rows))
+            slices = tuple(map(_reviewed, read_table(rows)))
         float(figures["operating_point"])
     except (OSError, *MALFORMED) as error:
         raise DatasetError(N_("The results are missing or cannot be read.")) from error
@@ -174,7 +173,7 @@ def roc_points(
 
 def _reviewed(row: Mapping[str, str]) -> Reviewed:
     return Reviewed(
-        original(row["file"]),
+        row["file"],
         row["class"],
         row["patient"],
         float(row["probability"]),

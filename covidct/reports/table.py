@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterable
 from io import StringIO
 from typing import TYPE_CHECKING
 
-from covidct.spreadsheets import harmless
+from covidct.spreadsheets import write_table
 
 if TYPE_CHECKING:
     from covidct.inference.card import ModelCard
@@ -47,12 +46,9 @@ def results_csv(outcomes: Iterable[Outcome | SeriesJudged], card: ModelCard) -> 
     from covidct.inference.judge import SeriesJudged
 
     text = StringIO()
-    table = csv.DictWriter(text, COLUMNS, lineterminator="\n", quoting=csv.QUOTE_ALL)
-    table.writeheader()
-    model = {"model_id": harmless(card.model_id), "model_sha256": card.sha256}
-    table.writerows(
-        _row(outcome) | model for outcome in outcomes if not isinstance(outcome, SeriesJudged)
-    )
+    model = {"model_id": card.model_id, "model_sha256": card.sha256}
+    rows = [_row(outcome) | model for outcome in outcomes if not isinstance(outcome, SeriesJudged)]
+    write_table(text, COLUMNS, [[row.get(column) for column in COLUMNS] for row in rows])
     return text.getvalue()
 
 
@@ -64,7 +60,7 @@ def _row(outcome: Outcome) -> dict[str, object]:
     row: dict[str, object] = {
         "case": outcome.case.group,
         "slice": outcome.case.number,
-        "file": harmless(place.file),
+        "file": place.file,
         "frame": place.frame,
         "position_mm": place.position_mm,
     }

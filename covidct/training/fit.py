@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import json
 import os
@@ -26,7 +25,7 @@ from covidct.models.backbones import get_backbone, get_preprocess_input
 from covidct.models.head import LinearHead
 from covidct.models.pooling import TrunkMaps
 from covidct.runtime.graph import Graph
-from covidct.spreadsheets import harmless
+from covidct.spreadsheets import write_table
 from covidct.training.config import TrainConfig
 from covidct.training.head_epochs import drop_views, forget_views, solve_views
 from covidct.training.keep import differing_verdicts, keep_model
@@ -344,6 +343,4 @@ def _about(
 
 def _write_skipped(run: Path, skipped: Iterable[Skipped]) -> None:
     with (run / SKIPPED_FILE).open("w", newline="", **NAMES) as file:
-        rows = csv.writer(file)
-        rows.writerow(["file", "reason"])
-        rows.writerows((harmless(skip.path.name), skip.reason) for skip in skipped)
+        write_table(file, ["file", "reason"], [(s.path.name, s.reason) for s in skipped])

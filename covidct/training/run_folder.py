@@ -102,7 +102,7 @@ def append_metrics(run: Path, row: Mapping[str, float]) -> None:
     names = ["epoch", *sorted(row.keys() - {"epoch"})]
     is_new = not path.exists() or not path.stat().st_size
     with path.open("a", newline="", encoding="utf-8") as file:
-        table = csv.DictWriter(file, names, lineterminator="\n")
+        table = csv.DictWriter(file, names, quoting=csv.QUOTE_ALL, lineterminator="\n")
         if is_new:
             table.writeheader()
         table.writerow(row)

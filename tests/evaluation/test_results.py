@@ -107,10 +107,14 @@ def test_names_are_found_again_and_no_spreadsheet_takes_them_for_formulas(tmp_pa
     given = ["=1+1.png", "'a.png", '-1,"x".png', "\udce4.png"]
     said = Prediction("Positive", 0.9, "Positive", 0.5, "model@0")
     slices = [
-        ClassifiedSlice(Item(Path(name), number % 2, f"p/{number}"), "PNG", (64, 64), said)
+        ClassifiedSlice(Item(Path(name), number % 2, f"{name}/{number}"), "PNG", (64, 64), said)
         for number, name in enumerate(given)
     ]
     write_evaluation(tmp_path, slices, [], "data", "all")
-    assert names(read_evaluation(tmp_path).slices) == given
+    read = read_evaluation(tmp_path).slices
+    assert names(read) == given
+    assert [one.patient for one in read] == [one.item.patient for one in slices]
     written = (tmp_path / "predictions.csv").read_text(errors="surrogateescape")
-    assert not any(line.startswith(("=", "-", '"-')) for line in written.splitlines())
+    fields = written.removesuffix('"\n').removeprefix('"').replace('"\n"', '","').split('","')
+    assert len(fields) == 9 * (1 + len(given))
+    assert not any(field.startswith(("=", "+", "-", "@")) for field in fields)

@@ -6,7 +6,6 @@ that is kept, solved on all slices and calibrated on its out-of-fold logits; eac
 changes one thing about it, and the table says whether that would have helped.
 """
 
-import csv
 import json
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -49,7 +48,7 @@ from covidct.models.backbones import get_backbone
 from covidct.models.head import Head
 from covidct.models.pooling import TrunkMaps
 from covidct.runtime.graph import Graph
-from covidct.spreadsheets import harmless
+from covidct.spreadsheets import write_table
 from covidct.training.config import TrainConfig
 from covidct.training.keep import keep_model
 from covidct.training.probe import parts_of
@@ -286,21 +285,13 @@ def _write_out_of_fold(
     path: Path, items: Sequence[Item], folds: np.ndarray, logits: np.ndarray, how: Calibration
 ) -> None:
     with path.open("w", newline="", **NAMES) as file:
-        rows = csv.writer(file)
-        rows.writerow(["file", "class", "patient", "fold", "logit", "probability"])
-        rows.writerows(
-            (
-                harmless(i.path.name),
-                i.class_name,
-                i.patient,
-                fold,
-                f"{logit:.6f}",
-                f"{probability:.6f}",
-            )
+        rows = (
+            (i.path.name, i.class_name, i.patient, fold, *np.round((logit, probability), 6))
             for i, fold, logit, probability in zip(
                 items, folds, logits, how.probability(logits), strict=True
             )
         )
+        write_table(file, ["file", "class", "patient", "fold", "logit", "probability"], rows)
 
 
 def _keep(

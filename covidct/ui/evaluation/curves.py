@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -35,7 +36,7 @@ def show_ranking(
             _("ROC curve as CSV"),
             "ROC-curve",
             lambda: charts.curve_table(roc, "false_positive_rate", "sensitivity").to_csv(
-                index=False
+                index=False, quoting=csv.QUOTE_ALL
             ),
         )
     with right:
@@ -53,7 +54,9 @@ def show_ranking(
         offer_csv(
             _("Precision-recall curve as CSV"),
             "precision-recall-curve",
-            lambda: charts.curve_table(precision_recall, "recall", "precision").to_csv(index=False),
+            lambda: charts.curve_table(precision_recall, "recall", "precision").to_csv(
+                index=False, quoting=csv.QUOTE_ALL
+            ),
         )
 
 
@@ -75,5 +78,5 @@ def show_reliability(bins: tuple[Bin, ...], error: float) -> None:
     offer_csv(
         _("Reliability diagram as CSV"),
         "reliability-diagram",
-        lambda: charts.reliability_table(bins).to_csv(index=False),
+        lambda: charts.reliability_table(bins).to_csv(index=False, quoting=csv.QUOTE_ALL),
     )

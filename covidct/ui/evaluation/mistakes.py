@@ -13,7 +13,6 @@ from covidct.errors import CovidCTError
 from covidct.evaluation.results import Reviewed, path_of
 from covidct.imaging.readers import read_slice
 from covidct.messages import ngettext
-from covidct.spreadsheets import harmless
 from covidct.ui.evaluation import tables
 from covidct.ui.evaluation.download import offer_csv
 from covidct.ui.shared import network
@@ -127,8 +126,5 @@ def _overlay(path: Path, label: str, model_id: str, _classifier: Classifier) -> 
 def _as_csv(mistakes: Sequence[Reviewed]) -> str:
     return tables.as_csv(
         ("file", "class", "patient", "probability", "label"),
-        [
-            (harmless(one.file), one.class_name, one.patient, one.probability, one.label)
-            for one in mistakes
-        ],
+        [(one.file, one.class_name, one.patient, one.probability, one.label) for one in mistakes],
     )

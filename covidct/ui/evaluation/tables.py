@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterable, Mapping, Sequence
 from io import StringIO
 from typing import TYPE_CHECKING, Any
 
 from covidct.messages import N_, Message, joined, ngettext
+from covidct.spreadsheets import write_table
 from covidct.ui.strings import _, literal
 
 if TYPE_CHECKING:
@@ -69,9 +69,7 @@ def met(is_met: bool | None, target: str) -> str:
 def as_csv(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     """The same as comma-separated values."""
     text = StringIO()
-    table = csv.writer(text, quoting=csv.QUOTE_ALL)
-    table.writerow(head)
-    table.writerows(rows)
+    write_table(text, head, rows)
     return text.getvalue()
 
 
