@@ -4,7 +4,7 @@ import math
 import struct
 
 import numpy as np
-from imagecodecs import dicomrle_decode, jpeg2k_decode, jpeg8_decode, jpegls_decode, jpegxl_decode
+from imagecodecs import dicomrle_decode
 from pydicom import uid
 
 from covidct.errors import UnreadableSlice, UnsupportedEncoding
@@ -12,6 +12,7 @@ from covidct.imaging.formats import jpeg_xl
 from covidct.imaging.formats.jpeg_2000 import CODESTREAM, check_codestream
 from covidct.imaging.formats.segments import segments
 from covidct.messages import N_
+from covidct.runtime.decoder import decode
 
 _NEWEST = {"1.2.840.10008.1.2.4.110", "1.2.840.10008.1.2.4.111", "1.2.840.10008.1.2.4.112"}
 _END = b"\xff\xd9"  # how every frame of the JPEG family ends
@@ -60,7 +61,8 @@ def decompress(
     The codestream tells the decoder, since the transfer syntax that files name may be wrong. A
     frame is opened only if it is of the declared size, so that none can unpack to more; and only
     if it is whole, since the decoders fill up with grey what is missing. The mark at its end may
-    be missing, and anything may follow it.
+    be missing, and anything may follow it. The decoders of the JPEG family run in processes of
+    their own.
 
     Args:
         frame: the compressed bytes, fragments joined.
@@ -80,7 +82,7 @@ def decompress(
     check_codec(frame, syntax)
     size = (*shape, channels) if channels > 1 else shape
     if jpeg_xl.STARTS.match(frame):
-        values = jpegxl_decode(frame) if jpeg_xl.declared_size(frame) == shape else None
+        values = decode("jpegxl_decode", frame) if jpeg_xl.declared_size(frame) == shape else None
         if values is None or values.shape != size:
             raise _of_another_size()
         return values
@@ -130,15 +132,15 @@ def _decoded(frame: bytes, marker: int) -> np.ndarray:
     """
     if not marker:
         check_codestream(frame)
-        return jpeg2k_decode(_whole_jpeg_2000(frame))
+        return decode("jpeg2k_decode", _whole_jpeg_2000(frame))
     end = frame.rfind(_END)
     whole = end > frame.find(_SCAN) > 0
     cut = frame[:end] if whole else frame.rstrip(b"\0").removesuffix(b"\xff")
     if marker == _JPEG_LS:  # whose decoder minds itself whether anything is missing
-        return jpegls_decode(cut + _END)
-    values = jpeg8_decode(cut + _END)
+        return decode("jpegls_decode", cut + _END)
+    values = decode("jpeg8_decode", cut + _END)
     if not whole and not all(
-        np.array_equal(values, jpeg8_decode(cut + tail + _END)) for tail in _TAILS
+        np.array_equal(values, decode("jpeg8_decode", cut + tail + _END)) for tail in _TAILS
     ):
         raise ValueError("the frame has no end")
     return values
