@@ -29,6 +29,7 @@ from covidct.commands import (
     report,
     rollback,
     runs,
+    severity,
     train,
     train_opacities,
 )
@@ -55,6 +56,7 @@ COMMANDS = (
     bench,
     cross_validate,
     train_opacities,
+    severity,
     card,
     convert_backbone,
 )

@@ -43,6 +43,12 @@ def evaluations_dir() -> Path:
     return home() / "evaluations"
 
 
+def opacities_dir() -> Path:
+    """Return the folder in which the pages look for what ``train-opacities`` wrote, one folder a
+    network; not created."""
+    return home() / "opacities"
+
+
 def models_dir() -> Path:
     """Return the folder of promoted models and the note of which is in use; not created."""
     return home() / "models"

@@ -56,4 +56,12 @@ def _lines(figures: dict[str, Any]) -> list[str]:
                 f"    opacities Dice {row['opacities_dice']:.3f}, error of their share "
                 f"{row['share_error']:.3f}, {row['opacities_in_lungs']:.3f} of them in the lungs"
             )
+        lines.append(f"    the network in use: {_dice(figures['in_use'][source])}")
+    lines.append("Where the network in use has learnt from these patients, its Dice flatters it.")
     return lines
+
+
+def _dice(row: dict[str, Any]) -> str:
+    lungs = f"lungs Dice {row['lungs_dice']:.3f}"
+    opacities = row["opacities_dice"]
+    return lungs if opacities is None else f"{lungs}, opacities Dice {opacities:.3f}"

@@ -19,10 +19,18 @@ from sklearn.linear_model import LogisticRegression
 
 from covidct.data.masks import MaskedSlice, read_masked_slices, synthetic_slices
 from covidct.errors import ConfigError, DatasetError
-from covidct.evaluation.opacities.measures import Found, by_patient, summarise
+from covidct.evaluation.opacities.measures import Found, by_patient, found_by, summarise
+from covidct.evaluation.opacities.severity import SEVERITY_FILE, severity
+from covidct.evaluation.opacities.sheets import SHEETS_FOLDER, write_sheets
 from covidct.files import replace_text, sha256_of
 from covidct.imaging.anatomy.lungs import as_lungs
-from covidct.imaging.anatomy.segmentation import CARD_FILE, GRAPH_FILE, SIDE, SIGNATURE
+from covidct.imaging.anatomy.segmentation import (
+    CARD_FILE,
+    GRAPH_FILE,
+    SIDE,
+    SIGNATURE,
+    shipped_segmenter,
+)
 from covidct.messages import N_, ngettext
 from covidct.training.segmentation import EPOCHS, fit_segmentation
 
@@ -34,6 +42,7 @@ FIGURES_FILE = "figures.json"
 _SYNTHETIC, _FIRST_SEED = 120, 20_000  # seeds of drawings that nothing else uses
 _CALIBRATED_PLACES = 200  # of each slice
 _AT_A_TIME = 32
+_COMPARED = ("lungs_dice", "opacities_dice")
 
 
 def train_opacities(
@@ -45,7 +54,8 @@ def train_opacities(
     """Measure the network out of patient, train it on all, and leave it in a new folder.
 
     Writes ``segmentation.tflite`` (integers of 8 bits), ``card.json`` (its hash, calibration and
-    what it learnt from) and ``figures.json``.
+    what it learnt from), ``figures.json``, ``severity.json`` where opacities are drawn, and in
+    ``sheets`` pictures of the worst slices. Figures and sheets are out of patient.
 
     Args:
         folders: as :func:`covidct.data.masks.read_masked_slices` reads them.
@@ -54,7 +64,9 @@ def train_opacities(
         progress: wraps steps that take long, each with what is being done.
 
     Returns:
-        What ``figures.json`` holds.
+        What ``figures.json`` holds: "folds"; what :func:`.measures.summarise` gives, out of
+        patient; "in_use", Dice coefficients of the network in use on the same slices by source,
+        which flatter it where it has learnt from them; "by_patient".
 
     Raises:
         ConfigError: the folder is in use.
@@ -86,14 +98,25 @@ def train_opacities(
         )
         for one, of_one in zip(slices, logits, strict=True)
     ]
+    write_sheets(found, out / SHEETS_FOLDER)
     network = fit(slices, "All patients")
+    in_use = shipped_segmenter()
+    beside = summarise([found_by(in_use, one) for one in progress(slices, "The network in use")])
     figures = {
         "folds": FOLDS,
         **summarise(found),
+        "in_use": {
+            source: {name: row[name] for name in _COMPARED}
+            for source, row in beside["by_source"].items()
+        },
         "by_patient": by_patient([one for one in found if one.masked.opacities.any()]),
     }
     _keep(out, network, slices, slope, intercept, seed)
     replace_text(out / FIGURES_FILE, json.dumps(figures, indent=2) + "\n")
+    if figures["by_patient"]:
+        which = {"segmentation": sha256_of(out / GRAPH_FILE), "out_of_patient": True}
+        text = json.dumps(which | severity(found), indent=2)
+        replace_text(out / SEVERITY_FILE, text + "\n")
     return figures
 
 

@@ -9,7 +9,8 @@ import numpy as np
 from sklearn.metrics import roc_auc_score
 
 from covidct.data.masks import MaskedSlice
-from covidct.imaging.anatomy.segmentation import CALLED
+from covidct.imaging.anatomy.lungs import as_lungs
+from covidct.imaging.anatomy.segmentation import CALLED, Segmenter
 
 OPAQUE_SHARE = 0.01  # of the lungs; from there on a slice counts as one with opacities
 _FEWEST_LUNG = 200  # places of a slice on which shares are compared
@@ -18,7 +19,7 @@ _EVERY = 4  # places of which one counts for the AUC; neighbours tell the same
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Found:
-    """What was found on a slice by a network that saw none of its patient.
+    """What was found on a slice.
 
     Attributes:
         masked: the slice and what was drawn on it.
@@ -39,6 +40,13 @@ class Found:
     def share(self) -> float:
         """The part of the lungs that is opaque, as found."""
         return float((self.mask & self.lungs).sum() / max(1, self.lungs.sum()))
+
+
+def found_by(segmenter: Segmenter, masked: MaskedSlice) -> Found:
+    """What a network that is ready for use finds on a slice."""
+    maps = segmenter(masked.grey)
+    lungs = as_lungs(maps.lungs)
+    return Found(masked, lungs, maps.opacities * lungs)
 
 
 def dice(one: np.ndarray, other: np.ndarray) -> float:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import altair as alt
 import pandas as pd
@@ -118,6 +118,46 @@ def reliability_table(bins: Sequence[Bin]) -> pd.DataFrame:
         for b in bins
     ]
     return pd.DataFrame(rows)
+
+
+def agreement(rows: Sequence[Mapping[str, Any]], name: str, about: str) -> alt.LayerChart:
+    """A figure of patients as found by the same as drawn, with the line of full agreement.
+
+    Args:
+        rows: of a patient each, with "patient", "<name>_drawn" and "<name>_found".
+        name: "share" or "severity".
+        about: what stands below the title.
+    """
+    is_share = name == "share"
+    table = pd.DataFrame(
+        [
+            {
+                "patient": row["patient"],
+                "drawn": row[f"{name}_drawn"],
+                "found": row[f"{name}_found"],
+            }
+            for row in rows
+        ]
+    )
+    most = float(table[["drawn", "found"]].to_numpy().max()) or 1.0
+    scale = alt.Scale(domain=[0, most], nice=True)
+    axis = alt.Axis(format="%" if is_share else "d", tickCount=5)
+    x = alt.X("drawn:Q", title=_("By drawn masks"), scale=scale, axis=axis)
+    y = alt.Y("found:Q", title=_("As found"), scale=scale, axis=axis)
+    form = ".1%" if is_share else "d"
+    tooltip = [
+        alt.Tooltip("patient:N", title=_("Patient")),
+        alt.Tooltip("drawn:Q", title=_("By drawn masks"), format=form),
+        alt.Tooltip("found:Q", title=_("As found"), format=form),
+    ]
+    same = pd.DataFrame({"drawn": [0.0, most], "found": [0.0, most]})
+    title = _("Share of the lungs’ volume") if is_share else _("Score of six zones")
+    return _framed(
+        alt.Chart(same).mark_line(color=_QUIET, strokeDash=[3, 4], strokeWidth=1).encode(x=x, y=y),
+        alt.Chart(table)
+        .mark_circle(color=_LINE, size=90, opacity=0.8)
+        .encode(x=x, y=y, tooltip=tooltip),
+    ).properties(title=_title(title, about))
 
 
 def curve_table(curve: Curve, x: str, y: str) -> pd.DataFrame:

@@ -8,12 +8,12 @@ from covidct.errors import CovidCTError
 from covidct.evaluation import jobs
 from covidct.messages import N_
 from covidct.ui import access, strings
-from covidct.ui.evaluation import choose, new_evaluation
+from covidct.ui.evaluation import choose, new_evaluation, opacities
 from covidct.ui.shared import close_up
 from covidct.ui.strings import _, literal
 from covidct.ui.widgets import callout
 
-VIEWS = (N_("Results"), N_("New evaluation"))
+VIEWS = (N_("Results"), N_("Opacities"), N_("New evaluation"))
 _VIEW, _CHOSEN, _STARTED = "results view", "evaluation", "evaluation just started"
 
 
@@ -35,6 +35,8 @@ def page() -> None:
     try:
         if view == "Results":
             choose.show(_CHOSEN)
+        elif view == "Opacities":
+            opacities.show()
         else:
             access.require_role()
             if started := new_evaluation.show():

@@ -12,6 +12,8 @@ from covidct.evaluation.opacities.cross_validation import (
     folds_of,
     train_opacities,
 )
+from covidct.evaluation.opacities.severity import SEVERITY_FILE
+from covidct.evaluation.opacities.sheets import MISSED, SHEETS_FOLDER, list_sheets
 from covidct.imaging.anatomy.segmentation import open_segmenter
 from covidct.imaging.phantom import phantom_slice
 from covidct.training import segmentation
@@ -43,6 +45,11 @@ def test_from_folders_of_masks_to_a_network_that_opens_and_its_figures(tmp_path)
     assert figures == json.loads((tmp_path / "made" / FIGURES_FILE).read_text(encoding="utf-8"))
     assert figures["by_source"]["drawn"]["slices"] == 9
     assert [row["patient"] for row in figures["by_patient"]] == [f"drawn/p{i}" for i in range(3)]
+    assert figures["in_use"]["drawn"]["lungs_dice"] > figures["by_source"]["drawn"]["lungs_dice"]
+    severity = json.loads((tmp_path / "made" / SEVERITY_FILE).read_text(encoding="utf-8"))
+    assert severity["out_of_patient"]
+    assert [row["slices"] for row in severity["patients"]] == [3, 3, 3]
+    assert list_sheets(tmp_path / "made" / SHEETS_FOLDER, MISSED)
     found = open_segmenter(tmp_path / "made")(np.full((192, 256), 90, np.uint8))
     assert found.lungs.shape == found.opacities.shape == (192, 256)
     assert 0 <= found.opacities.min() <= found.opacities.max() <= 1

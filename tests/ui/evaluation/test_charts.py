@@ -53,3 +53,19 @@ def test_the_reliability_diagram_counts_its_slices(sample):
     table = charts.reliability_table(bins)
     assert table["slices"].sum() == 40
     assert charts.reliability(bins, 0.1).to_dict()["title"]["subtitle"] == "calibration error 0.100"
+
+
+def test_a_point_a_patient_stands_beside_the_line_of_full_agreement():
+    rows = [
+        {"patient": "a", "share_drawn": 0.1, "share_found": 0.2},
+        {"patient": "b", "share_drawn": 0.5, "share_found": 0.3},
+    ]
+    chart = charts.agreement(rows, "share", "correlation 0.9").to_dict()
+    line, points = chart["layer"]
+    assert (line["mark"]["type"], points["mark"]["type"]) == ("line", "circle")
+    assert chart["datasets"][points["data"]["name"]] == [
+        {"patient": "a", "drawn": 0.1, "found": 0.2},
+        {"patient": "b", "drawn": 0.5, "found": 0.3},
+    ]
+    assert chart["title"]["subtitle"] == "correlation 0.9"
+    assert points["encoding"]["x"]["scale"]["domain"] == [0, 0.5]

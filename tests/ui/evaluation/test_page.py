@@ -13,12 +13,13 @@ from streamlit.testing.v1 import AppTest
 
 from covidct.evaluation import jobs, request
 from covidct.evaluation.request import read_request
+from covidct.imaging.formats.png import encode_png
 from covidct.imaging.readers import read_slice
 from covidct.inference import promotion
 from covidct.inference.classifier import Classifier
 from covidct.inference.heatmap import heat_map, overlay
 from covidct.jobs.status import JobStatus, write_status
-from covidct.ui.evaluation import mistakes
+from covidct.ui.evaluation import mistakes, opacities
 
 OWN = 0.45
 
@@ -374,3 +375,33 @@ def test_the_recipes_on_the_card_are_shown(page, results, tmp_path):
     text = html(run(page))
     assert "Recipes compared by cross-validation" in text
     assert "0.870" in text and "&lt;u&gt;plain" in text
+
+
+def test_opacities_are_held_against_masks_and_their_worst_slices_can_be_leafed_through(
+    page, own_home
+):
+    page.session_state["results view"] = "Opacities"
+    text = html(run(page))
+    assert "coronacases" in text and "Severity of whole patients" in text
+    assert "The network has learnt from these very patients." in text
+    assert len(page.get("vega_lite_chart") or page.get("arrow_vega_lite_chart")) == 3
+    assert "Contact sheets show slices of data sets" in text
+
+    sheets = own_home / "opacities" / "mine" / "sheets"
+    sheets.mkdir(parents=True)
+    for name in ("worst-false-01", "worst-missed-01", "worst-missed-02"):
+        (sheets / f"{name}.png").write_bytes(encode_png(np.zeros((8, 8), np.uint8)))
+    text = html(run(page))
+    assert "Orange: as drawn" in text
+    assert len(page.get("imgs")) == 1
+    (network,) = [one for one in page.selectbox if one.label == "Network"]
+    assert network.options == ["mine"]
+
+
+def test_figures_of_opacities_that_cannot_be_read_are_said_so(page, tmp_path, monkeypatch):
+    monkeypatch.setattr(opacities, "FOLDER", tmp_path)
+    page.session_state["results view"] = "Opacities"
+    text = html(run(page))
+    assert "no figures beside the network" in text and "has not been measured" in text
+    (tmp_path / "figures.json").write_text("{}")
+    assert "cannot be read" in html(run(page))
