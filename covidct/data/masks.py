@@ -18,6 +18,7 @@ from covidct.data.index import files_below
 from covidct.errors import DatasetError
 from covidct.imaging.anatomy.lungs import figure_box, working_grey
 from covidct.imaging.anatomy.segmentation import in_square
+from covidct.imaging.ct_slice import CTSlice
 from covidct.imaging.phantom import phantom_slice
 from covidct.imaging.readers import read_slice
 from covidct.messages import N_
@@ -56,7 +57,36 @@ class MaskedSlice:
         return float(self.opacities.sum() / max(1, self.lungs.sum()))
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class DrawnSlice:
+    """A slice and what was drawn on it, on its own grid.
+
+    Attributes:
+        source: the folder's name.
+        patient: as :attr:`MaskedSlice.patient`.
+        file: where it was read.
+        ct_slice: the slice.
+        lungs: uint8 (H, W), 0 or 1; opacities in them included.
+        opacities: likewise.
+    """
+
+    source: str
+    patient: str
+    file: Path
+    ct_slice: CTSlice
+    lungs: np.ndarray
+    opacities: np.ndarray
+
+
 def read_masked_slices(folder: Path) -> list[MaskedSlice]:
+    """The same as :func:`read_drawn_slices`, in the square that the network sees."""
+    return [
+        _masked(one.source, one.patient, one.file, (one.ct_slice.pixels, one.lungs, one.opacities))
+        for one in read_drawn_slices(folder)
+    ]
+
+
+def read_drawn_slices(folder: Path) -> list[DrawnSlice]:
     """The slices of a folder, in the order of their names.
 
     What stands before the first underscore of a name is taken for the patient; a series is one.
@@ -79,20 +109,23 @@ def read_masked_slices(folder: Path) -> list[MaskedSlice]:
         )
     source = folder.resolve().name
     files = files_below(slices)
-    pixels = [read_slice(file).pixels for file in files]
+    read = [read_slice(file) for file in files]
+    pixels = [one.pixels for one in read]
     lungs = [_drawn(folder / LUNGS, *named) for named in zip(files, pixels, strict=True)]
     opacities = [np.zeros_like(mask) for mask in lungs]
     if (folder / LESIONS).is_dir():
         opacities = [_drawn(folder / LESIONS, *named) for named in zip(files, pixels, strict=True)]
     down, right = _way(pixels, lungs)
     return [
-        _masked(
+        DrawnSlice(
             source,
-            source if slices.name == _SERIES else file.stem.split("_")[0],
+            f"{source}/{source if slices.name == _SERIES else file.stem.split('_')[0]}",
             file,
-            (one, of_lungs[::down, ::right], of_opacities[::down, ::right]),
+            one,
+            np.ascontiguousarray(of_lungs[::down, ::right]),
+            np.ascontiguousarray(of_opacities[::down, ::right]),
         )
-        for file, one, of_lungs, of_opacities in zip(files, pixels, lungs, opacities, strict=True)
+        for file, one, of_lungs, of_opacities in zip(files, read, lungs, opacities, strict=True)
     ]
 
 
@@ -113,7 +146,7 @@ def synthetic_slices(count: int, first_seed: int) -> Iterator[MaskedSlice]:
     for seed in range(first_seed, first_seed + count):
         phantom = phantom_slice(seed, lesions=seed % 2 * (1 + seed % 5), size=_DRAWING_SIDE)
         masks = (phantom.lung_mask.view(np.uint8), phantom.lesion_mask.view(np.uint8))
-        yield _masked("synthetic", str(seed), None, (phantom.ct_slice.pixels, *masks))
+        yield _masked("synthetic", f"synthetic/{seed}", None, (phantom.ct_slice.pixels, *masks))
 
 
 def _masked(
@@ -128,7 +161,7 @@ def _masked(
     resized = (
         cv2.resize(mask, grey.shape[::-1], interpolation=cv2.INTER_NEAREST) for mask in masks
     )
-    return MaskedSlice(source, f"{source}/{patient}", file, *map(in_square, (grey, *resized)))
+    return MaskedSlice(source, patient, file, *map(in_square, (grey, *resized)))
 
 
 def read_mask(file: Path, shape: tuple[int, int]) -> np.ndarray | None:

@@ -17,6 +17,7 @@ from typing import Any
 
 from covidct.errors import ModelError
 from covidct.evaluation.opacities.cross_validation import FIGURES_FILE
+from covidct.evaluation.opacities.severity import SEVERITY_FILE
 from covidct.evaluation.recipes.search import OUT_OF_FOLD_FILE, TABLE_FILE
 from covidct.evaluation.results import AUDIT_FILE, FAITHFULNESS_FILE, METRICS_FILE
 from covidct.files import MALFORMED, NAMES, replace_text
@@ -40,7 +41,7 @@ _HEADLINES = (
     ),
     "expected_calibration_error",
 )
-_AUDITED = ("forests", "anatomy", "flips")
+_AUDITED = ("forests", "anatomy", "painted", "flips")
 
 
 def assemble(model: Path) -> ModelCard:
@@ -61,6 +62,7 @@ def assemble(model: Path) -> ModelCard:
         about["held_out"] = held_out
     if card.segmentation == segmentation_id():
         about["opacities"] = _read(FOLDER / FIGURES_FILE)
+        about["severity"] = _read(FOLDER / SEVERITY_FILE)
     for folder in sorted(path for path in model.iterdir() if path.is_dir()):
         metrics, audited = _read(folder / METRICS_FILE), _read(folder / AUDIT_FILE)
         heat_maps = _read(folder / FAITHFULNESS_FILE)
@@ -76,8 +78,10 @@ def assemble(model: Path) -> ModelCard:
         about[folder.name] = {n: metrics[n] for n in _HEADLINES if n in metrics}
         if audited:
             about[f"audit of {folder.name}"] = {
-                part: [_row(row) for row in audited[part]] for part in _AUDITED
+                part: [_row(row) for row in audited[part]] for part in _AUDITED if part in audited
             }
+            if told := audited.get("told_apart"):
+                about["told_apart"] = [_row(row) for row in told["rows"]]
         if heat_maps:
             del heat_maps["model_id"]
             about[f"heat maps of {folder.name}"] = heat_maps

@@ -8,7 +8,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from covidct.evaluation.audit.text import meaning
 from covidct.evaluation.costs import rows as bench_rows
+from covidct.evaluation.opacities.severity import agreement, as_text, differences
 from covidct.evaluation.recipes.search import EVALUATION_FOLDER, OUT_OF_FOLD
 from covidct.inference.card import ModelCard
 
@@ -44,6 +46,7 @@ def as_markdown(card: ModelCard, model: Path) -> str:
     parts.append(_out_of_source(about))
     parts.append(_held_out(about.get("held_out", {}), card))
     parts.append(_opacities(about.get("opacities")))
+    parts.append(_severity(about.get("severity")))
     parts += [
         _measured(name, about)
         for name, figures in about.items()
@@ -54,6 +57,7 @@ def as_markdown(card: ModelCard, model: Path) -> str:
         for name, figures in about.items()
         if name.startswith(_AUDIT)
     ]
+    parts.append(_told_apart(about.get("told_apart", ())))
     parts += [_heat_maps(figures) for name, figures in about.items() if name.startswith(_HEAT_MAPS)]
     parts.append(_bench(model / BENCH_FILE))
     parts += [_section(title, [about[name]]) for name, title in _PROSE.items() if name in about]
@@ -220,6 +224,18 @@ def _opacities(figures: Mapping[str, Any] | None) -> Iterator[str]:
             for source, row in figures["by_source"].items()
         ],
     )
+    if rows := figures["by_patient"]:
+        yield (
+            f"Share of the lungs of {len(rows)} patients, out of patient, on slices with drawn "
+            f"opacities: {differences(agreement(rows, 'share'))}."
+        )
+        yield ""
+
+
+def _severity(figures: Mapping[str, Any] | None) -> Iterator[str]:
+    if figures:
+        yield from as_text(figures)
+        yield ""
 
 
 def _beside_earlier(compared: Mapping[str, Any]) -> Iterator[str]:
@@ -268,7 +284,75 @@ def _audit(name: str, figures: Mapping[str, Any]) -> Iterator[str]:
     ] + [(f"network shown {row['shown']}", row) for row in figures["anatomy"]]
     rows = [(what, _value(row["roc_auc"], ".2f"), *_target(row, ".2f")) for what, row in told]
     yield from _table(("what tells the class", "AUC", "at most", "met"), rows)
+    yield from _painted(figures.get("painted", ()))
     yield from _flips(figures["flips"])
+
+
+def _painted(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    if not rows:
+        return
+    yield (
+        "Slices called Positive with lung tissue painted over their opacities, as people drew them "
+        "or as the program found them, and with as much other lung painted over."
+    )
+    yield ""
+    yield from _table(
+        (
+            "slices",
+            "painted out",
+            "Positive no more",
+            "lower",
+            "mean probability",
+            "not painted: no opacity",
+            "too little other lung",
+        ),
+        [
+            (
+                f"{row['of']}, {'as drawn' if row['drawn'] else 'as found'}",
+                row["painted"],
+                f"{row['turned']} of {row['n']}",
+                str(row["lower"]),
+                f"{_value(row['before'], '.2f')} → {_value(row['after'], '.2f')}",
+                str(row["nothing_seen"]),
+                str(row["too_full"]),
+            )
+            for row in rows
+        ],
+    )
+
+
+def _told_apart(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    if not rows:
+        return
+    yield "## What tells the source"
+    yield ""
+    yield meaning(rows)
+    yield ""
+    yield from _table(
+        (
+            "looked at",
+            "among",
+            "slices",
+            "random forest, accuracy",
+            "AUC",
+            "logistic regression, accuracy",
+            "AUC",
+            "chance",
+        ),
+        [
+            (
+                row["features"],
+                row["among"],
+                str(row["n"]),
+                f"{row['forest_accuracy']:.0%}",
+                f"{row['forest_roc_auc']:.2f}",
+                f"{row['regression_accuracy']:.0%}",
+                f"{row['regression_roc_auc']:.2f}",
+                f"{1 / row['named']:.0%}",
+            )
+            for row in rows
+        ],
+    )
 
 
 def _flips(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:

@@ -25,8 +25,8 @@ def patient_weights(labels: np.ndarray, patients: np.ndarray, seed: int = 0) -> 
     """How often each slice counts in the data as they are, and in each bootstrap sample.
 
     Args:
-        labels: (N,), 1 or True for COVID-19.
-        patients: str (N,), no patient of both classes.
+        labels: (N,), of classes, such as 1 or True for COVID-19.
+        patients: str (N,), no patient of two classes.
         seed: of the bootstrap.
 
     Returns:
@@ -35,7 +35,7 @@ def patient_weights(labels: np.ndarray, patients: np.ndarray, seed: int = 0) -> 
     rng = np.random.default_rng(seed)
     names, patient_of_slice = np.unique(patients, return_inverse=True)
     counts = np.ones((1 + _RESAMPLES, len(names)))
-    for label in (True, False):
+    for label in np.unique(labels)[::-1]:
         members = np.unique(patient_of_slice[labels == label])
         drawn = rng.multinomial(len(members), np.full(len(members), 1 / len(members)), _RESAMPLES)
         counts[1:, members] = drawn

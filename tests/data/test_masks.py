@@ -2,7 +2,7 @@ import cv2
 import numpy as np
 import pytest
 
-from covidct.data.masks import read_masked_slices, synthetic_slices
+from covidct.data.masks import read_drawn_slices, read_masked_slices, synthetic_slices
 from covidct.data.segmentation_views import random_view
 from covidct.data.synthetic_opacities import add_opacities
 from covidct.errors import DatasetError
@@ -37,6 +37,13 @@ def test_slices_are_read_with_their_masks(tmp_path):
         around = cv2.dilate(one.lungs, np.ones((9, 9), np.uint8)) - one.lungs
         assert one.grey[one.lungs > 0].mean() < one.grey[around > 0].mean() - 50
         assert not one.grey[:20].any()  # wider than high, so it lies in the middle of a square
+
+
+def test_on_its_own_grid_a_slice_is_as_it_was_read(tmp_path):
+    for one in read_drawn_slices(_folder(tmp_path / "drawn")):
+        assert one.ct_slice.shape == one.lungs.shape == one.opacities.shape == (150, 200)
+        assert 0 < one.opacities.sum() < one.lungs.sum()
+        assert set(np.unique(one.opacities)) == {0, 1}
 
 
 def test_masks_that_lie_mirrored_are_laid_on_their_slices(tmp_path):

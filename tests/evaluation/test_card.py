@@ -6,6 +6,7 @@ import pytest
 
 from covidct.errors import ModelError
 from covidct.evaluation.audit.run import AUDIT_FILE
+from covidct.evaluation.audit.text import POOLED, SCORE
 from covidct.evaluation.card import assemble, compare_with_earlier
 from covidct.evaluation.card_text import as_markdown
 from covidct.evaluation.recipes.search import OUT_OF_FOLD_FILE, TABLE_FILE
@@ -85,3 +86,34 @@ def test_what_was_not_measured_is_not_on_the_page(copied):
     assert "## Audit: x" in with_audit
     assert "Audit" not in without
     assert "- one" in without
+
+
+def test_what_was_painted_out_and_what_tells_the_source_stand_on_the_card(copied):
+    painted = {
+        "of": "drawings",
+        "drawn": True,
+        "painted": "opacities",
+        "turned": 7,
+        "lower": 8,
+        "n": 9,
+        "nothing_seen": 2,
+        "too_full": 1,
+        "before": 0.81,
+        "after": 0.32,
+    }
+    told = {"among": "all slices", "n": 40, "named": 2}
+    for name in ("forest_accuracy", "forest_roc_auc", "regression_accuracy", "regression_roc_auc"):
+        told |= {name: 0.93, f"{name}_ci95": [0.9, 0.95]}
+    audited = {"forests": [], "anatomy": [], "painted": [painted], "flips": []}
+    audited["told_apart"] = {
+        "sources": [],
+        "rows": [told | {"features": f} for f in (POOLED, SCORE)],
+    }
+    _measured(copied, AUDIT_FILE, model_id=read_card(copied).model_id, **audited)
+    shutil.rmtree(copied / "evaluation")
+    card = assemble(copied)
+    assert "forest_accuracy_ci95" not in card.about["told_apart"][0]
+    text = as_markdown(card, copied)
+    assert "| drawings, as drawn | opacities | 7 of 9 | 8 | 0.81 → 0.32 | 2 | 1 |" in text
+    assert "names the source of 93% of the slices" in text
+    assert "| pooled features | all slices | 40 | 93% | 0.93 | 93% | 0.93 | 50% |" in text

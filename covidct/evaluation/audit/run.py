@@ -1,5 +1,5 @@
-"""The audit of a model: what the class can be told from without anatomy, and what the network does
-when anatomy is occluded, and under label-preserving changes."""
+"""The audit of a model: what class and source can be told from without anatomy, and what the
+network does when anatomy is occluded, opacities painted out, or a slice stored otherwise."""
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -13,7 +13,16 @@ import numpy as np
 
 from covidct.data.file_attributes import FileAttributes, file_attributes
 from covidct.data.index import Item, Skipped, read_index
+from covidct.data.masks import read_drawn_slices
+from covidct.data.sources import Source
 from covidct.errors import DatasetError, UnreadableSlice
+from covidct.evaluation.audit.painting import (
+    Repainted,
+    opaque_places,
+    painted_rows,
+    repainted,
+    repainted_as_drawn,
+)
 from covidct.evaluation.audit.robustness import (
     CHANGES,
     IN_FLOATS,
@@ -28,6 +37,7 @@ from covidct.evaluation.audit.shortcuts import (
     network_features,
     picture_features,
 )
+from covidct.evaluation.audit.sources import sources_told_apart
 from covidct.evaluation.metrics import judged
 from covidct.evaluation.results import AUDIT_FILE
 from covidct.imaging.anatomy.occlusion import only_lungs, without_lungs, without_opacities
@@ -83,7 +93,10 @@ def audit(
     data: str | PathLike,
     split: str,
     out: str | PathLike,
-    progress: Callable[[Iterable[Item]], Iterable[Item]] = iter,
+    progress: Callable[[Iterable], Iterable] = iter,
+    *,
+    masks: Sequence[Path] = (),
+    sources: Sequence[Source] = (),
 ) -> dict[str, Any]:
     """Audit a model on a split and write ``audit.json``.
 
@@ -93,12 +106,19 @@ def audit(
         split: as :meth:`covidct.data.index.Index.subset` names it.
         out: folder for the file, made if needed.
         progress: wraps the iteration, to show how far it is.
+        masks: folders of slices with drawn opacities, painted out as drawn;
+            :func:`covidct.data.masks.read_drawn_slices` reads them.
+        sources: to be told apart; none is not asked for.
 
     Returns:
         What ``audit.json`` holds: model_id, split, n, patients, skipped, without_lungs; "forests",
         AUC of random forests; "anatomy", AUC of the network on slices where lungs were found;
-        "flips", labels that changed, of at most 1,000 slices from all over the split, as
-        :func:`covidct.evaluation.audit.robustness.label_flips` tells.
+        "painted", verdicts turned over by painting opacities out, of the split's and each folder's
+        slices, as :func:`covidct.evaluation.audit.painting.painted_rows` tells;
+        "flips", labels that changed, as
+        :func:`covidct.evaluation.audit.robustness.label_flips` tells; "told_apart", as
+        :func:`covidct.evaluation.audit.sources.sources_told_apart` tells, where sources are given.
+        Of a split's slices at most 1,000 from all over it are changed or painted.
         Figures that cannot be measured on so few patients are None. Each row says its target, a
         greatest value or None, and whether the figure meets it.
 
@@ -112,10 +132,18 @@ def audit(
     if classifier.card.in_integers:
         asked[IN_FLOATS] = classifier.in_floats()
     files, seen = _readable(progress(items), skipped), []
+    painted: dict[str, list[Repainted]] = {split: []}
     while batch := list(islice(files, _BATCH)):
-        seen += _look(classifier, batch, changed, asked)
+        looked = _look(classifier, batch, changed, asked)
+        painted[split] += _repainted(classifier, batch, looked)
+        seen += looked
     if {one.item.label for one in seen} != {0, 1}:
         raise DatasetError(N_("An audit needs readable slices of both classes."))
+    for folder in masks:
+        painted[folder.resolve().name] = repainted_as_drawn(
+            classifier, progress(read_drawn_slices(folder))
+        )
+    calibration = classifier.card.calibration
     figures = {
         "model_id": classifier.card.model_id,
         "split": split,
@@ -125,8 +153,15 @@ def audit(
         "without_lungs": sum(not one.scores for one in seen),
         "forests": _forest_rows(seen),
         "anatomy": _anatomy_rows([one for one in seen if one.scores]),
-        "flips": _flip_rows(asked, classifier.card.calibration, [s for s in seen if s.changed]),
+        "painted": [
+            row
+            for of, some in painted.items()
+            for row in painted_rows(of, calibration, some, drawn=of != split)
+        ],
+        "flips": _flip_rows(asked, calibration, [s for s in seen if s.changed]),
     }
+    if sources:
+        figures["told_apart"] = sources_told_apart(classifier, sources, progress)
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
     text = json.dumps(figures, indent=2, ensure_ascii=False, allow_nan=False)
@@ -184,6 +219,19 @@ def _look(
             batch, looks, scores, all_changed, strict=True
         )
     ]
+
+
+def _repainted(
+    classifier: Classifier, batch: Sequence[tuple[Item, bytes, CTSlice]], looked: Sequence[_Seen]
+) -> list[Repainted]:
+    """The slices of a batch that are to be changed, painted over where they are called Positive."""
+    tried = [(one, ct_slice) for one, (*_, ct_slice) in zip(looked, batch, strict=True)]
+    slices = [
+        (one.item.patient, ct_slice, opaque_places(ct_slice))
+        for one, ct_slice in tried
+        if one.changed
+    ]
+    return repainted(classifier, slices, [one.probability for one, _ in tried if one.changed])
 
 
 def _scores(classifier: Classifier, looks: Sequence[PredictionWithCAM]) -> list[dict[str, float]]:

@@ -1,9 +1,12 @@
 """An audit as a table for a person."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from covidct.messages import N_, joined
+from covidct.messages import N_, Message, joined
+
+ALL = N_("all slices")
+POOLED, SCORE = N_("pooled features"), N_("the network’s score alone")
 
 
 def as_text(figures: Mapping[str, Any]) -> str:
@@ -14,7 +17,9 @@ def as_text(figures: Mapping[str, Any]) -> str:
             f"model {figures['model_id']}",
             *_forests(figures["forests"]),
             *_anatomy(figures["anatomy"], figures["without_lungs"]),
+            *_painted(figures["painted"]),
             *flips(figures["flips"]),
+            *_told_apart(figures.get("told_apart")),
             *(f"  left out: {skip['file']}: {skip['reason']}" for skip in figures["skipped"]),
         ]
     )
@@ -31,6 +36,43 @@ def _anatomy(rows: Iterable[Mapping[str, Any]], without_lungs: int) -> Iterable[
     yield f"What the network is shown, the rest an even grey: its AUC{missing}"
     for row in rows:
         yield f"  {row['shown']:42s} {_figure(row, 'roc_auc', '.2f')}"
+
+
+def _painted(rows: Iterable[Mapping[str, Any]]) -> Iterable[str]:
+    yield "Positive verdicts that painting out makes Positive no more"
+    for row in rows:
+        counts = f"{row['turned']} of {row['n']}"
+        mean = "" if row["n"] == 0 else f", probability {row['before']:.2f} to {row['after']:.2f}"
+        how = "as drawn" if row["drawn"] else "as found"
+        yield f"  {row['of']}, {how}, {row['painted']}: {counts}{mean}"
+
+
+def _told_apart(told: Mapping[str, Any] | None) -> Iterable[str]:
+    if not told:
+        return
+    yield "What tells the source: accuracy of a random forest and of logistic regression"
+    for row in told["rows"]:
+        yield (
+            f"  {row['features']}, {row['among']}: {row['forest_accuracy']:.0%}, "
+            f"{row['regression_accuracy']:.0%}; chance {1 / row['named']:.0%}"
+        )
+    yield meaning(told["rows"])
+
+
+def meaning(rows: Sequence[Mapping[str, Any]]) -> Message:
+    """What the rows come to, for a person."""
+    by_features = {row["features"]: row for row in rows if row["among"] == ALL}
+    pooled, score = by_features[POOLED], by_features[SCORE]
+    best = [max(row["forest_accuracy"], row["regression_accuracy"]) for row in (pooled, score)]
+    return N_(
+        "From what the network pools, a simple method names the source of {pooled:.0%} of the "
+        "slices, from its score alone {score:.0%}; chance is {chance:.0%}. So the network can tell "
+        "where a slice comes from, and a source of one class can teach it the source for the "
+        "disease. How far it does, only figures of sources left out show.",
+        pooled=best[0],
+        score=best[1],
+        chance=1 / pooled["named"],
+    )
 
 
 def flips(rows: Iterable[Mapping[str, Any]]) -> Iterable[str]:

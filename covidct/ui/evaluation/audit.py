@@ -9,6 +9,7 @@ from typing import Any
 
 import streamlit as st
 
+from covidct.evaluation.audit.text import meaning
 from covidct.evaluation.results import AUDIT_FILE
 from covidct.files import MALFORMED
 from covidct.messages import N_
@@ -18,21 +19,33 @@ from covidct.ui.strings import _, literal
 from covidct.ui.widgets import callout, caption, hint
 
 _PARTS = {
-    audit_tables.forests: (
+    "forests": (
+        audit_tables.forests,
         N_("What tells the classes apart without anatomy"),
         N_(
             "0.5 is chance. What a simple method can tell from the file, a network can learn too, "
             "unless it never gets to see it."
         ),
     ),
-    audit_tables.anatomy: (
+    "anatomy": (
+        audit_tables.anatomy,
         N_("What the network does when anatomy is occluded"),
         N_(
             "Without the lungs a network that judges by them is at a loss, near 0.5. Slices "
             "without lungs are left out."
         ),
     ),
-    audit_tables.flips: (
+    "painted": (
+        audit_tables.painted,
+        N_("Whether Positive verdicts hang on opacities"),
+        N_(
+            "Lung tissue is painted over the opacities of slices called Positive, as people drew "
+            "them or as the program found them, and over as much other lung. A network that judges "
+            "by opacities lets go of them, and other lung makes no difference."
+        ),
+    ),
+    "flips": (
+        audit_tables.flips,
         N_("What turns verdicts over that must not matter"),
         N_(
             "The same slice, stored or sized otherwise, should get the same verdict. Where nearly "
@@ -40,8 +53,16 @@ _PARTS = {
             "“Uncertain” before or after came without any warning."
         ),
     ),
+    "told_apart": (
+        audit_tables.told_apart,
+        N_("What tells the source of a slice"),
+        N_(
+            "The mean over sources of the share of their slices that is named, patients kept "
+            "apart. A source of one class tells the class."
+        ),
+    ),
 }
-
+_NOT_IN_ALL = ("painted", "told_apart")  # audits; those of before had neither
 
 _OUT_OF_FOLD = (
     N_("What turns verdicts over in cross-validation"),
@@ -57,7 +78,13 @@ def show(folder: Path) -> None:
     """The tables of the audit in the folder of an evaluation."""
     try:
         audit = json.loads((folder / AUDIT_FILE).read_text(encoding="utf-8"))
-        drawn = [(table(audit), *texts) for table, texts in _PARTS.items()]
+        drawn = [
+            (table(audit), *texts)
+            for part, (table, *texts) in _PARTS.items()
+            if part in audit or part not in _NOT_IN_ALL
+        ]
+        told = audit.get("told_apart")
+        meant = _(meaning(told["rows"])) if told else ""
     except FileNotFoundError:
         hint(_("There is no audit of this model on these slices."))
         return
@@ -67,6 +94,8 @@ def show(folder: Path) -> None:
     with st.container(key="audit"):
         for part in drawn:
             _show_part(*part)
+        if meant:
+            caption(meant)
     offer_csv(_("Audit as CSV"), "audit", lambda: audit_tables.as_csv(audit))
 
 

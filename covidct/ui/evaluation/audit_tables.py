@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from covidct.evaluation.audit.text import ways
@@ -16,8 +16,19 @@ _SHOWN = {
     "only the lungs": N_("Its lungs alone"),
     "all, with opacities painted out": N_("All, its opacities painted out"),
 }
-_NAMES = ("features", "shown", "change", "on")
-_PARTS = {"forests": "roc_auc", "anatomy": "roc_auc", "flips": "share"}
+_NAMES = ("features", "shown", "change", "on", "of", "painted", "among")
+_FIGURES = {
+    "forests": ("roc_auc",),
+    "anatomy": ("roc_auc",),
+    "painted": ("share",),
+    "flips": ("share",),
+    "told_apart": (
+        "forest_accuracy",
+        "regression_accuracy",
+        "forest_roc_auc",
+        "regression_roc_auc",
+    ),
+}
 
 Audit = Mapping[str, Any]
 
@@ -44,6 +55,61 @@ def anatomy(audit: Audit) -> str:
     return tables.html((_("The network is shown"), _("ROC AUC"), _("Target")), rows)
 
 
+def painted(audit: Audit) -> str:
+    """How many Positive verdicts painting opacities out, or other lung, turns over."""
+    rows = (
+        (
+            f"{_sentence(row['painted'])} <small>{literal(_of_set(row))}</small>",
+            _turned(row),
+            "" if row["n"] == 0 else f"{row['before']:.2f} → {row['after']:.2f}",
+            f"{row['nothing_seen']:,}",
+            f"{row['too_full']:,}",
+        )
+        for row in audit["painted"]
+    )
+    return tables.html(
+        (
+            _("Painted out"),
+            _("Positive no more"),
+            _("Mean probability"),
+            _("Positive without opacities"),
+            _("Too little other lung"),
+        ),
+        rows,
+    )
+
+
+def told_apart(audit: Audit) -> str:
+    """What the source of a slice can be told from."""
+    rows = (
+        (
+            f"{_sentence(row['features'])} <small>{literal(_(row['among']))}</small>",
+            *(
+                tables.with_interval(row[name], row[f"{name}_ci95"], form)
+                for name, form in (
+                    ("forest_accuracy", ".0%"),
+                    ("regression_accuracy", ".0%"),
+                    ("forest_roc_auc", ".2f"),
+                    ("regression_roc_auc", ".2f"),
+                )
+            ),
+            f"{1 / row['named']:.0%}",
+        )
+        for row in audit["told_apart"]["rows"]
+    )
+    return tables.html(
+        (
+            _("Looked at"),
+            _("Random forest"),
+            _("Logistic regression"),
+            _("Forest, ROC AUC"),
+            _("Regression, ROC AUC"),
+            _("Chance"),
+        ),
+        rows,
+    )
+
+
 def flips(audit: Audit) -> str:
     """How many labels flip under label-preserving changes."""
     rows = (
@@ -61,13 +127,25 @@ def as_csv(audit: Audit) -> str:
             figure,
             row[figure],
             *(row.get(f"{figure}_ci95") or (None, None)),
-            row["target"],
-            row["met"],
+            row.get("target"),
+            row.get("met"),
         )
-        for part, figure in _PARTS.items()
-        for row in audit.get(part, ())
+        for part, figures in _FIGURES.items()
+        for row in _rows(audit, part)
+        for figure in figures
     )
     return tables.as_csv(("part", "row", "figure", "value", "low", "high", "target", "met"), rows)
+
+
+def _rows(audit: Audit, part: str) -> Sequence[Audit]:
+    found = audit.get(part, ())
+    return found["rows"] if part == "told_apart" and found else found
+
+
+def _of_set(row: Audit) -> str:
+    if row["drawn"]:
+        return _("{name}, as drawn", name=row["of"])
+    return _("{name}, as found", name=row["of"])
 
 
 def _of(what: str) -> str:
@@ -78,6 +156,15 @@ def _auc(row: Audit) -> str:
     if row["roc_auc"] is None:
         return tables.small(_("too few patients"))
     return tables.with_interval(row["roc_auc"], row["roc_auc_ci95"], ".2f")
+
+
+def _turned(row: Audit) -> str:
+    if row["share"] is None:
+        return tables.small(_("no such slices"))
+    counted = joined(
+        tables.interval(row["share_ci95"], ".0%"), tables.count_of(row["turned"], row["n"]), by=", "
+    )
+    return f"{row['share']:.0%} {tables.small(_(counted))}"
 
 
 def _flipped(row: Audit) -> str:

@@ -6,7 +6,7 @@ import pytest
 
 from covidct.errors import DatasetError
 from covidct.evaluation.audit.run import audit
-from covidct.evaluation.audit.text import as_text
+from covidct.evaluation.audit.text import POOLED, SCORE, as_text
 from covidct.imaging.phantom import phantom_slice
 
 LETTERS = "abcdefghijklmnop"
@@ -102,6 +102,8 @@ def test_what_is_written_is_what_is_returned_and_as_agreed(of_framed):
         "only the lungs": None,
         "all, with opacities painted out": None,
     }
+    assert [(row["of"], row["drawn"]) for row in figures["painted"]] == [("all", False)] * 2
+    assert "told_apart" not in figures
     for row in figures["flips"]:
         counts = {"flipped", "to_positive", "both_decided", "n", "excluded"}
         assert set(row) == {"change", "share", "share_ci95"} | counts | judged
@@ -111,13 +113,19 @@ def test_what_is_written_is_what_is_returned_and_as_agreed(of_framed):
 
 def test_the_table_has_a_line_for_every_row_and_says_what_was_missed(of_framed):
     figures, _ = of_framed
-    rows = figures["forests"] + figures["anatomy"] + figures["flips"]
+    rows = figures["forests"] + figures["anatomy"] + figures["painted"] + figures["flips"]
+    names = ("features", "shown", "painted", "change")
     lines = [line for line in as_text(figures).splitlines() if line.startswith("  ")]
     for row, line in zip(rows, lines, strict=True):
-        assert (row.get("features") or row.get("shown") or row["change"]) in line
+        assert next(row[name] for name in names if name in row) in line
         assert ("target" in line) == (row["target"] is not None)
     missed = [row | {"met": False} for row in figures["flips"]]
     assert as_text(figures | {"flips": missed}).count("MISSED") >= 12
+    accuracies = {"forest_accuracy": 0.91, "regression_accuracy": 0.72, "named": 4}
+    told = [{"features": name, "among": "all slices", **accuracies} for name in (POOLED, SCORE)]
+    text = as_text(figures | {"told_apart": {"rows": told}})
+    assert f"{POOLED}, all slices: 91%, 72%; chance 25%" in text
+    assert "names the source of 91% of the slices" in text
 
 
 def test_disease_in_the_lungs_is_gone_with_them(linear_classifier, phantom_dataset, tmp_path):
@@ -163,6 +171,16 @@ def test_the_command_prints_a_table_or_json_and_its_status_says_whether_a_file_w
     assert done.returncode == 0, done.stderr
     assert "all but the lungs" in done.stdout
     assert "not a diagnosis" in done.stdout
+    phantom = phantom_slice(1, 3, 128)
+    for kind, layer in (
+        ("slices", phantom.ct_slice.pixels),
+        ("lung-masks", phantom.lung_mask * np.uint8(255)),
+        ("lesion-masks", phantom.lesion_mask * np.uint8(255)),
+    ):
+        (tmp_path / "drawn" / kind).mkdir(parents=True)
+        cv2.imwrite(str(tmp_path / "drawn" / kind / "a_1.png"), layer)
+    done = run(*asked, "--masks", tmp_path / "drawn")
+    assert "drawn, as drawn, opacities: " in done.stdout
     (data / "CT_COVID" / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n broken")
     done = run(*asked, "--json")
     assert done.returncode == 1

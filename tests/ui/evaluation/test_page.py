@@ -393,7 +393,7 @@ def test_opacities_are_held_against_masks_and_their_worst_slices_can_be_leafed_t
         (sheets / f"{name}.png").write_bytes(encode_png(np.zeros((8, 8), np.uint8)))
     text = html(run(page))
     assert "Orange: as drawn" in text
-    assert len(page.get("imgs")) == 1
+    assert len(page.get("image")) == 1
     (network,) = [one for one in page.selectbox if one.label == "Network"]
     assert network.options == ["mine"]
 
