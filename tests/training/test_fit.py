@@ -11,6 +11,7 @@ from forked import start_covidct
 from covidct.data.index import read_index
 from covidct.data.splits import split_for_training
 from covidct.errors import ConfigError
+from covidct.imaging.anatomy.segmentation import segmentation_id
 from covidct.imaging.readers import read_slice
 from covidct.inference.card import read_card
 from covidct.inference.classifier import Classifier
@@ -38,6 +39,10 @@ def run(phantom_dataset, config, tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs") / "first"
     fit(phantom_dataset, folder, config)
     return folder
+
+
+def test_a_run_keeps_the_network_that_finds_lungs_and_opacities(run):
+    assert read_card(run).segmentation == segmentation_id()
 
 
 def test_every_epoch_reports_all_metrics_for_training_and_validation(run):

@@ -64,9 +64,9 @@ def _show_measures() -> None:
     rows = figures["by_patient"]
     if rows:
         about = _(opacity_tables.agreement(agreement(rows, "share")))
-        st.altair_chart(
-            charts.agreement(rows, "share", about), key="share of patients, unseen", alt=about
-        )
+        chart = charts.agreement(rows, "share", about)
+        left, _right = st.columns(2, gap="large")
+        left.altair_chart(chart, key="share of patients, unseen", alt=about)
         caption(_("Slices on which opacities were drawn; a point a patient, out of patient."))
 
 
