@@ -8,10 +8,12 @@ from covidct.imaging.dicom.frame_facts import FrameFacts, list_frames
 from covidct.imaging.dicom.series import sort_frames
 from covidct.imaging.file import File
 from covidct.imaging.formats.nifti import MASK, open_volume, volume_series
+from covidct.imaging.formats.pictures import is_thumbnail
 from covidct.imaging.formats.pixels import MAX_BYTES
 from covidct.imaging.formats.sniff import sniff
 from covidct.imaging.formats.tiff_stack import stack_series
 from covidct.imaging.series import LastOpened, Series
+from covidct.messages import N_
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -22,7 +24,22 @@ class Stranger:
     reason: str
 
 
-Found = Series | File | Stranger
+@dataclass(frozen=True, slots=True, eq=False)
+class Picture:
+    """A file of one picture in a format that knows no CT.
+
+    Attributes:
+        file: that holds it.
+        is_thumbnail: whether it is as small as the icons that lie beside a CT.
+    """
+
+    file: File
+    is_thumbnail: bool
+
+
+THUMBNAIL = N_("A thumbnail beside the CT.")
+
+Found = Series | Picture | File | Stranger
 
 
 def gather(files: Iterable[File]) -> list[Found]:
@@ -30,26 +47,30 @@ def gather(files: Iterable[File]) -> list[Found]:
 
     Each file is read once, one at a time, and its pixels are not kept. DICOM files become series
     as :func:`covidct.imaging.dicom.series.sort_frames` puts them together; a volume or a stack of
-    pages is a series by itself. A picture, or what
-    cannot be read, stays a file: :func:`covidct.imaging.read_slice` reads it, or says why not.
+    pages is a series by itself. Beside a series a thumbnail is a stranger.
 
     Args:
         files: as :mod:`covidct.imaging.sources` finds them.
 
     Returns:
-        Series, single files and strangers in the order in which the first of each came.
+        Series, pictures and strangers in the order in which the first of each came. What cannot be
+        read stays a file: :func:`covidct.imaging.read_slice` says why.
     """
     opened = LastOpened()
     looked_at = [_look_at(file, opened) for file in files]
     frames = [frame for one in looked_at if isinstance(one, list) for frame in one]
     series = sort_frames(frames, opened)
+    beside_series = bool(series) or any(isinstance(one, Series) for one in looked_at)
     found: list[Found] = []
     for one in looked_at:
-        if isinstance(one, list):
-            for frame in one:
-                found += series.pop(frame.key, ())
-        else:
-            found.append(one)
+        match one:
+            case list():
+                for frame in one:
+                    found += series.pop(frame.key, ())
+            case Picture(file, is_thumbnail=True) if beside_series:
+                found.append(Stranger(file, THUMBNAIL))
+            case _:
+                found.append(one)
     return found
 
 
@@ -77,7 +98,7 @@ def _look_at(file: File, opened: LastOpened) -> list[FrameFacts] | Found:
                     Stranger(file, MASK) if volume.is_mask else volume_series(file, volume, opened)
                 )
             case "TIFF":
-                return stack_series(file, data, opened) or file
+                return stack_series(file, data, opened) or Picture(file, False)
     except UnreadableSlice:
-        pass
-    return file
+        return file
+    return Picture(file, is_thumbnail(data, kind))

@@ -12,7 +12,7 @@ import numpy as np
 from covidct.errors import ArchiveError, UnreadableSlice
 from covidct.imaging.ct_slice import CTSlice
 from covidct.imaging.file import File
-from covidct.imaging.gather import Stranger, gather
+from covidct.imaging.gather import Picture, Stranger, gather
 from covidct.imaging.readers import read_hounsfield, read_slice
 from covidct.imaging.series import LeftOut, Place, Series
 from covidct.imaging.sources import files_at, uploaded
@@ -70,6 +70,8 @@ class CaseGroup:
         cases: its slices; those of a series in the order of the body.
         left_out: pictures that belong to the series and are no slices of it.
         notes: plain sentences about order and completeness of the series.
+        beside_series: whether it is a picture that lies where a series was found, so that it may
+            show something else.
     """
 
     number: int
@@ -77,6 +79,7 @@ class CaseGroup:
     cases: tuple[Case, ...]
     left_out: tuple[SetAside, ...] = ()
     notes: tuple[str, ...] = ()
+    beside_series: bool = False
 
     @property
     def is_series(self) -> bool:
@@ -106,10 +109,13 @@ def _groups(
 ) -> list[CaseGroup]:
     """Unpack sources, put the DICOM files in them into series, and number what is found."""
     files: list[File] = []
+    walked: set[File] = set()
     refused: list[tuple[str, str]] = []
     for name, unpack in sources:
         try:
-            files += unpack()
+            found = unpack()
+            files += found
+            walked |= {file for file in found if file.name != name}
         except ArchiveError as error:
             refused.append((name, error.message))
     groups = [
@@ -117,19 +123,22 @@ def _groups(
         for number, (name, reason) in enumerate(refused, first)
     ]
     gathered = gather(files)
-    beside_series = any(isinstance(found, Series) for found in gathered)  # as on a CD
+    beside_series = any(isinstance(one, Series) for one in gathered)  # as on a CD
     strangers: list[Stranger] = []
-    for found in gathered:
+    # What a series lies beside comes behind it
+    for one in sorted(gathered, key=lambda one: beside_series and not isinstance(one, Series)):
         number = first + len(groups)
-        match found:
+        match one:
             case Series():
-                groups.append(_series(found, number))
+                groups.append(_series(one, number))
             case Stranger() if beside_series:
-                strangers.append(found)
+                strangers.append(one)
             case Stranger():
-                groups.append(_alone(found, number))
-            case _:
-                groups.append(_single(found, number))
+                groups.append(_alone(one, number))
+            case Picture(file):
+                groups.append(_single(file, number, beside_series and file in walked))
+            case File():
+                groups.append(_single(one, number))
     if strangers:
         number = first + len(groups)
         left = [LeftOut(Place(one.file.name), one.reason) for one in strangers]
@@ -144,7 +153,7 @@ def _alone(stranger: Stranger, number: int) -> CaseGroup:
     return CaseGroup(number, file.name, (case,))
 
 
-def _single(file: File, number: int) -> CaseGroup:
+def _single(file: File, number: int, beside_series: bool = False) -> CaseGroup:
     case = Case(
         Place(file.name),
         lambda: read_slice(file.read()),
@@ -152,7 +161,7 @@ def _single(file: File, number: int) -> CaseGroup:
         read_hounsfield=lambda: read_hounsfield(file.read()),
         file=file,
     )
-    return CaseGroup(number, file.name, (case,))
+    return CaseGroup(number, file.name, (case,), beside_series=beside_series)
 
 
 def _series(series: Series, number: int) -> CaseGroup:

@@ -27,9 +27,10 @@ from covidct.inference.opacities import (
     series_opacities,
 )
 from covidct.inference.series_verdict import series_prediction
-from covidct.messages import joined
+from covidct.messages import N_, joined
 from covidct.runtime.fair_queue import SAY_EVERY, Waiting
 
+BESIDE_CT = N_("A picture beside the CT.")
 BATCH = 4  # slices whose passes keep the interpreters busy
 _AHEAD = 4  # batches that are read before the network asks for them
 
@@ -148,10 +149,12 @@ def conclude(
 ) -> Iterator[Outcome | SeriesJudged]:
     """What the verdicts on the slices of a group come to, each passed on as soon as it is known.
 
-    Slices that were refused above or below all lungs of a series are set aside.
+    Slices that were refused above or below all lungs of a series are set aside, and so are
+    pictures that lie beside a series and are none of CT.
     """
     judged: list[Judged] = []
-    for outcome in tell_ends(found, lambda one: isinstance(one, Judged), _beyond_lungs):
+    told = tell_ends(found, lambda one: isinstance(one, Judged), _beyond_lungs)
+    for outcome in map(_beside_series, told) if group.beside_series else told:
         if isinstance(outcome, Judged):
             judged.append(outcome.summary())
         yield outcome
@@ -232,6 +235,12 @@ def _judged(classifier: Classifier, one: _Prepared, predicted: PredictionWithCAM
 def _beyond_lungs(outcome: Judged | Refused) -> Outcome:
     if isinstance(outcome, Refused) and outcome.is_readable:
         return SetAside(outcome.case, joined(BEYOND_LUNGS, outcome.reason))
+    return outcome
+
+
+def _beside_series(outcome: Outcome) -> Outcome:
+    if isinstance(outcome, Refused):
+        return SetAside(outcome.case, joined(BESIDE_CT, outcome.reason))
     return outcome
 
 

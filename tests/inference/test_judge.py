@@ -1,14 +1,19 @@
 import threading
+from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 
 from covidct.errors import UnreadableSlice
+from covidct.imaging.gather import THUMBNAIL
 from covidct.imaging.series import Place
 from covidct.inference.cases import Case, SetAside, groups_at
 from covidct.inference.classifier import AT_A_TIME, Classifier
 from covidct.inference.judge import (
     _AHEAD,
     BATCH,
+    BESIDE_CT,
     Judged,
     Refused,
     SeriesJudged,
@@ -132,3 +137,56 @@ def test_whoever_waits_is_told_in_the_thread_that_asks(untrained, phantoms):
     assert isinstance(judged, Judged)
     assert told
     assert all(ahead >= 1 and thread is threading.main_thread() for ahead, thread in told)
+
+
+def test_pictures_beside_a_series_that_are_no_slices_are_set_aside(
+    untrained, scan, no_lungs, phantoms, tmp_path
+):
+    """A thumbnail, a mask and a logo fail nothing; another slice gets its verdict."""
+    folder = tmp_path / "study"
+    folder.mkdir()
+    for number, data in enumerate(scan):
+        (folder / f"IM{number}").write_bytes(data)
+    pixels = phantoms[1].ct_slice.pixels
+    pictures = {
+        "0-mask.png": phantoms[1].lung_mask * np.uint8(255),
+        "a-slice.png": pixels,
+        "icon.png": cv2.resize(pixels, (96, 96)),
+        "tiny.png": pixels[:32, :32],
+    }
+    for name, picture in pictures.items():
+        cv2.imwrite(str(folder / name), picture)
+    (folder / "logo.png").write_bytes(no_lungs)
+    (folder / "cut.png").write_bytes(no_lungs[:90])
+    (folder / "notes.txt").write_text("read me")
+    outcomes = [one for _, found in judge(untrained, groups_at([folder])) for one in found]
+    aside = {
+        Path(one.case.place.file).name: one.reason for one in outcomes if isinstance(one, SetAside)
+    }
+    assert not any(isinstance(one, Refused) for one in outcomes)
+    assert aside.keys() == {
+        "0-mask.png",
+        "icon.png",
+        "tiny.png",
+        "logo.png",
+        "cut.png",
+        "notes.txt",
+    }
+    assert aside["icon.png"] == aside["tiny.png"] == THUMBNAIL
+    assert aside["logo.png"].startswith(BESIDE_CT)
+    judged = [Path(one.case.place.file).name for one in outcomes if isinstance(one, Judged)]
+    assert judged == [*(f"IM{number}" for number in range(7)), "a-slice.png"]
+
+
+def test_without_a_series_small_pictures_are_judged_and_others_refused(
+    untrained, no_lungs, phantoms, tmp_path
+):
+    cv2.imwrite(str(tmp_path / "small.png"), cv2.resize(phantoms[1].ct_slice.pixels, (128, 128)))
+    (tmp_path / "logo.png").write_bytes(no_lungs)
+    (tmp_path / "notes.txt").write_text("read me")
+    outcomes = {
+        Path(one.case.place.file).name: type(one)
+        for _, found in judge(untrained, groups_at([tmp_path]))
+        for one in found
+    }
+    assert outcomes == {"small.png": Judged, "logo.png": Refused, "notes.txt": Refused}

@@ -54,6 +54,8 @@ _OPENERS: dict[str, Callable[[BytesIO], Image.Image]] = {
 }
 # What decoders make copies of, so that 50 megapixels would take a gigabyte
 _MOST_PIXELS = {"WebP": 25_000_000, "JPEG 2000": 25_000_000}
+_ICON_KINDS = {"PNG", "JPEG", "BMP"}
+_ICON_SIDE, _LARGEST_ICON = 128, 128 * 1024  # pixels, and bytes of so many with a profile
 _END_MARKS = {"PNG": b"IEND", "JPEG": b"\xff\xd9"}
 _GREY_MODES = ("1", "L", "LA")
 _NUMERIC_MODES = ("I", "F", "I;16", "I;16B", "I;16L", "I;16N")
@@ -104,6 +106,16 @@ def read_picture(data: bytes, kind: str) -> CTSlice:
     except DECODING_ERRORS as error:
         raise UnreadableSlice(damage(data, kind, error)) from error
     return slice_of(image, data, kind)
+
+
+def is_thumbnail(data: bytes, kind: str) -> bool:
+    """Whether a picture is as small as the icons that lie beside a CT, by its header alone."""
+    if len(data) > _LARGEST_ICON or kind not in _ICON_KINDS:
+        return False
+    try:
+        return max(_OPENERS[kind](BytesIO(data)).size) <= _ICON_SIDE
+    except DECODING_ERRORS:
+        return False
 
 
 def slice_of(image: Image.Image, data: bytes, kind: str) -> CTSlice:

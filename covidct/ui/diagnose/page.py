@@ -122,19 +122,23 @@ def _choose(
     classifier: Classifier,
 ) -> int:
     """Draw series or table; the position of the slice to show among all slices."""
+    from covidct.inference.cases import SetAside
     from covidct.inference.judge import SeriesJudged
 
     chosen = 0
-    with_slices = [group for group in groups if group.cases]
+    with_slices = [
+        (group, outcomes)
+        for group, outcomes in zip(groups, concluded, strict=True)
+        if any(not isinstance(outcome, SetAside) for outcome in outcomes)
+    ]
     of_slices = [
         outcome
         for group, outcomes in zip(groups, concluded, strict=True)
         for outcome in outcomes[: len(group.cases)]
         if not isinstance(outcome, SeriesJudged)
     ]
-    if len(with_slices) == 1 and with_slices[0].is_series:
-        (outcomes,) = (found for group, found in zip(groups, concluded, strict=True) if group.cases)
-        chosen = series_view.show(with_slices[0], outcomes, classifier.card.calibration)
+    if len(with_slices) == 1 and with_slices[0][0].is_series:
+        chosen = series_view.show(*with_slices[0], classifier.card.calibration)
         with st.expander(_("All slices")):
             _table(of_slices)
     elif len(of_slices) > 1:

@@ -16,7 +16,7 @@ from covidct.errors import ArchiveError, UnreadableSlice
 from covidct.imaging.dicom import misfits, ordering
 from covidct.imaging.dicom.window import LUNG
 from covidct.imaging.file import File
-from covidct.imaging.gather import Stranger, gather
+from covidct.imaging.gather import Picture, Stranger, gather
 from covidct.imaging.readers import read_slice
 from covidct.imaging.series import Place, Series
 from covidct.imaging.sources import files_at, uploaded
@@ -305,8 +305,9 @@ def test_mutated_files_are_sorted_or_stay_files(scan, enhanced):
 def test_pictures_and_damaged_files_stay_where_they_came(scan):
     mixed = {"a": PNG, "b": scan[1], "c": b"", "d": scan[0], "e": scan[2][:900]}
     first, series, empty, damaged = gather(files(mixed))
-    assert (first.name, damaged.name) == ("a", "e")
+    assert isinstance(first, Picture)
     assert isinstance(empty, Stranger)
+    assert (first.file.name, damaged.name) == ("a", "e")
     assert (empty.file.name, empty.reason) == ("c", "The file is empty.")
     assert [place.file for place in series.places] == ["d", "b"]
 
