@@ -37,9 +37,9 @@ UPLOADER = N_("Axial chest CT slices: drop them here, or choose files")
 NO_SLICE = N_("There is no slice to judge in what was dropped.")
 NO_SLICE_HINT = N_("Drop an axial chest CT slice, a series, or a ZIP of them.")
 FORMATS = N_(
-    "PNG, JPEG, TIFF, BMP, DICOM files of one slice or many, or a ZIP of them, told by content and "
-    "not by name. They stay in the memory of the computer that runs this page and are never "
-    "stored."
+    "PNG, JPEG, TIFF, WebP, HEIC, DICOM or NIfTI files of one slice or many, or a ZIP of them, "
+    "told by content and not by name. They stay in the memory of the computer that runs this page "
+    "and are never stored."
 )
 FIRST_LOOK = N_(
     "Take a synthetic one, drawn by the program. The network learnt from real slices, so its "
