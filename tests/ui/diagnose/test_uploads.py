@@ -1,9 +1,11 @@
 """From uploads to slices."""
 
+import gzip
 import tracemalloc
 import zipfile
 from io import BytesIO
 
+import nibabel
 import numpy as np
 import pytest
 
@@ -171,3 +173,28 @@ def test_a_folder_with_one_zip_a_patient_is_walked(scan, tmp_path):
     assert len(series.cases) == len(scan)  # the same scan twice
     assert len(series.left_out) == len(scan)
     assert ["ZIP" in left.reason for left in others.left_out] == [True]
+
+
+def test_a_gzipped_volume_is_a_series_with_slider_and_windows(app, volume):
+    laid = np.moveaxis(volume.astype(np.int16) - 1350, (0, 1, 2), (2, 1, 0))
+    image = nibabel.Nifti1Image(laid, np.diag([-0.8, -0.7, 2.5, 1]))
+    app.file_uploader[0].set_value([("scan.nii.gz", gzip.compress(image.to_bytes()), "")])
+    app.run()
+    assert not app.exception
+    shown = "\n".join(element.value for element in app.get("html"))
+    assert "The series, by the slices around" in shown
+    assert app.slider(key="series_slice").max == len(volume)
+    assert "from the feet to the head" in app.slider(key="series_slice").label
+
+
+def test_a_picture_that_lies_beside_a_series_leaves_it_its_view(app, scan, no_lungs):
+    files = {f"CT/{number}": data for number, data in enumerate(scan)}
+    beside = {"0-logo.png": no_lungs, "readme.txt": b"read me"}
+    app.file_uploader[0].set_value([("cd.zip", zipped(beside | files), "")])
+    app.run()
+    assert not app.exception
+    shown = "\n".join(element.value for element in app.get("html"))
+    assert "The series, by the slices around" in shown
+    assert app.slider(key="series_slice").max == len(scan)
+    reasons = [row for frame in app.dataframe for row in frame.value.get("Reason", ())]
+    assert any("text file" in reason for reason in reasons)
