@@ -8,10 +8,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING
 
+import streamlit as st
 from starlette.formparsers import MultiPartParser
+from streamlit.components.v2.get_bidi_component_manager import get_bidi_component_manager
+from streamlit.components.v2.manifest_scanner import ComponentConfig, ComponentManifest
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.Common_pb2 import FileURLs
 from streamlit.proto.Element_pb2 import Element
@@ -22,6 +26,7 @@ from streamlit.runtime.scriptrunner import add_script_run_ctx, get_script_run_ct
 
 if TYPE_CHECKING:
     from requests import Session
+    from streamlit.components.v2.types import ComponentRenderer
     from websockets.sync.client import ClientConnection
 
 __all__ = [
@@ -30,6 +35,7 @@ __all__ = [
     "FileURLs",
     "ForwardMsg",
     "WidgetState",
+    "component_of_file",
     "held_by_session",
     "keep_uploads_in_memory",
     "open_socket",
@@ -76,6 +82,24 @@ def held_by_session(make: Callable[[], bytes], mime: str, name: str) -> Callable
         return data
 
     return make_and_hold
+
+
+def component_of_file(script: Path) -> ComponentRenderer:
+    """A component whose script the server hands out as a file.
+
+    Streamlit does so for installed packages only, by their manifest. A script that is given as text
+    gets an address that begins with blob:, which our pages' content security policy forbids.
+
+    Args:
+        script: a module in JavaScript, named after the component.
+    """
+    name, manager = f"covidct.{script.stem}", get_bidi_component_manager()
+    if manager.get_component_asset_root(name) is None:
+        served = ComponentConfig(script.stem, script.parent.name)
+        manager.register_from_manifest(
+            ComponentManifest("covidct", "", [served]), script.parents[1]
+        )
+    return st.components.v2.component(name, js=script.name, isolate_styles=False)
 
 
 def open_socket(url: str, http: Session) -> ClientConnection:

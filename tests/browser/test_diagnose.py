@@ -161,6 +161,28 @@ def test_texts_stand_out_and_the_notice_stays(diagnose, slices, colour_scheme):
         expect(page.get_by_text("Research use only.")).to_be_in_viewport()
 
 
+def test_slices_and_verdicts_outlast_another_page_until_removed_or_loaded_again(diagnose, slices):
+    page = diagnose()
+    drop(page, slices[0], slices[1])
+    expect(decision(page)).to_have_text(DECISION)
+    verdict, name = decision(page).inner_text(), page.locator("h2.cv-file").inner_text()
+    page.get_by_role("link", name="Training").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Train on your own slices")
+    page.get_by_role("link", name="Diagnose").click()
+    expect(page.locator("h2.cv-file")).to_have_text(name)
+    expect(decision(page)).to_have_text(verdict)
+    drop(page, slices[-1])
+    expect(page.get_by_text("3 files", exact=True)).to_be_visible()
+    page.get_by_role("button", name="Remove all 3 files").click()
+    expect(decision(page)).to_have_count(0)
+    drop(page, slices[0])
+    expect(decision(page)).to_have_text(DECISION)
+    page.reload()
+    expect(page.get_by_test_id("stFileUploader")).to_be_visible()
+    expect(page.locator(".cv-footer")).to_be_visible()
+    expect(decision(page)).to_have_count(0)
+
+
 def test_a_series_is_walked_slice_by_slice(diagnose, series, tmp_path, request):
     page = diagnose()
     drop(page, series)

@@ -13,6 +13,7 @@ from pydicom import dcmread
 from pydicom.uid import generate_uid
 
 from covidct.imaging.phantom import phantom_slice
+from covidct.ui.shared.use_notice import COOKIE
 from covidct.ui.strings import ACCEPT, LOOK_ANYWAY
 
 pytestmark = pytest.mark.browser
@@ -37,6 +38,12 @@ def test_nothing_can_be_used_before_the_notice_is_accepted_once(server, new_page
         expect(page.get_by_role("heading", level=1)).to_be_visible()
         expect(page.locator("input[type=file], [role=radio]").first).to_be_attached()
         expect(accept).to_have_count(0)
+    page.wait_for_function("name => document.cookie.includes(name)", arg=COOKIE)
+    page.reload()
+    expect(page.locator("input[type=file]")).to_be_attached()
+    expect(accept).to_have_count(0)
+    (kept,) = (one for one in page.context.cookies() if one["name"] == COOKIE)
+    assert kept["expires"] == -1  # until the browser is closed
 
 
 @pytest.fixture

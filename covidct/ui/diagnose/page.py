@@ -15,7 +15,7 @@ from covidct.messages import N_, joined, ngettext
 from covidct.reports.words import cautions
 from covidct.ui import strings
 from covidct.ui.archive import fetching, search, send_back
-from covidct.ui.diagnose import first_look, series_view
+from covidct.ui.diagnose import drop_zone, first_look, series_view
 from covidct.ui.diagnose.uploads import sort_uploads
 from covidct.ui.shared import close_up, downloads, network, slice_view
 from covidct.ui.shared.slice_view import View
@@ -42,8 +42,7 @@ def page() -> None:
         status = st.container()
     else:
         archive = None
-        uploads = st.file_uploader(_(strings.UPLOADER), accept_multiple_files=True, key="uploads")
-        hint(_(strings.FORMATS))
+        uploads = drop_zone.show()
         status, is_given = st.container(), bool(uploads)
         groups = _dropped(uploads)
 
