@@ -56,8 +56,16 @@ def choose(page: Page, label: str, option: str) -> None:
     page.get_by_role("option", name=option, exact=True).click()
 
 
-def select_row(page: Page, row: int) -> None:
-    page.get_by_test_id("stDataFrame").click(position={"x": 16, "y": ROW * (row + 1.5)})
+def press_row(page: Page, row: int, x: float = 600) -> None:
+    page.get_by_test_id("stDataFrame").click(position={"x": x, "y": ROW * (row + 1.5)})
+
+
+def file(page: Page) -> Locator:
+    return page.locator("h2.cv-file")
+
+
+def width(picture: Locator) -> float:
+    return picture.evaluate("element => element.getBoundingClientRect().width")
 
 
 @pytest.fixture
@@ -121,16 +129,18 @@ def test_a_bad_file_has_its_error_beside_its_name_and_the_others_their_verdicts(
     page = diagnose()
     drop(page, slices[0], text_file, slices[-1])
     expect(page.get_by_text("3 files")).to_be_visible()
-    expect(page.locator("h2.cv-file")).to_have_text(slices[0].name)
+    expect(page.get_by_text("1 Not read")).to_be_visible()
     expect(decision(page)).to_have_text(DECISION)
-    select_row(page, 1)
-    expect(page.locator("h2.cv-file")).to_have_text(text_file.name)
+    press_row(page, 2)
+    expect(file(page)).to_have_text(text_file.name)
     expect(page.get_by_role("alert")).to_contain_text("text file")
     assert page.locator("h2.cv-file").evaluate("element => element.childElementCount") == 0
     expect(decision(page)).to_have_count(0)
-    select_row(page, 2)
-    expect(page.locator("h2.cv-file")).to_have_text(slices[-1].name)
-    expect(decision(page)).to_have_text(DECISION)
+    for row, key in ((1, "ArrowLeft"), (0, "ArrowLeft"), (1, "ArrowRight")):
+        page.keyboard.press(key)
+        expect(page.get_by_text(f"{row + 1} of 3", exact=True)).to_be_visible()
+        expect(decision(page)).to_have_text(DECISION)
+    assert {file(page).inner_text()} < {slices[0].name, slices[-1].name}
 
 
 @pytest.mark.parametrize("colour_scheme", ["light", "dark"])
@@ -194,12 +204,54 @@ def test_a_series_is_walked_slice_by_slice(diagnose, series, tmp_path, request):
         screenshot(page, tmp_path / "series.png", height=1120)
     for key, number in (("Home", 0), ("End", 10)):
         slider.press(key)
-        expect(page.locator("h2.cv-file")).to_have_text(f"series.zip/{number}")
+        expect(file(page)).to_have_text(f"series.zip/{number}")
         expect(overlay(page)).to_be_visible()
-    first = page.locator("[class*=st-key-suspicious] button").first
-    number = int(re.search(r"Slice (\d+)", first.inner_text())[1])
-    first.click()
-    expect(page.locator("h2.cv-file")).to_have_text(f"series.zip/{number - 1}")
+    slider.press("ArrowLeft")  # the slider's own, and of no button
+    expect(file(page)).to_have_text("series.zip/9")
+    page.get_by_role("heading", level=1).click()
+    page.keyboard.press("ArrowLeft")
+    expect(file(page)).to_have_text("series.zip/8")
+    expect(slider).to_have_value("9")
+    thumbnail = page.locator("[class*=st-key-thumbnail]").last
+    number = int(re.search(r"Slice (\d+),", thumbnail.inner_text())[1])
+    thumbnail.get_by_role("img").click(force=True)  # its button lies over it
+    expect(file(page)).to_have_text(f"series.zip/{number - 1}")
+    chart = page.get_by_test_id("stVegaLiteChart").locator("canvas, svg.marks").bounding_box()
+    page.mouse.click(chart["x"] + chart["width"] - 20, chart["y"] + chart["height"] / 2)
+    expect(file(page)).to_have_text("series.zip/10")
+
+
+@pytest.mark.parametrize("wide", [1280, 1920])
+def test_slice_and_overlay_use_the_width_there_is_and_are_looked_at_together(
+    diagnose, slices, wide
+):
+    page = diagnose(width=wide)
+    drop(page, slices[0])
+    pictures = page.locator(".st-key-viewer img")
+    expect(page.get_by_role("button", name="Full screen")).to_be_visible()
+    beside = width(pictures.first)
+    assert 2 * beside > 0.8 * min(wide, 2 * 0.85 * 900)
+    shown = page.evaluate("() => [...document.images].map(one => getComputedStyle(one).content)")
+    page.keyboard.press("+")
+    expect(page.locator(".st-key-viewer")).to_have_attribute("data-zoomed", "true")
+    assert width(pictures.first) == width(pictures.last) > 1.1 * beside
+    page.keyboard.press("0")
+    page.keyboard.press("h")
+    expect(page.get_by_role("button", name="Overlay", exact=True)).to_have_attribute(
+        "aria-pressed", "false"
+    )
+    assert pictures.last.evaluate("one => getComputedStyle(one).content") not in shown
+    page.keyboard.press("h")
+    page.keyboard.press("s")
+    page.get_by_label("Where the overlay begins").press("End")
+    assert (
+        page.locator(".st-key-viewer").evaluate("one => one.style.getPropertyValue('--cut')")
+        == "100%"
+    )
+    boxes = [one.bounding_box() for one in pictures.all()]
+    assert boxes[0] == boxes[1]
+    page.keyboard.press("f")
+    page.wait_for_function("() => document.fullscreenElement?.matches('.st-key-viewer')")
 
 
 def test_a_series_gives_segmentation_report_and_map(diagnose, volume, ct_header, ct_file, tmp_path):

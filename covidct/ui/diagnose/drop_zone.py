@@ -29,8 +29,9 @@ def show() -> list[UploadedFile]:
         state[_EARLIER] = state.get(_ON_PAGE, [])
     dropped = st.file_uploader(_(strings.UPLOADER), accept_multiple_files=True, key=key)
     state[_ON_PAGE] = [*state[_EARLIER], *dropped]
-    hint(_(strings.FORMATS))
-    if state[_ON_PAGE]:
+    if not state[_ON_PAGE]:
+        hint(_(strings.FORMATS))
+    else:
         _offer_removal(len(state[_ON_PAGE]), len(state[_EARLIER]))
     return state[_ON_PAGE]
 

@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from covidct.errors import UnreadableSlice
-from covidct.messages import N_, joined, ngettext
-from covidct.reports.words import cautions
+from covidct.messages import N_
 from covidct.ui import strings
 from covidct.ui.archive import fetching, search, send_back
-from covidct.ui.diagnose import drop_zone, first_look, series_view
+from covidct.ui.diagnose import drop_zone, first_look, series_view, slices_table, walk
 from covidct.ui.diagnose.uploads import sort_uploads
 from covidct.ui.shared import close_up, downloads, network, slice_view
 from covidct.ui.shared.slice_view import View
 from covidct.ui.strings import _, literal
-from covidct.ui.widgets import callout, hint
+from covidct.ui.widgets import callout
 
 if TYPE_CHECKING:
     from covidct.inference.cases import Case, CaseGroup
@@ -85,7 +83,6 @@ def _dropped(uploads: Sequence) -> list[CaseGroup]:
         with st.spinner(_("Sorting the files…")):
             found = sort_uploads((upload.name, upload.getvalue()) for upload in uploads)
         st.session_state["dropped"] = ids, found
-        st.session_state.pop("series_slice", None)
     return st.session_state["dropped"][1]
 
 
@@ -108,23 +105,25 @@ def _show(
     found: Sequence[Judged | Refused],
     classifier: Classifier,
 ) -> None:
-    """Series and table, and below them the slice that is chosen there."""
-    chosen = found[_choose(groups, concluded, classifier)]
+    """Series and table, and below them the slice that is open."""
+    walked, at = _overview(groups, concluded, classifier)
+    walk.show(walked, at)
+    case = walked[at]
+    chosen = next(one for one in found if one.case is case)
     outcomes = [outcome for of_group in concluded for outcome in of_group]
     notes = [note for group in groups if group.is_series for note in group.notes]
     _details(chosen, classifier, outcomes, notes)
 
 
-def _choose(
+def _overview(
     groups: Sequence[CaseGroup],
     concluded: Sequence[Sequence[Outcome | SeriesJudged]],
     classifier: Classifier,
-) -> int:
-    """Draw series or table; the position of the slice to show among all slices."""
+) -> tuple[Sequence[Case], int]:
+    """Draw series or table; the slices in the order in which they are walked, which one is open."""
     from covidct.inference.cases import SetAside
     from covidct.inference.judge import SeriesJudged
 
-    chosen = 0
     with_slices = [
         (group, outcomes)
         for group, outcomes in zip(groups, concluded, strict=True)
@@ -137,22 +136,34 @@ def _choose(
         if not isinstance(outcome, SeriesJudged)
     ]
     if len(with_slices) == 1 and with_slices[0][0].is_series:
-        chosen = series_view.show(*with_slices[0], classifier.card.calibration)
+        group, outcomes = with_slices[0]
+        walked: Sequence[Case] = group.cases
+        at = series_view.show(group, outcomes, classifier.card.calibration)
         with st.expander(_("All slices")):
-            _table(of_slices)
-    elif len(of_slices) > 1:
-        chosen = _summary(of_slices)
-        for group in groups:
-            for note in group.notes if group.is_series else ():
-                said = _(
-                    "{slices} slices from {first} on: {note}",
-                    slices=len(group.cases),
-                    first=group.cases[0].name,
-                    note=note,
-                )
-                callout(said, tone="note")
+            slices_table.show(of_slices, at)
+    else:
+        of_slices = slices_table.ranked(of_slices)
+        walked = [outcome.case for outcome in of_slices]
+        at = walk.position(walked)
+        if len(walked) > 1:
+            slices_table.summarise(of_slices)
+            slices_table.show(of_slices, at)
+            _show_notes(groups)
     series_view.show_left_out([left for group in groups for left in group.left_out])
-    return chosen
+    return walked, at
+
+
+def _show_notes(groups: Sequence[CaseGroup]) -> None:
+    """What there is to say on the series among other files."""
+    for group in groups:
+        for note in group.notes if group.is_series else ():
+            said = _(
+                "{slices} slices from {first} on: {note}",
+                slices=len(group.cases),
+                first=group.cases[0].name,
+                note=note,
+            )
+            callout(said, tone="note")
 
 
 def _judge_all(cases: Sequence[Case], classifier: Classifier) -> list[Judged | Refused]:
@@ -238,73 +249,6 @@ def _keep_only(store: str, keys: list[tuple[str, str]]) -> dict:
     return st.session_state[store]
 
 
-def _summary(outcomes: Sequence[Outcome]) -> int:
-    """The table of all files; the position of the one to show."""
-    counts = Counter(map(_decision, outcomes))
-    counted = ", ".join(f"{count} {decision}" for decision, count in counts.items())
-    st.subheader(_(ngettext("{count} file", "{count} files", len(outcomes))), anchor=False)
-    hint(_("{counted}. Select a row to see its slice below.", counted=counted))
-    selection = _table(
-        outcomes, key="summary", on_select="rerun", selection_mode="single-row-required"
-    )
-    rows = selection["selection"]["rows"]
-    return rows[0] if rows and rows[0] < len(outcomes) else 0
-
-
-def _table(outcomes: Sequence[Outcome], **selection: Any) -> dict:  # noqa: ANN401
-    """A row for each slice; what is selected, where that is asked for."""
-    from covidct.inference.judge import Judged
-
-    predictions = [one.prediction if isinstance(one, Judged) else None for one in outcomes]
-    file, probability, remarks = _("File"), _("Probability"), _("Remarks")
-    opaque = _("Opaque lung")
-    return st.dataframe(
-        {
-            file: [outcome.case.name for outcome in outcomes],
-            _("Verdict"): [_(said.label) if said else "" for said in predictions],
-            probability: [100 * said.probability if said else None for said in predictions],
-            _("Decision"): list(map(_decision, outcomes)),
-            opaque: [
-                100 * one.opacities.share_of_lung if isinstance(one, Judged) else None
-                for one in outcomes
-            ],
-            remarks: list(map(_remark, outcomes)),
-        },
-        column_config={
-            file: st.column_config.TextColumn(width="medium"),
-            probability: st.column_config.ProgressColumn(
-                format="%.1f%%", min_value=0, max_value=100, width="small"
-            ),
-            opaque: st.column_config.NumberColumn(format="%.0f%%", width="small"),
-            remarks: st.column_config.TextColumn(width="large"),
-        },
-        hide_index=True,
-        placeholder="",
-        **selection,
-    )
-
-
-def _decision(outcome: Outcome) -> str:
-    from covidct.inference.cases import SetAside
-    from covidct.inference.judge import Judged, Refused
-
-    match outcome:
-        case Judged():
-            return _(outcome.prediction.decision)
-        case Refused():
-            return _("Refused") if outcome.is_readable else _("Not read")
-        case SetAside():
-            return _("Set aside")
-
-
-def _remark(outcome: Outcome) -> str:
-    from covidct.inference.judge import Judged
-
-    if not isinstance(outcome, Judged):
-        return _(outcome.reason)
-    return _(joined(*cautions(outcome.prediction, outcome.lung_share), *outcome.notes))
-
-
 def _details(
     chosen: Judged | Refused,
     classifier: Classifier,
@@ -316,7 +260,6 @@ def _details(
 
     key = _key(chosen.case, classifier)
     despite_gate = st.session_state["despite_gate"]
-    st.html(f'<h2 class="cv-file">{literal(chosen.case.name)}</h2>')
     if isinstance(chosen, Refused) and not (chosen.is_readable and key in despite_gate):
         callout(_("This file was not classified."), _(chosen.reason), tone="stop")
         if chosen.is_readable:

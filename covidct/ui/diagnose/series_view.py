@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from covidct.messages import ngettext
 from covidct.reports.words import series_sentence
+from covidct.ui.diagnose import walk
 from covidct.ui.strings import _, literal, percent
 from covidct.ui.widgets import callout, hint, label
 
@@ -20,10 +22,11 @@ if TYPE_CHECKING:
     from covidct.inference.cases import Case, CaseGroup, SetAside
     from covidct.inference.judge import Judged, Outcome, SeriesJudged
 
-_MOST, _THUMBNAIL = 5, 220
+_MOST, _THUMBNAIL, _WIDE = 5, 220, 150  # slices, pixels of a thumbnail, of its place
 _COLOURS = {"Positive": "#c8693a", "Negative": "#2a8fa5", "Uncertain": "#b08a2e"}
 _QUIET = "#7f9097"
 _HEIGHT = 220
+_CHART, _PRESSED, _SLIDER = "series_chart", "pressed", "series_slice"
 _OPACITY, _BAR = "#56b4e9", 6  # its hue everywhere; pixels
 
 
@@ -45,7 +48,7 @@ def show(
     others = [one for one in of_slices if not isinstance(one, Judged)]
     if not judged:
         callout(_("No slice of this series was classified."), _(others[0].reason), tone="stop")
-        return _slider(len(cases), 1, axis)
+        return _slider(cases, 1, axis)
     (whole,) = (one for one in outcomes if isinstance(one, SeriesJudged))
     verdict = whole.prediction
     title, chart = st.columns([5, 8], gap="large")
@@ -60,9 +63,15 @@ def show(
         for note in series.notes:
             callout(_(note), tone="note")
     rest = [(one.case.number, _(one.reason)) for one in others]
-    chart.altair_chart(_chart(judged, rest, calibration, axis), width="stretch")
+    chart.altair_chart(
+        _chart(judged, rest, calibration, axis),
+        width="stretch",
+        key=_CHART,
+        on_select=partial(_open_pressed, cases),
+        selection_mode=[_PRESSED],
+    )
     _suspicious(judged)
-    return _slider(len(cases), whole.number, axis)
+    return _slider(cases, whole.number, axis)
 
 
 def show_left_out(left_out: Sequence[SetAside]) -> None:
@@ -86,11 +95,23 @@ def _axis(cases: Sequence[Case]) -> str:
     return _("Slice, from the feet to the head") if known else _("Slice")
 
 
-def _slider(count: int, first: int, axis: str) -> int:
-    """The position of the slice that is chosen; at first that with this number."""
-    if not 1 <= st.session_state.get("series_slice", 0) <= count:
-        st.session_state["series_slice"] = first
-    return st.slider(axis, 1, count, key="series_slice") - 1
+def _slider(cases: Sequence[Case], first: int, axis: str) -> int:
+    """The position of the slice that is open; at first that with this number."""
+    at = walk.position(cases, first - 1)
+    st.session_state[_SLIDER] = at + 1
+    st.slider(axis, 1, len(cases), key=_SLIDER, on_change=_open_slid, args=(cases,))
+    return at
+
+
+def _open_slid(cases: Sequence[Case]) -> None:
+    walk.open_slice(cases[st.session_state[_SLIDER] - 1])
+
+
+def _open_pressed(cases: Sequence[Case]) -> None:
+    """Open the slice that was pressed in the chart."""
+    pressed = st.session_state[_CHART]["selection"][_PRESSED]
+    if pressed:
+        walk.open_slice(cases[int(pressed[0]["slice"]) - 1])
 
 
 def _counts(judged: Sequence[Judged], slices: int) -> str:
@@ -107,12 +128,16 @@ def _suspicious(judged: Sequence[Judged]) -> None:
     """The slices of the highest probability, each to be opened by a press."""
     ranked = sorted(judged, key=lambda one: -one.prediction.probability)[:_MOST]
     label(_("Most suspicious slices first"))
-    columns = st.columns(_MOST, gap="small")
-    for column, one in zip(columns, ranked, strict=False):
-        column.image(
-            one.case.read().at_most(_THUMBNAIL).pixels, width="stretch", output_format="PNG"
+    row = st.container(horizontal=True, gap="small")
+    for one in ranked:
+        thumbnail = row.container(key=f"thumbnail {one.case.number}", width=_WIDE)
+        thumbnail.image(
+            one.case.read().at_most(_THUMBNAIL).pixels,
+            width="stretch",
+            output_format="PNG",
+            alt=_("Slice {number}", number=one.case.number),
         )
-        column.button(
+        thumbnail.button(
             _(
                 "Slice {number}, {probability}",
                 number=one.case.number,
@@ -120,8 +145,8 @@ def _suspicious(judged: Sequence[Judged]) -> None:
             ),
             key=f"suspicious {one.case.number}",
             width="stretch",
-            on_click=st.session_state.update,
-            args=({"series_slice": one.case.number},),
+            on_click=walk.open_slice,
+            args=(one.case,),
         )
 
 
@@ -212,4 +237,7 @@ def _chart(
             ],
         )
     )
-    return alt.layer(band, opaque, point, line, points, not_judged).properties(height=_HEIGHT)
+    pressed = alt.selection_point(name=_PRESSED, fields=["slice"], on="click", nearest=True)
+    return alt.layer(band, opaque, point, line, points.add_params(pressed), not_judged).properties(
+        height=_HEIGHT
+    )

@@ -15,6 +15,7 @@ from covidct.messages import N_, Message, joined
 from covidct.reports.words import NO_LUNGS, OUTSIDE_LUNGS, is_mostly_outside, verdict_sentence
 from covidct.ui import strings
 from covidct.ui.shared import downloads, slice_view, viewing_window
+from covidct.ui.shared.component import component
 from covidct.ui.shared.slice_view import View
 from covidct.ui.strings import _, literal, percent
 from covidct.ui.widgets import callout, caption, colour_bar, gauge, picture
@@ -59,15 +60,15 @@ def show(
     from covidct.inference.heatmap import COLORMAPS, METHODS
     from covidct.reports.slice_page import SlicePage
 
-    verdict, pictures = st.columns([5, 8], gap="large")
+    canvas = st.container(key="viewer")
+    verdict, controls = st.columns([5, 8], gap="large")
     with verdict:
         if view.outside_use:
             why = joined(view.outside_use, strings.NO_MEANING)
             callout(_(OUTSIDE_USE), _(why), tone="stop")
         _verdict(view.predicted.prediction, classifier.card.calibration.abstain_band)
         st.html(f'<p class="cv-opacities">{literal(_(view.opacities.findings.sentence))}</p>')
-    with pictures:
-        canvas = st.container()
+    with controls:
         first, second, third = st.columns(3, gap="medium")
         method = first.selectbox(
             _("Method"), METHODS, format_func=lambda name: _(METHODS[name].title), key="method"
@@ -86,6 +87,7 @@ def show(
         heat = _heat_map(view, classifier, method)
         seen = view.seen_in(window)
         _pictures(seen, view.opacities.mask, heat, opacity, colormap)
+        _bar()
     with verdict:
         _trust(heat, _(METHODS[method].title))
         for note in view.ct_slice.notes:
@@ -120,7 +122,8 @@ def _pictures(
     heat, label = heat.resized(shown.shape), Message(heat.label)
     plain, covered = st.columns(2, gap="small")
     with plain:
-        _slice_and_outline(shown, opaque)
+        is_outlined = opaque.any() and st.session_state.get("outline", True)
+        _slice(shown, opaque if is_outlined else None)
         caption(
             _(
                 "The slice, {columns} × {rows} pixels, {source}",
@@ -129,6 +132,9 @@ def _pictures(
                 source=ct_slice.source,
             )
         )
+        if opaque.any():
+            name = _("Hide the outline of opacities") if is_outlined else _("Outline the opacities")
+            st.button(name, type="tertiary", shortcut="o", on_click=_turn_outline)
     with covered:
         if heat.is_empty:
             callout(
@@ -151,18 +157,29 @@ def _pictures(
         colour_bar(colours.tolist(), opacity, _("this slice’s own peak"))
 
 
-def _slice_and_outline(shown: CTSlice, opaque: np.ndarray) -> None:
-    """The slice; its opacities are outlined until somebody presses O."""
+def _bar() -> None:
+    """Below slice and overlay: what is done to both in the browser alone."""
+    texts = {
+        "bar": _("Slice and overlay"),
+        "overlay": _("Overlay"),
+        "swipe": _("Swipe"),
+        "cut": _("Where the overlay begins"),
+        "in": _("Zoom in"),
+        "out": _("Zoom out"),
+        "whole": _("Whole slice"),
+        "full": _("Full screen"),
+    }
+    component("viewer")(data=texts, key="viewer_bar")
+
+
+def _slice(shown: CTSlice, opaque: np.ndarray | None) -> None:
+    """The slice, its opacities outlined where they are given."""
     from covidct.inference.opacities import outlined
 
-    is_outlined = opaque.any() and st.session_state.get("outline", True)
-    if is_outlined:
-        picture(outlined(shown, opaque), _("The CT slice with its opacities outlined"))
-    else:
+    if opaque is None:
         picture(shown.pixels, _("The CT slice as it was read"))
-    if opaque.any():
-        name = _("Hide the outline of opacities") if is_outlined else _("Outline the opacities")
-        st.button(name, type="tertiary", shortcut="o", on_click=_turn_outline)
+    else:
+        picture(outlined(shown, opaque), _("The CT slice with its opacities outlined"))
 
 
 def _turn_outline() -> None:

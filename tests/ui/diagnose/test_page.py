@@ -23,9 +23,13 @@ def html(app: AppTest) -> str:
     return "\n".join(element.value for element in app.get("html"))
 
 
-def select_row(app: AppTest, row: int) -> AppTest:
-    app.session_state["summary"] = {"selection": {"rows": [row], "columns": [], "cells": []}}
-    return app.run()
+def open_file(app: AppTest, name: str) -> AppTest:
+    """Walk through the slices until that of a file is open."""
+    while app.button(key="step Left").proto.disabled is False:
+        app.button(key="step Left").click().run()
+    while f'<h2 class="cv-file">{name}</h2>' not in html(app):
+        app.button(key="step Right").click().run()
+    return app
 
 
 def decisions(app: AppTest) -> list[str]:
@@ -71,20 +75,22 @@ def test_a_bad_file_shows_its_error_beside_its_name_and_disturbs_no_other(app, p
     upload(app, ("good.png", png), ("bad.png", TEXT), ("empty", b""), ("other.png", other_png))
     assert not app.exception
     table = app.dataframe[0].value.set_index("File")
-    assert list(table.index) == ["good.png", "bad.png", "empty", "other.png"]
-    assert list(table["Decision"] == "Not read") == [False, True, True, False]
+    assert set(table.index[:2]) == {"good.png", "other.png"}
+    assert list(table.index[2:]) == ["bad.png", "empty"]
+    assert list(table["Decision"] == "Not read") == [False, False, True, True]
     assert table.loc["good.png", "Decision"] == alone[0]
     assert "text file" in table.loc["bad.png", "Remarks"]
 
-    assert decisions(app) == alone  # of the first file, which is on show
-    select_row(app, 1)
+    assert decisions(open_file(app, "good.png")) == alone
+    open_file(app, "bad.png")
     assert not decisions(app)
-    assert '<h2 class="cv-file">bad.png</h2>' in html(app)
     assert table.loc["bad.png", "Remarks"] in html(app)
 
 
 def test_a_refused_picture_can_be_looked_at_and_is_marked_outside_the_use(app, png, no_lungs):
     upload(app, ("page.png", no_lungs), ("slice.png", png))
+    assert len(decisions(app)) == 1
+    open_file(app, "page.png")
     assert not decisions(app)
     table = app.dataframe[0].value.set_index("File")
     assert table.loc["page.png", "Decision"] == "Refused"
@@ -94,8 +100,8 @@ def test_a_refused_picture_can_be_looked_at_and_is_marked_outside_the_use(app, p
     assert len(decisions(app)) == 1
     assert OUTSIDE_USE in html(app)
     assert strings.NO_MEANING in html(app)
-    assert app.dataframe[0].value.set_index("File").loc["page.png", "Verdict"] == ""
-    select_row(app, 1)
+    assert app.dataframe[0].value.set_index("File").loc["page.png", "Decision"] == "Refused"
+    open_file(app, "slice.png")
     assert len(decisions(app)) == 1
     assert OUTSIDE_USE not in html(app)
 
@@ -105,13 +111,21 @@ def test_a_file_that_cannot_be_read_offers_nothing_to_look_at(app):
     assert strings.LOOK_ANYWAY not in [button.label for button in app.button]
 
 
-def test_the_selected_row_is_on_show(app, png, other_png):
-    upload(app, ("one.png", png), ("two.png", other_png))
+def test_the_most_suspicious_slice_is_open_and_the_others_follow_in_the_order_of_the_table(
+    app, png, other_png
+):
+    upload(app, ("bad", TEXT), ("one.png", png), ("two.png", other_png))
     table = app.dataframe[0].value
-    for row, name in enumerate(["one.png", "two.png"]):
-        select_row(app, row)
+    assert table["Probability"][:2].is_monotonic_decreasing
+    for row, name in enumerate(table["File"]):
         assert f'<h2 class="cv-file">{name}</h2>' in html(app)
-        assert decisions(app) == [table["Decision"][row]]
+        assert f"{row + 1} of 3" in html(app)
+        assert decisions(app) == ([table["Decision"][row]] if row < 2 else [])
+        if row < 2:
+            app.button(key="step Right").click().run()
+    assert app.button(key="step Right").proto.disabled
+    upload(app, ("two.png", other_png), ("one.png", png), ("bad", TEXT))
+    assert '<h2 class="cv-file">bad</h2>' in html(app)  # still the one that is open
 
 
 @pytest.mark.parametrize("name", MARKUP)
@@ -119,7 +133,8 @@ def test_markup_in_a_name_is_shown_literally(app, png, name):
     upload(app, (name, png), (name, TEXT))
     escaped = name.replace("<", "&lt;").replace(">", "&gt;")
     for row in (0, 1):
-        select_row(app, row)
+        if row:
+            app.button(key="step Right").click().run()
         assert f'<h2 class="cv-file">{escaped}</h2>' in html(app)
         assert "<b>x</b>" not in html(app)
         interpreted = [*app.markdown, *app.caption, *app.error, *app.subheader, *app.expander]
@@ -185,8 +200,8 @@ def test_without_hounsfield_units_there_is_no_window_to_choose(app, png):
 def test_controls_outlast_a_file_that_has_no_map(app, png):
     upload(app, ("slice.png", png), ("bad", TEXT))
     app.slider(key="opacity").set_value(80).run()
-    select_row(app, 1)
-    select_row(app, 0)
+    app.button(key="step Right").click().run()
+    app.button(key="step Left").click().run()
     assert app.slider(key="opacity").value == 80
 
 

@@ -1,0 +1,111 @@
+"""The table of all slices: one press anywhere in a row opens its slice."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from functools import partial
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from covidct.messages import joined, ngettext
+from covidct.reports.words import cautions
+from covidct.ui.diagnose import walk
+from covidct.ui.strings import _
+from covidct.ui.widgets import hint
+
+if TYPE_CHECKING:
+    from covidct.inference.judge import Outcome
+
+_KEY = "summary"
+_ROW, _ROWS = 35, 7  # pixels, as Streamlit draws them; what is shown at once, with the head
+
+
+def ranked(outcomes: Sequence[Outcome]) -> list[Outcome]:
+    """The most suspicious first, then what has no verdict, in its order."""
+    from covidct.inference.judge import Judged
+
+    judged = [one for one in outcomes if isinstance(one, Judged)]
+    others = [one for one in outcomes if not isinstance(one, Judged)]
+    return [*sorted(judged, key=lambda one: -one.prediction.probability), *others]
+
+
+def summarise(outcomes: Sequence[Outcome]) -> None:
+    """How many files there are, and how many of them came to what."""
+    counts = Counter(map(_decision, outcomes))
+    counted = ", ".join(f"{count} {decision}" for decision, count in counts.items())
+    st.subheader(_(ngettext("{count} file", "{count} files", len(outcomes))), anchor=False)
+    hint(_("{counted}. Press a row to see its slice below.", counted=counted))
+
+
+def show(outcomes: Sequence[Outcome], at: int) -> None:
+    """A row for each slice.
+
+    Args:
+        outcomes: in the order of the rows.
+        at: position of the open one.
+    """
+    from covidct.inference.judge import Judged
+
+    file, probability, remarks = _("File"), _("Probability"), _("Remarks")
+    opaque = _("Opaque lung")
+    st.session_state[_KEY] = {"selection": {"rows": [at], "columns": [], "cells": []}}
+    st.dataframe(
+        {
+            file: [outcome.case.name for outcome in outcomes],
+            _("Decision"): list(map(_decision, outcomes)),
+            probability: [
+                100 * one.prediction.probability if isinstance(one, Judged) else None
+                for one in outcomes
+            ],
+            opaque: [
+                100 * one.opacities.share_of_lung if isinstance(one, Judged) else None
+                for one in outcomes
+            ],
+            remarks: list(map(_remark, outcomes)),
+        },
+        column_config={
+            file: st.column_config.TextColumn(width="medium"),
+            probability: st.column_config.ProgressColumn(
+                format="%.1f%%", min_value=0, max_value=100, width="small"
+            ),
+            opaque: st.column_config.NumberColumn(format="%.0f%%", width="small"),
+            remarks: st.column_config.TextColumn(width="large"),
+        },
+        hide_index=True,
+        height=_ROW * min(_ROWS, len(outcomes) + 1) + 3,
+        placeholder="",
+        key=_KEY,
+        on_select=partial(_open_pressed, outcomes),
+        selection_mode=["single-row", "single-cell"],
+    )
+
+
+def _open_pressed(outcomes: Sequence[Outcome]) -> None:
+    """Open the slice in whose row somebody pressed."""
+    selected = st.session_state[_KEY]["selection"]
+    pressed = [row for row, _column in selected["cells"]] or selected["rows"]
+    if pressed:
+        walk.open_slice(outcomes[pressed[0]].case)
+
+
+def _decision(outcome: Outcome) -> str:
+    from covidct.inference.cases import SetAside
+    from covidct.inference.judge import Judged, Refused
+
+    match outcome:
+        case Judged():
+            return _(outcome.prediction.decision)
+        case Refused():
+            return _("Refused") if outcome.is_readable else _("Not read")
+        case SetAside():
+            return _("Set aside")
+
+
+def _remark(outcome: Outcome) -> str:
+    from covidct.inference.judge import Judged
+
+    if not isinstance(outcome, Judged):
+        return _(outcome.reason)
+    return _(joined(*cautions(outcome.prediction, outcome.lung_share), *outcome.notes))
