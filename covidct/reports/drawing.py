@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from xml.sax.saxutils import escape
 
 from reportlab.graphics.charts.lineplots import LinePlot
-from reportlab.graphics.shapes import Circle, Drawing, Line, Rect, String
+from reportlab.graphics.shapes import Circle, Drawing, Line, Rect, Shape, String
 from reportlab.graphics.widgets.markers import makeMarker
 from reportlab.lib.colors import HexColor, white
 from reportlab.lib.enums import TA_RIGHT
@@ -15,14 +15,14 @@ from reportlab.pdfbase import pdfmetrics
 from reportlab.pdfbase.ttfonts import TTFont
 from reportlab.platypus import Paragraph, Table
 
-from covidct.reports.words import percent
+from covidct.reports.words import percent, uncertain_from_to
 
 REGULAR, BOLD = "Vera", "VeraBd"  # reportlab brings them along, with what Latin texts need
 for _font in (REGULAR, BOLD):
     pdfmetrics.registerFont(TTFont(_font, f"{_font}.ttf"))
 
 INK, QUIET = HexColor("#14242b"), HexColor("#55666e")
-LINE, SOFT = HexColor("#d3dde0"), HexColor("#f0f4f5")
+LINE, SOFT, BAND = HexColor("#d3dde0"), HexColor("#f0f4f5"), HexColor("#e4d9a4")
 COLOURS = {  # of decisions, as on the pages
     "Positive": HexColor("#a4431b"),
     "Negative": HexColor("#0e6173"),
@@ -98,7 +98,7 @@ def gauge(
         _label(percent(probability), at, track + thick + 6, 12, INK, BOLD, probability),
         _box(0, track, width, thick, SOFT),
         _box(threshold, track, width - threshold, thick, HexColor("#ecd5ca")),
-        _box(low, track, high - low, thick, HexColor("#e4d9a4")),
+        _box(low, track, high - low, thick, BAND),
         Line(threshold, track - 4, threshold, track + thick + 2, strokeColor=QUIET),
         Circle(at, track + thick / 2, 5, fillColor=INK, strokeColor=white, strokeWidth=0.5),
         _label(
@@ -108,8 +108,19 @@ def gauge(
             anchor=operating_point,
         ),
         _label("0% · Negative", 0, track - 22),
+        *_named_band(abstain_band, width, track - 22),
         _label("Positive · 100%", width, track - 22, anchor=1),
     )
+
+
+def _named_band(abstain_band: tuple[float, float], width: float, y: float) -> tuple[Shape, ...]:
+    """What the band on a gauge is called, beside its colour; nothing where there is none."""
+    low, high = abstain_band
+    if low == high:
+        return ()
+    text = uncertain_from_to(abstain_band)
+    middle = (width - pdfmetrics.stringWidth(text, REGULAR, 7)) / 2
+    return _box(middle - 13, y, 10, 5, BAND), _label(text, middle, y)
 
 
 def chart(
@@ -154,9 +165,11 @@ def chart(
     plot.yValueAxis.labelTextFormat = "{:.0%}".format
     plot.yValueAxis.visibleGrid = True
     low, high = (_AXIS + edge * plot.height for edge in abstain_band)
-    band = _box(_AXIS, low, plot.width, high - low, HexColor("#f1ecd2"))
+    band = _box(_AXIS, low, plot.width, high - low, BAND)
     point = percent(operating_point)
     below = f"Number of the slice. The dashed line is the operating point, {point}."
+    if abstain_band[1] > abstain_band[0]:
+        below += f" The band: {uncertain_from_to(abstain_band)}."
     return Drawing(*size, band, plot, _label(below, _AXIS, 4, 7.5))
 
 

@@ -73,6 +73,20 @@ def cautions(prediction: Prediction, lung_share: float | None) -> list[Message]:
     return [*outside, *([DOUBTS[prediction.doubt]] if prediction.doubt else [])]
 
 
+def leaning(prediction: Prediction) -> list[Message]:
+    """On which side of the operating point a slice lies of which the decision does not tell it."""
+    if prediction.disagrees or prediction.decision == prediction.label:
+        return []
+    label = Message(prediction.label)
+    return [N_("The operating point alone would make it {label}.", label=label)]
+
+
+def uncertain_from_to(abstain_band: tuple[float, float]) -> Message:
+    """What the hatched band on a scale of probabilities is called."""
+    low, high = map(percent, abstain_band)
+    return N_("Uncertain: {low} to {high}", low=low, high=high)
+
+
 def verdict_sentence(prediction: Prediction, abstain_band: tuple[float, float]) -> str:
     """The verdict on one slice in a sentence or two."""
     if prediction.doubt:

@@ -7,6 +7,7 @@ import numpy as np
 import streamlit as st
 
 from covidct.imaging.formats.png import encode_png
+from covidct.reports.words import uncertain_from_to
 from covidct.ui.streamlit_internals import held_by_session
 from covidct.ui.strings import _, literal, percent
 
@@ -94,11 +95,11 @@ def caption(text: str) -> None:
 def gauge(probability: float, operating_point: float, abstain_band: tuple[float, float]) -> None:
     """A probability on a scale from 0 to 100% with the operating point and the abstain band."""
     low, high = abstain_band
-    band = (
-        f'<div class="cv-band" style="left:{low:.1%};width:{high - low:.1%}"></div>'
-        if high > low
-        else ""
-    )
+    band = named_band = ""
+    if high > low:
+        band = f'<div class="cv-band" style="left:{low:.1%};width:{high - low:.1%}"></div>'
+        name = literal(_(uncertain_from_to(abstain_band)))
+        named_band = f'<span class="cv-band-name">{name}</span>'
     point = percent(operating_point)
     spoken = _(
         "Probability {probability}, Positive from {operating_point}",
@@ -122,7 +123,7 @@ def gauge(probability: float, operating_point: float, abstain_band: tuple[float,
         {literal(named)}
       </div>
       <div class="cv-ends">
-        <span>{literal(low_end)}</span><span>{literal(high_end)}</span>
+        <span>{literal(low_end)}</span>{named_band}<span>{literal(high_end)}</span>
       </div>
     </div>
     """)

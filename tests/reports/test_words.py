@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from covidct.reports.words import calibration_statement, verdict_sentence
+from covidct.reports.words import calibration_statement, leaning, verdict_sentence
 
 
 def test_the_card_s_figures_are_stated_with_where_they_come_from(card):
@@ -25,3 +25,12 @@ def test_what_the_card_does_not_know_is_not_stated(card, about):
 )
 def test_a_verdict_says_its_limits(predict, card, probability, words):
     assert words in verdict_sentence(predict(probability), card.calibration.abstain_band)
+
+
+@pytest.mark.parametrize(("probability", "label"), [(0.45, "Negative"), (0.55, "Positive")])
+def test_only_of_an_uncertain_slice_the_side_of_the_operating_point_is_added(
+    predict, probability, label
+):
+    (said,) = leaning(predict(probability))
+    assert said == f"The operating point alone would make it {label}."
+    assert [*leaning(predict(0.1)), *leaning(predict(0.9))] == []

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import streamlit as st
 
 from covidct.messages import ngettext
-from covidct.reports.words import series_sentence
+from covidct.reports.words import series_sentence, uncertain_from_to
 from covidct.ui.diagnose import walk
 from covidct.ui.strings import _, literal, percent
 from covidct.ui.widgets import callout, hint, label
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 _MOST, _THUMBNAIL, _WIDE = 5, 220, 150  # slices, pixels of a thumbnail, of its place
 _COLOURS = {"Positive": "#c8693a", "Negative": "#2a8fa5", "Uncertain": "#b08a2e"}
-_QUIET = "#7f9097"
+_QUIET, _NAMES = "#7f9097", ("#55666e", "#9fb0b6")  # of names on light and on dark
 _HEIGHT = 220
 _CHART, _PRESSED, _SLIDER = "series_chart", "pressed", "series_slice"
 _OPACITY, _BAR = "#56b4e9", 6  # its hue everywhere; pixels
@@ -150,6 +150,19 @@ def _suspicious(judged: Sequence[Judged]) -> None:
         )
 
 
+def _named(text: str, at: float, x: alt.Value, *, align: Literal["left", "right"]) -> alt.Chart:
+    """The name of a line or a band, above this probability."""
+    import altair as alt
+    import pandas as pd
+
+    colour = _NAMES[st.context.theme.type == "dark"]
+    return (
+        alt.Chart(pd.DataFrame({"y": [at], "text": [text]}))
+        .mark_text(color=colour, align=align, baseline="bottom", dx=-4 if align == "right" else 4)
+        .encode(x=x, y="y:Q", text="text:N")
+    )
+
+
 def _chart(
     judged: Sequence[Judged],
     missing: Sequence[tuple[int | None, str]],
@@ -192,6 +205,12 @@ def _chart(
         .mark_rule(color=_QUIET, strokeDash=[5, 4])
         .encode(y="y:Q")
     )
+    threshold = calibration.operating_point
+    said = _("operating point {operating_point}", operating_point=percent(threshold))
+    named = [_named(said, threshold, alt.value("width"), align="right")]
+    if high > low:
+        said = _(uncertain_from_to(calibration.abstain_band))
+        named.append(_named(said, low, alt.value(0), align="left"))
     opaque = (
         alt.Chart(rows)
         .mark_bar(color=_OPACITY, opacity=0.55, size=_BAR)

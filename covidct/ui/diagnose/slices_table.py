@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from covidct.messages import joined, ngettext
-from covidct.reports.words import cautions
+from covidct.reports.words import cautions, leaning
 from covidct.ui.diagnose import walk
 from covidct.ui.strings import _
 from covidct.ui.widgets import hint
@@ -108,4 +109,5 @@ def _remark(outcome: Outcome) -> str:
 
     if not isinstance(outcome, Judged):
         return _(outcome.reason)
-    return _(joined(*cautions(outcome.prediction, outcome.lung_share), *outcome.notes))
+    said = leaning(outcome.prediction), cautions(outcome.prediction, outcome.lung_share)
+    return _(joined(*chain(*said, outcome.notes)))

@@ -60,6 +60,7 @@ def test_one_slice_gets_its_verdict_gauge_and_map(app, png):
     assert not app.exception
     assert len(decisions(app)) == 1
     assert "operating point" in html(app)
+    assert "Uncertain: 23% to 44%" in html(app)
     share = r"<strong>[\w %]+</strong> of the Relative Grad-CAM heat lies in the lungs"
     assert re.search(share, html(app))
     assert "Research use only" in html(app)
