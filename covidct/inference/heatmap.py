@@ -19,11 +19,19 @@ from covidct.runtime.fair_queue import FairQueue
 RELATIVE = "gradcam-relative"
 OPACITY = "opacity"  # no explanation of the verdict: what there is to see
 DEFAULT = RELATIVE
+BY_CLASS = N_("One hue for each class")
 COLORMAPS = {
+    BY_CLASS: None,
     "Inferno": cv2.COLORMAP_INFERNO,
     "Viridis": cv2.COLORMAP_VIRIDIS,
     "Turbo": cv2.COLORMAP_TURBO,
     "Jet": cv2.COLORMAP_JET,
+}
+# Vermilion and blue, which all kinds of colour vision tell apart, as on gauge and charts; RGB of
+# little and of much evidence
+_CLASS_COLOURS = {
+    "Positive": ((190, 60, 0), (255, 130, 40)),
+    "Negative": ((0, 110, 150), (70, 205, 250)),
 }
 _SCORECAM_MAPS = 64
 _SMOOTHGRAD_SAMPLES = 20
@@ -136,7 +144,7 @@ def on_slice_grid(coarse: np.ndarray, predicted: PredictionWithCAM, method: str)
 
 
 def overlay(
-    ct_slice: CTSlice, heat: HeatMap, opacity: float = 0.5, colormap: str = "Inferno"
+    ct_slice: CTSlice, heat: HeatMap, opacity: float = 0.5, colormap: str = BY_CLASS
 ) -> np.ndarray:
     """The slice with the heat map over it, as RGB uint8 (H, W, 3).
 
@@ -153,20 +161,24 @@ def overlay(
         return outlined(ct_slice, heat.values >= CALLED)
     grey = cv2.cvtColor(ct_slice.pixels, cv2.COLOR_GRAY2RGB)
     cover = np.float32(opacity) * heat.values
-    return cv2.blendLinear(grey, paint(heat.values, colormap), 1 - cover, cover)
+    return cv2.blendLinear(grey, paint(heat.values, colormap, heat.label), 1 - cover, cover)
 
 
-def paint(values: np.ndarray, colormap: str) -> np.ndarray:
-    """Values 0 to 1 in the colours of a map, RGB uint8 (H, W, 3)."""
+def paint(values: np.ndarray, colormap: str, label: str) -> np.ndarray:
+    """Values 0 to 1 of evidence for a class in the colours of a map, RGB uint8 (H, W, 3)."""
     levels = np.rint(values * 255).astype(np.uint8)
-    return cv2.applyColorMap(levels, _colours(colormap))
+    return cv2.applyColorMap(levels, _colours(colormap, label))
 
 
 @cache
-def _colours(colormap: str) -> np.ndarray:
+def _colours(colormap: str, label: str) -> np.ndarray:
     """Of the 256 levels, RGB uint8 (256, 1, 3)."""
+    known = COLORMAPS[colormap]
+    if known is None:
+        ramp = np.linspace(*_CLASS_COLOURS[label], 256)
+        return np.rint(ramp)[:, None].astype(np.uint8)
     levels = np.arange(256, dtype=np.uint8)[:, None]
-    return cv2.cvtColor(cv2.applyColorMap(levels, COLORMAPS[colormap]), cv2.COLOR_BGR2RGB)
+    return cv2.cvtColor(cv2.applyColorMap(levels, known), cv2.COLOR_BGR2RGB)
 
 
 def _gradcam(_: Classifier, predicted: PredictionWithCAM) -> np.ndarray:

@@ -12,7 +12,7 @@ from covidct.imaging.anatomy.segmentation import CALLED
 from covidct.imaging.ct_slice import CTSlice
 from covidct.messages import N_, Message
 
-HUE = 86, 180, 233  # sky blue of Okabe and Ito's palette, for all kinds of colour vision
+HUE = 240, 228, 66  # yellow of Okabe and Ito's palette, for all kinds of colour vision
 _OUTLINES = 300  # as many widths of an outline as the longer side of a slice
 SIDES = ("none", "one", "both")
 LEAST_SHARE = 0.01  # of the lungs; less is within the error of drawn masks

@@ -22,11 +22,11 @@ for _font in (REGULAR, BOLD):
     pdfmetrics.registerFont(TTFont(_font, f"{_font}.ttf"))
 
 INK, QUIET = HexColor("#14242b"), HexColor("#55666e")
-LINE, SOFT, BAND = HexColor("#d3dde0"), HexColor("#f0f4f5"), HexColor("#e4d9a4")
+LINE, SOFT, BAND = HexColor("#d3dde0"), HexColor("#f0f4f5"), HexColor("#c3ccd0")
 COLOURS = {  # of decisions, as on the pages
     "Positive": HexColor("#a4431b"),
     "Negative": HexColor("#0e6173"),
-    "Uncertain": HexColor("#6a5a12"),
+    "Uncertain": HexColor("#4f5b61"),
 }
 _TICKS, _ROUND = 8, (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 _AXIS = 28  # left of and below a chart

@@ -28,6 +28,7 @@ from covidct.inference.cases import SetAside
 from covidct.inference.heatmap import METHODS, HeatMap, overlay, paint
 from covidct.inference.judge import Judged, Outcome, Refused, SeriesJudged
 from covidct.inference.opacities import outlined
+from covidct.messages import joined
 from covidct.reports.drawing import (
     BODY,
     BOLD,
@@ -56,6 +57,7 @@ from covidct.reports.words import (
     OUTSIDE_LUNGS,
     RESEARCH_USE,
     calibration_statement,
+    doubts,
     is_mostly_outside,
     percent,
     series_sentence,
@@ -105,7 +107,11 @@ class PDFReport:
         rows, columns = page.ct_slice.shape
         prediction, band = page.prediction, self.card.calibration.abstain_band
         verdict = [
-            decision(prediction.decision, verdict_sentence(prediction, band), _SIDE),
+            decision(
+                prediction.decision,
+                joined(*doubts(page.heat.lung_share), verdict_sentence(prediction, band)),
+                _SIDE,
+            ),
             "",
             gauge(prediction.probability, prediction.operating_point, band, _SIDE),
         ]
@@ -221,7 +227,7 @@ def _pictures(page: SlicePage) -> Table:
         [paragraph(_slice_caption(page.opacities.mask), SMALL), "", paragraph(caption, SMALL)],
     ]
     if not page.heat.is_empty:
-        colours = Image(BytesIO(encode_png(_colours(page.opacity, page.colormap))), _SIDE, 5)
+        colours = Image(BytesIO(encode_png(_colours(page))), _SIDE, 5)
         ends = [paragraph("0, no evidence", SMALL), paragraph("this slice’s own peak", SMALL_RIGHT)]
         lines += ["", "", colours], ["", "", Table([ends], style=FLUSH)]
     look = [*FLUSH, ("ALIGN", (0, 0), (-1, -1), "CENTER")]
@@ -307,8 +313,9 @@ def _direction(outcomes: Sequence[Outcome]) -> str:
     return f" from the feet to the head, {known[0]:.1f} to {known[-1]:.1f} mm" if known else ""
 
 
-def _colours(opacity: float, colormap: str) -> np.ndarray:
+def _colours(page: SlicePage) -> np.ndarray:
     """The colours of an overlay on white from no evidence to the peak, RGB uint8 (1, steps, 3)."""
     evidence = np.linspace(0, 1, _STEPS)[None]
-    cover = opacity * evidence[..., None]
-    return np.rint(paint(evidence, colormap) * cover + 255 * (1 - cover)).astype(np.uint8)
+    cover = page.opacity * evidence[..., None]
+    colours = paint(evidence, page.colormap, page.heat.label)
+    return np.rint(colours * cover + 255 * (1 - cover)).astype(np.uint8)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from covidct.imaging.ct_slice import CTSlice
 from covidct.inference.classifier import Prediction
-from covidct.inference.heatmap import HeatMap
+from covidct.inference.heatmap import BY_CLASS, HeatMap
 from covidct.inference.opacities import Opacities
 
 
@@ -28,4 +28,4 @@ class SlicePage:
     opacities: Opacities
     heat: HeatMap
     opacity: float = 0.5
-    colormap: str = "Inferno"
+    colormap: str = BY_CLASS

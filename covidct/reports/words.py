@@ -67,6 +67,13 @@ def is_mostly_outside(lung_share: float | None) -> bool:
     return lung_share is not None and round(100 * lung_share) < _MOSTLY
 
 
+def doubts(lung_share: float | None) -> list[Message]:
+    """Why a verdict itself has to say that it is not to be trusted: where its evidence lies."""
+    if lung_share is None:
+        return [NO_LUNGS]
+    return [OUTSIDE_LUNGS] if is_mostly_outside(lung_share) else []
+
+
 def cautions(prediction: Prediction, lung_share: float | None) -> list[Message]:
     """What speaks against relying on a verdict: where its heat lies, what its lungs show."""
     outside = [OUTSIDE_LUNGS] if is_mostly_outside(lung_share) else []

@@ -1,4 +1,6 @@
+import colorsys
 from dataclasses import replace
+from itertools import combinations, product
 
 import keras
 import numpy as np
@@ -10,6 +12,7 @@ from covidct.errors import ModelError, UnreadableSlice
 from covidct.imaging.readers import read_slice
 from covidct.inference.classifier import Classifier
 from covidct.inference.heatmap import (
+    BY_CLASS,
     COLORMAPS,
     DEFAULT,
     METHODS,
@@ -18,9 +21,13 @@ from covidct.inference.heatmap import (
     coarse_map,
     explain,
     overlay,
+    paint,
 )
+from covidct.inference.opacities import HUE
 from covidct.models.network import pooled_maps
 from covidct.models.two_class import TwoClassModel
+
+DECIDED = ("Positive", "Negative")
 
 
 def _oracle(classifier, predicted):
@@ -179,3 +186,17 @@ def test_opacity_runs_from_the_slice_to_the_colour(phantoms, colormap):
 def test_a_map_without_evidence_is_empty(phantoms):
     blank = HeatMap(np.zeros((70, 70), np.float32), "gradcam", "Negative", None)
     assert blank.is_empty
+
+
+def test_each_class_and_the_opacities_have_a_hue_of_their_own():
+    evidence = np.linspace(0, 1, 5)[None]
+    hues = [{_hue(colour) for colour in paint(evidence, BY_CLASS, label)[0]} for label in DECIDED]
+    hues.append({_hue(HUE)})
+    for one, other in combinations(hues, 2):
+        assert all(25 < abs(a - b) < 335 for a, b in product(one, other))
+    assert all(max(one) - min(one) < 15 for one in hues)
+
+
+def _hue(colour) -> float:
+    """In degrees."""
+    return 360 * colorsys.rgb_to_hsv(*(value / 255 for value in colour))[0]

@@ -32,7 +32,7 @@ def page() -> None:
     """From the uploader at the top to the model's card at the bottom."""
     close_up.keep_controls()
     st.title(_(strings.TITLE), anchor=False)
-    st.html(f'<p class="cv-lead">{literal(_(strings.LEAD))}</p>')
+    lead = st.empty()
     archive = search.named_archive()
     if archive and _way_in() == _ARCHIVE:
         groups = search.offer(archive)
@@ -43,6 +43,8 @@ def page() -> None:
         uploads = drop_zone.show()
         status, is_given = st.container(), bool(uploads)
         groups = _dropped(uploads)
+    if not is_given:
+        lead.html(f'<p class="cv-lead">{literal(_(strings.LEAD))}</p>')
 
     with status:
         classifier = network.require_classifier()

@@ -22,12 +22,12 @@ if TYPE_CHECKING:
     from covidct.inference.cases import Case, CaseGroup, SetAside
     from covidct.inference.judge import Judged, Outcome, SeriesJudged
 
-_MOST, _THUMBNAIL, _WIDE = 5, 220, 150  # slices, pixels of a thumbnail, of its place
-_COLOURS = {"Positive": "#c8693a", "Negative": "#2a8fa5", "Uncertain": "#b08a2e"}
+_MOST, _THUMBNAIL, _WIDE = 5, 220, 130  # slices, pixels of a thumbnail, of its place
+_COLOURS = {"Positive": "#c8693a", "Negative": "#2a8fa5", "Uncertain": "#7f9097"}
 _QUIET, _NAMES = "#7f9097", ("#55666e", "#9fb0b6")  # of names on light and on dark
-_HEIGHT = 220
+_HEIGHT = 260
 _CHART, _PRESSED, _SLIDER = "series_chart", "pressed", "series_slice"
-_OPACITY, _BAR = "#56b4e9", 6  # its hue everywhere; pixels
+_OPACITY, _EDGE, _BAR = "#f0e442", "#8f8200", 6  # its hue everywhere, dark; pixels
 
 
 def show(
@@ -150,7 +150,7 @@ def _suspicious(judged: Sequence[Judged]) -> None:
         )
 
 
-def _named(text: str, at: float, x: alt.Value, *, align: Literal["left", "right"]) -> alt.Chart:
+def _named(text: str, at: float, x: alt.Datum, *, align: Literal["left", "right"]) -> alt.Chart:
     """The name of a line or a band, above this probability."""
     import altair as alt
     import pandas as pd
@@ -182,10 +182,11 @@ def _chart(
         }
     )
     rest = pd.DataFrame(missing, columns=["slice", "reason"])
+    last = len(judged) + len(missing) + 0.5
     x = alt.X(
         "slice:Q",
         title=axis,
-        scale=alt.Scale(domain=[0.5, len(judged) + len(missing) + 0.5], nice=False),
+        scale=alt.Scale(domain=[0.5, last], nice=False),
         axis=alt.Axis(tickMinStep=1, format="d", grid=False),
     )
     y = alt.Y(
@@ -207,13 +208,13 @@ def _chart(
     )
     threshold = calibration.operating_point
     said = _("operating point {operating_point}", operating_point=percent(threshold))
-    named = [_named(said, threshold, alt.value("width"), align="right")]
+    named = [_named(said, threshold, alt.datum(last), align="right")]
     if high > low:
         said = _(uncertain_from_to(calibration.abstain_band))
-        named.append(_named(said, low, alt.value(0), align="left"))
+        named.append(_named(said, low, alt.datum(0.5), align="left"))
     opaque = (
         alt.Chart(rows)
-        .mark_bar(color=_OPACITY, opacity=0.55, size=_BAR)
+        .mark_bar(color=_OPACITY, stroke=_EDGE, strokeWidth=0.75, size=_BAR)
         .encode(
             x=x,
             y="opaque:Q",
@@ -257,6 +258,5 @@ def _chart(
         )
     )
     pressed = alt.selection_point(name=_PRESSED, fields=["slice"], on="click", nearest=True)
-    return alt.layer(band, opaque, point, line, points.add_params(pressed), not_judged).properties(
-        height=_HEIGHT
-    )
+    layers = (band, opaque, point, *named, line, points.add_params(pressed), not_judged)
+    return alt.layer(*layers).properties(height=_HEIGHT)

@@ -12,7 +12,7 @@ import streamlit as st
 from covidct.imaging.anatomy.gate import OUTSIDE_USE
 from covidct.imaging.dicom.window import LUNG
 from covidct.messages import N_, Message, joined
-from covidct.reports.words import NO_LUNGS, OUTSIDE_LUNGS, is_mostly_outside, verdict_sentence
+from covidct.reports.words import doubts, verdict_sentence
 from covidct.ui import strings
 from covidct.ui.shared import downloads, slice_view, viewing_window
 from covidct.ui.shared.component import component
@@ -31,7 +31,7 @@ _PICTURE_SIDE = 1024
 _CONTROLS = {
     "method": "gradcam-relative",
     "opacity": 50,
-    "colormap": "Inferno",
+    "colormap": "One hue for each class",
     **viewing_window.CONTROLS,
 }
 
@@ -57,7 +57,7 @@ def show(
         outcomes: of all slices on the page, for the downloads; nothing is offered where empty.
         notes: on the series that it is of.
     """
-    from covidct.inference.heatmap import COLORMAPS, METHODS
+    from covidct.inference.heatmap import COLORMAPS, METHODS, lung_share
     from covidct.reports.slice_page import SlicePage
 
     canvas = st.container(key="viewer")
@@ -66,7 +66,8 @@ def show(
         if view.outside_use:
             why = joined(view.outside_use, strings.NO_MEANING)
             callout(_(OUTSIDE_USE), _(why), tone="stop")
-        _verdict(view.predicted.prediction, classifier.card.calibration.abstain_band)
+        in_lungs = lung_share(classifier, view.predicted)
+        _verdict(view.predicted.prediction, classifier.card.calibration.abstain_band, in_lungs)
         st.html(f'<p class="cv-opacities">{literal(_(view.opacities.findings.sentence))}</p>')
     with controls:
         first, second, third = st.columns(3, gap="medium")
@@ -74,7 +75,7 @@ def show(
             _("Method"), METHODS, format_func=lambda name: _(METHODS[name].title), key="method"
         )
         opacity = second.slider(_("Opacity"), 0, 100, step=5, format="%d%%", key="opacity") / 100
-        colormap = third.selectbox(_("Colours"), COLORMAPS, key="colormap")
+        colormap = third.selectbox(_("Colours"), COLORMAPS, format_func=_, key="colormap")
         waits = METHODS[method].needs_tensorflow and "tensorflow" not in sys.modules
         about = N_(
             "{method}: {description}",
@@ -153,7 +154,7 @@ def _pictures(
             ),
         )
         caption(_("What moved the score towards {label}; not an outline of disease", label=label))
-        colours = paint(np.linspace(0, 1, _COLOUR_STEPS)[None], colormap)[0]
+        colours = paint(np.linspace(0, 1, _COLOUR_STEPS)[None], colormap, heat.label)[0]
         colour_bar(colours.tolist(), opacity, _("this slice’s own peak"))
 
 
@@ -186,12 +187,15 @@ def _turn_outline() -> None:
     st.session_state["outline"] = not st.session_state.get("outline", True)
 
 
-def _verdict(prediction: Prediction, abstain_band: tuple[float, float]) -> None:
-    """The decision in one word, in one sentence, and on the scale."""
+def _verdict(
+    prediction: Prediction, abstain_band: tuple[float, float], in_lungs: float | None
+) -> None:
+    """The decision in one word, what speaks against it, in one sentence, and on the scale."""
     sentence = literal(_(verdict_sentence(prediction, abstain_band)))
+    doubt = "".join(f'<p class="cv-doubt">{literal(_(said))}</p>' for said in doubts(in_lungs))
     st.html(
         f'<div class="cv-verdict cv-{prediction.decision.lower()}">'
-        f'<p class="cv-decision">{literal(_(prediction.decision))}</p>'
+        f'<p class="cv-decision">{literal(_(prediction.decision))}</p>{doubt}'
         f"<p>{sentence.replace('COVID-19', 'COVID&#8209;19')}</p></div>"
     )
     gauge(prediction.probability, prediction.operating_point, abstain_band)
@@ -199,13 +203,8 @@ def _verdict(prediction: Prediction, abstain_band: tuple[float, float]) -> None:
 
 def _trust(heat: HeatMap, method: str) -> None:
     """How much of the heat lies where lung disease can be."""
-    if heat.is_empty:
-        return
-    if heat.lung_share is None:
-        callout(_(NO_LUNGS), tone="caution")
+    if heat.is_empty or heat.lung_share is None:
         return
     text = _("{share} of the {method} heat lies in the lungs")
     share = f"<strong>{literal(percent(heat.lung_share))}</strong>"
     st.html(f'<p class="cv-share">{literal(text).format(share=share, method=literal(method))}</p>')
-    if is_mostly_outside(heat.lung_share):
-        callout(_(OUTSIDE_LUNGS), tone="caution")

@@ -15,14 +15,14 @@ def run(script, **values) -> tuple[AppTest, str]:
     return app, "\n".join(element.value for element in app.get("html"))
 
 
-def show_verdict(probability: float) -> None:
+def show_verdict(probability: float, lung_share: float | None = 0.8) -> None:
     from covidct.inference.calibration import Calibration
     from covidct.inference.classifier import Prediction
     from covidct.ui.shared import close_up
 
     calibration = Calibration(1.0, 0.5, (0.4, 0.7))
     label, decision = calibration.label(probability), calibration.decision(probability)
-    close_up._verdict(Prediction(label, probability, decision, 0.5, "m@1"), (0.4, 0.7))
+    close_up._verdict(Prediction(label, probability, decision, 0.5, "m@1"), (0.4, 0.7), lung_share)
 
 
 def show_map(ct_slice, values, lung_share) -> None:
@@ -65,9 +65,9 @@ def test_an_empty_map_is_said_and_not_painted():
     ("lung_share", "warning"),
     [(0.3, OUTSIDE_LUNGS), (None, NO_LUNGS), (0.8, None)],
 )
-def test_a_map_outside_the_lungs_takes_trust_from_the_verdict(lung_share, warning):
-    phantom = phantom_slice(1, size=128)
-    values = phantom.lung_mask.astype(np.float32)
-    _, html = run(show_map, ct_slice=phantom.ct_slice, values=values, lung_share=lung_share)
+def test_evidence_outside_the_lungs_takes_trust_from_the_verdict_in_the_verdict(
+    lung_share, warning
+):
+    _, html = run(show_verdict, probability=0.9, lung_share=lung_share)
     for text in (OUTSIDE_LUNGS, NO_LUNGS):
-        assert (text in html) == (text == warning)
+        assert (f'</p><p class="cv-doubt">{text}</p><p>' in html) == (text == warning)
