@@ -12,12 +12,13 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 
 from covidct.errors import ModelError, ModelIntegrityError
 from covidct.files import MALFORMED, flush_to_disk, replace_text, sha256_of
 from covidct.home import SHIPPED, models_dir, runs_dir
-from covidct.inference.card import CARD_FILE, KERAS_FILE, MODEL_FILE, read_card
+from covidct.inference.card import CARD_FILE, KERAS_FILE, MODEL_FILE, ModelCard, read_card
 from covidct.messages import N_
 
 SHIPPED_DIR = SHIPPED / "weights"
@@ -67,6 +68,19 @@ def current_model() -> Path:
     """
     stack = _read_record().stack
     return models_dir() / stack[-1] if stack else SHIPPED_DIR / DEFAULT_MODEL
+
+
+def is_own(card: ModelCard) -> bool:
+    """Whether somebody trained a model here; the one that comes with the program is not."""
+    return card.sha256 != _shipped_hash()
+
+
+@cache
+def _shipped_hash() -> str:
+    try:
+        return read_card(SHIPPED_DIR / DEFAULT_MODEL).sha256
+    except ModelError:
+        return ""
 
 
 def list_models() -> tuple[Path, ...]:

@@ -62,6 +62,7 @@ from covidct.reports.words import (
     percent,
     series_sentence,
     verdict_sentence,
+    whose,
 )
 
 MOST_SUSPICIOUS = 5
@@ -79,6 +80,7 @@ class PDFReport:
 
     def __init__(self, card: ModelCard, made: datetime) -> None:
         self.card = card
+        self._whose = list(filter(None, [whose(card)]))
         self._made = f"{made:%Y-%m-%d %H:%M}"
         self._parts: list[PageTemplate] = []
         self._story: list[Flowable] = []
@@ -109,7 +111,11 @@ class PDFReport:
         verdict = [
             decision(
                 prediction.decision,
-                joined(*doubts(page.heat.lung_share), verdict_sentence(prediction, band)),
+                joined(
+                    *doubts(page.heat.lung_share),
+                    verdict_sentence(prediction, band),
+                    *self._whose,
+                ),
                 _SIDE,
             ),
             "",
@@ -144,7 +150,9 @@ class PDFReport:
         wholes = [one for one in outcomes if isinstance(one, SeriesJudged)]
         verdict = [
             decision(
-                whole.prediction.decision, series_sentence(whole.prediction, whole.number), _INNER
+                whole.prediction.decision,
+                joined(series_sentence(whole.prediction, whole.number), *self._whose),
+                _INNER,
             )
             for whole in wholes
         ]

@@ -49,6 +49,24 @@ def percent(share: float) -> str:
     return f"{share:.0%}"
 
 
+def whose(card: ModelCard) -> str:
+    """That a model is somebody's own, and on how much it was validated; empty for the shipped."""
+    from covidct.inference.promotion import is_own
+
+    if not is_own(card):
+        return ""
+    try:
+        validated = card.about["validation"]
+        slices, patients = int(validated["n"]), int(validated["patients"])
+    except (KeyError, TypeError, ValueError):
+        return N_("Own model, not validated.")
+    return N_(
+        "Own model, validated on {slices:,} slices of {patients:,} patients.",
+        slices=slices,
+        patients=patients,
+    )
+
+
 def derivation(card: ModelCard) -> str:
     """What an overlay is, for whoever meets its file elsewhere."""
     return joined(
@@ -57,6 +75,7 @@ def derivation(card: ModelCard) -> str:
             model_id=card.model_id,
             sha256=card.sha256,
         ),
+        *filter(None, [whose(card)]),
         RESEARCH_USE,
         NO_DECISION,
     )

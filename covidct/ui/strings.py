@@ -62,6 +62,11 @@ OBJECTS = N_(
     "maps, to lie beside the series in a PACS. They hold its patient and study: tick the box for "
     "them."
 )
+INTENDED_USE = N_("Research on COVID-19 in axial chest CT slices. Not a medical device.")
+LIMITS = N_(
+    "Negative does not exclude COVID-19, and other lung diseases with opacities are often called "
+    "Positive. Other scanners, doses and reconstructions can change the figures."
+)
 NO_MEANING = N_("The network gives every picture a verdict; on this one it means nothing.")
 CANCELLED = N_("Not looked at: this was cancelled.")
 LOOK_ANYWAY = N_("Show the result anyway")

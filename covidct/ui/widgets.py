@@ -1,15 +1,20 @@
 """Shared pieces of the pages. Every text that may come from a file goes through `literal`."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import streamlit as st
 
 from covidct.imaging.formats.png import encode_png
-from covidct.reports.words import uncertain_from_to
+from covidct.reports.words import uncertain_from_to, whose
 from covidct.ui.streamlit_internals import held_by_session
 from covidct.ui.strings import _, literal, percent
+
+if TYPE_CHECKING:
+    from covidct.inference.card import ModelCard
 
 _TONES = {"stop": "alert", "caution": "alert", "note": "note"}
 _EVERY = 8  # slices between two drawings of a progress bar
@@ -33,6 +38,12 @@ def callout(title: str, text: str = "", *, tone: str) -> None:
 def hint(text: str) -> None:
     """A line that says what to know or to do."""
     st.html(f'<p class="cv-hint">{literal(text)}</p>')
+
+
+def tell_whose(card: ModelCard) -> None:
+    """Beside a verdict, that it is by somebody's own model; nothing of the shipped one."""
+    if said := whose(card):
+        st.html(f'<p class="cv-whose">{literal(_(said))}</p>')
 
 
 def label(text: str) -> None:

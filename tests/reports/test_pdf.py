@@ -42,6 +42,7 @@ def test_a_slice_has_a_page_that_says_all_there_is_to_know(write, page, card):
         "Grad-CAM",
         "20% of the map lies inside the lungs",
         OUTSIDE_LUNGS,
+        "Own model, validated on 118 slices of 56 patients.",
         "expected calibration error 0.085",
         card.model_id,
         card.sha256,

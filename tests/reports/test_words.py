@@ -2,7 +2,9 @@ from dataclasses import replace
 
 import pytest
 
-from covidct.reports.words import calibration_statement, leaning, verdict_sentence
+from covidct.inference.card import read_card
+from covidct.inference.promotion import DEFAULT_MODEL, SHIPPED_DIR
+from covidct.reports.words import calibration_statement, leaning, verdict_sentence, whose
 
 
 def test_the_card_s_figures_are_stated_with_where_they_come_from(card):
@@ -34,3 +36,9 @@ def test_only_of_an_uncertain_slice_the_side_of_the_operating_point_is_added(
     (said,) = leaning(predict(probability))
     assert said == f"The operating point alone would make it {label}."
     assert [*leaning(predict(0.1)), *leaning(predict(0.9))] == []
+
+
+def test_a_verdict_by_somebody_s_own_model_says_so_and_on_how_much_it_was_validated(card):
+    assert whose(card) == "Own model, validated on 118 slices of 56 patients."
+    assert whose(replace(card, about={})) == "Own model, not validated."
+    assert whose(read_card(SHIPPED_DIR / DEFAULT_MODEL)) == ""

@@ -15,7 +15,7 @@ from covidct.ui import strings
 from covidct.ui.archive import fetching, search, send_back
 from covidct.ui.diagnose import drop_zone, first_look, series_view, slices_table, walk
 from covidct.ui.diagnose.uploads import sort_uploads
-from covidct.ui.shared import close_up, downloads, network, slice_view
+from covidct.ui.shared import about_model, close_up, downloads, network, slice_view
 from covidct.ui.shared.slice_view import View
 from covidct.ui.strings import _, literal
 from covidct.ui.widgets import callout
@@ -58,7 +58,7 @@ def page() -> None:
     elif is_given:
         callout(_(strings.NO_SLICE), _(strings.NO_SLICE_HINT), tone="stop")
         series_view.show_left_out([left for group in groups for left in group.left_out])
-    network.show_about(classifier.card)
+    about_model.show(classifier.card)
 
 
 def _way_in() -> str | None:
@@ -140,7 +140,7 @@ def _overview(
     if len(with_slices) == 1 and with_slices[0][0].is_series:
         group, outcomes = with_slices[0]
         walked: Sequence[Case] = group.cases
-        at = series_view.show(group, outcomes, classifier.card.calibration)
+        at = series_view.show(group, outcomes, classifier.card)
         with st.expander(_("All slices")):
             slices_table.show(of_slices, at)
     else:

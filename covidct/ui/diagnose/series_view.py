@@ -13,12 +13,13 @@ from covidct.messages import ngettext
 from covidct.reports.words import series_sentence, uncertain_from_to
 from covidct.ui.diagnose import walk
 from covidct.ui.strings import _, literal, percent
-from covidct.ui.widgets import callout, hint, label
+from covidct.ui.widgets import callout, hint, label, tell_whose
 
 if TYPE_CHECKING:
     import altair as alt
 
     from covidct.inference.calibration import Calibration
+    from covidct.inference.card import ModelCard
     from covidct.inference.cases import Case, CaseGroup, SetAside
     from covidct.inference.judge import Judged, Outcome, SeriesJudged
 
@@ -30,15 +31,13 @@ _CHART, _PRESSED, _SLIDER = "series_chart", "pressed", "series_slice"
 _OPACITY, _EDGE, _BAR = "#f0e442", "#8f8200", 6  # its hue everywhere, dark; pixels
 
 
-def show(
-    series: CaseGroup, outcomes: Sequence[Outcome | SeriesJudged], calibration: Calibration
-) -> int:
+def show(series: CaseGroup, outcomes: Sequence[Outcome | SeriesJudged], card: ModelCard) -> int:
     """Draw the series; the position in it of the slice to show.
 
     Args:
         series: its slices and notes.
         outcomes: of its slices, in order, and of the whole.
-        calibration: of the model in use.
+        card: of the model in use.
     """
     from covidct.inference.judge import Judged, SeriesJudged
 
@@ -59,12 +58,13 @@ def show(
             f"<p>{literal(_(series_sentence(verdict, whole.number)))}</p></div>"
             f'<p class="cv-opacities">{literal(_(whole.opacities.sentence))}</p>'
         )
+        tell_whose(card)
         hint(_counts(judged, len(cases)))
         for note in series.notes:
             callout(_(note), tone="note")
     rest = [(one.case.number, _(one.reason)) for one in others]
     chart.altair_chart(
-        _chart(judged, rest, calibration, axis),
+        _chart(judged, rest, card.calibration, axis),
         width="stretch",
         key=_CHART,
         on_select=partial(_open_pressed, cases),

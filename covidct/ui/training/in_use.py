@@ -6,7 +6,7 @@ import streamlit as st
 
 from covidct.errors import ModelError
 from covidct.inference import promotion
-from covidct.ui.shared import network
+from covidct.ui.shared import about_model
 from covidct.ui.strings import _, literal
 from covidct.ui.training import live, promote, words
 from covidct.ui.widgets import callout, hint
@@ -44,7 +44,7 @@ def show() -> None:
         st.html(_table(history))
     else:
         hint(_("The shipped model has been in use from the start."))
-    network.show_about(card)
+    about_model.show(card)
 
 
 def _table(history: tuple) -> str:
