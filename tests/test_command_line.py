@@ -345,6 +345,9 @@ def test_a_report_tells_of_all_slices_and_of_no_patient(
     assert "8 judged, 1 refused" in done.stdout
     with table.open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
+    whole = rows.pop(8)
+    assert (whole["case"], whole["slice"], whole["slices"]) == ("1", "", "7")
+    assert whole["series"].startswith(str(folder))
     assert [(row["case"], row["slice"]) for row in rows] == [
         *(("1", str(number)) for number in range(1, 9)),
         ("2", "1"),

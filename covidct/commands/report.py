@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from covidct.reports.secondary_capture import CaptureSeries
     from covidct.reports.slice_page import SlicePage
 
-
 _OVERLAY_NAME = "case-{case}-slice-{number}.dcm"
 _OBJECT_NAME = "case-{case}-{kind}.dcm"
 
@@ -83,7 +82,7 @@ class _Run:
         self.classifier = Classifier.load(options.model)
         self.made = datetime.now()
         self.pdf = PDFReport(self.classifier.card, self.made) if options.pdf else None
-        self.outcomes: list[Outcome] = []
+        self.outcomes: list[Outcome | SeriesJudged] = []
         self.without_objects = 0
 
     def judge_all(self) -> None:
@@ -130,13 +129,14 @@ class _Run:
     ) -> Outcome | SeriesJudged:
         """Add the page and the overlay of a slice; its outcome without pixels."""
         from covidct.inference.judge import Judged
+        from covidct.reports.series_pages import slice_page
 
         if not isinstance(outcome, Judged):
             return outcome
         pdf = None if group.is_series else self.pdf
         if not pdf and not self.options.secondary_capture:
             return outcome.summary()
-        page = self._page(outcome, group)
+        page = slice_page(self.classifier, outcome, len(group.cases))
         if pdf:
             pdf.add_slice(page)
         if self.options.secondary_capture:
@@ -149,14 +149,11 @@ class _Run:
     def _add_series(
         self, pdf: PDFReport, group: CaseGroup, outcomes: list[Outcome | SeriesJudged]
     ) -> None:
-        from covidct.inference.judge import Judged, judge_slices
-        from covidct.reports.pdf import most_suspicious
+        from covidct.reports.series_pages import suspicious_pages
 
         pdf.add_series(f"Case {group.number}, a series", outcomes, group.notes)
-        shown = [judged.case for judged in most_suspicious(outcomes)]
-        for judged in judge_slices(self.classifier, shown, self.admit):
-            if isinstance(judged, Judged):
-                pdf.add_slice(self._page(judged, group))
+        for page in suspicious_pages(self.classifier, outcomes, len(group.cases), self.admit):
+            pdf.add_slice(page)
 
     def _write_objects(self, group: CaseGroup, outcomes: list[Outcome | SeriesJudged]) -> None:
         """Write what DICOM objects there are of a series or slice, or say why there is none."""
@@ -173,23 +170,6 @@ class _Run:
         except (ExportError, UnreadableSlice) as error:
             self.without_objects += 1
             say(f"No DICOM   {group.name}: {error.message}")
-
-    def _page(self, judged: Judged, group: CaseGroup) -> SlicePage:
-        from covidct.inference.heatmap import heat_map
-        from covidct.reports.slice_page import SlicePage
-
-        assert judged.seen is not None  # it is dropped once the slice is reported
-        ct_slice, predicted = judged.seen
-        title = f"Case {group.number}"
-        if group.is_series:
-            title += f", slice {judged.case.number} of {len(group.cases)}"
-        return SlicePage(
-            title,
-            ct_slice,
-            predicted.prediction,
-            self.classifier.opacities(ct_slice),
-            heat_map(self.classifier, predicted),
-        )
 
     def _capture(self, captures: CaptureSeries, judged: Judged, page: SlicePage) -> None:
         """Write the overlay of a slice.
@@ -217,14 +197,12 @@ class _Run:
     def _enter(self, outcome: Outcome | SeriesJudged) -> None:
         from covidct.inference.judge import SeriesJudged
 
-        if isinstance(outcome, SeriesJudged):
-            return
         self.outcomes.append(outcome)
-        if error := _error(outcome):
+        if not isinstance(outcome, SeriesJudged) and (error := _error(outcome)):
             say(f"Refused  {outcome.case.place.file}: {error}")
 
 
-def _error(outcome: Outcome) -> str:
+def _error(outcome: Outcome | SeriesJudged) -> str:
     """Why a slice has no verdict, or no overlay in spite of one; else empty."""
     from covidct.inference.judge import Judged, Refused
 

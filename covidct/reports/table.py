@@ -10,6 +10,7 @@ from covidct.spreadsheets import write_table
 
 if TYPE_CHECKING:
     from covidct.inference.card import ModelCard
+    from covidct.inference.classifier import Prediction
     from covidct.inference.judge import Outcome, SeriesJudged
 
 COLUMNS = (
@@ -29,13 +30,19 @@ COLUMNS = (
     "notes",
     "error",
     "set_aside",
+    "series",
+    "slices",
+    "opacity_volume_share",
+    "severity",
     "model_id",
     "model_sha256",
 )
 
 
 def results_csv(outcomes: Iterable[Outcome | SeriesJudged], card: ModelCard) -> str:
-    """One line for each slice, numbered as in a PDF report of the same run; none for a series.
+    """One line for each slice and each series, numbered as in a PDF report of the same run.
+
+    That of a series has its name and how many slices were judged, and no slice or file.
 
     The files' names are the user's own; nothing of their headers but positions is in the table.
 
@@ -43,19 +50,28 @@ def results_csv(outcomes: Iterable[Outcome | SeriesJudged], card: ModelCard) -> 
         outcomes: of one model.
         card: that model's card.
     """
-    from covidct.inference.judge import SeriesJudged
-
     text = StringIO()
     model = {"model_id": card.model_id, "model_sha256": card.sha256}
-    rows = [_row(outcome) | model for outcome in outcomes if not isinstance(outcome, SeriesJudged)]
+    rows = [_row(outcome) | model for outcome in outcomes]
     write_table(text, COLUMNS, [[row.get(column) for column in COLUMNS] for row in rows])
     return text.getvalue()
 
 
-def _row(outcome: Outcome) -> dict[str, object]:
+def _row(outcome: Outcome | SeriesJudged) -> dict[str, object]:
     from covidct.inference.cases import SetAside
-    from covidct.inference.judge import Judged, Refused
+    from covidct.inference.judge import Judged, Refused, SeriesJudged
 
+    if isinstance(outcome, SeriesJudged):
+        density = outcome.opacities.lung_density
+        return _verdict(outcome.prediction) | {
+            "case": outcome.group.number,
+            "series": outcome.group.name,
+            "slices": outcome.slices,
+            "opacity_volume_share": round(outcome.opacities.volume_share, 4),
+            "severity": outcome.opacities.severity,
+            "opacity_sides": outcome.opacities.sides,
+            "lung_density_hu": None if density is None else round(density),
+        }
     place = outcome.case.place
     row: dict[str, object] = {
         "case": outcome.case.group,
@@ -67,19 +83,24 @@ def _row(outcome: Outcome) -> dict[str, object]:
     match outcome:
         case Judged(prediction=prediction, lung_share=share):
             density = outcome.opacities.lung_density
-            return row | {
-                "label": prediction.label,
-                "probability": round(prediction.probability, 6),
-                "decision": prediction.decision,
-                "operating_point": round(prediction.operating_point, 6),
+            of_lungs = {
                 "lung_share": None if share is None else round(share, 4),
                 "opacity_share": round(outcome.opacities.share_of_lung, 4),
                 "opacity_sides": outcome.opacities.sides,
                 "lung_density_hu": None if density is None else round(density),
-                "notes": " ".join(outcome.notes),
-                "error": outcome.error,
             }
+            said = {"notes": " ".join(outcome.notes), "error": outcome.error}
+            return row | _verdict(prediction) | of_lungs | said
         case Refused():
             return row | {"error": outcome.reason}
         case SetAside():
             return row | {"set_aside": outcome.reason}
+
+
+def _verdict(prediction: Prediction) -> dict[str, object]:
+    return {
+        "label": prediction.label,
+        "probability": round(prediction.probability, 6),
+        "decision": prediction.decision,
+        "operating_point": round(prediction.operating_point, 6),
+    }

@@ -162,3 +162,13 @@ def test_every_page_names_its_part_the_model_and_the_research_use(write, page, s
         assert f"Page {number}" in text
         assert all(said in text for said in ("Research use only.", card.model_id, card.sha256))
         assert len(text) > 600  # no page has but its frame
+
+
+@pytest.mark.parametrize("notes", [0, 4, 30])
+def test_every_page_on_a_series_says_more_than_its_head_and_foot(write, series, notes):
+    note = "A note that takes up a line of the page, or nearly so, as some of them do."
+    empty = write(lambda report: report.add_series("The series", [], []))
+    pages = write(lambda report: report.add_series("The series", series, [note] * notes)).pages
+    assert len(pages) <= 2 + notes // 15
+    for page in pages:
+        assert len(words(page)) > len(words(empty.pages[0])) + 50

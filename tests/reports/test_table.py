@@ -15,7 +15,7 @@ def read(text):
 
 
 def test_each_slice_has_its_line(series, card):
-    rows = read(results_csv(series, card))
+    rows = read(results_csv(series, card))[:-1]
     slices = [one for one in series if not isinstance(one, SeriesJudged)]
     assert len(rows) == len(slices) == len(series) - 1
     assert tuple(rows[0]) == COLUMNS
@@ -29,6 +29,18 @@ def test_each_slice_has_its_line(series, card):
             assert row["decision"] == one.prediction.decision
         else:
             assert row["probability"] == row["decision"] == row["label"] == ""
+
+
+def test_a_series_has_a_line_of_its_own(series, card):
+    (whole,) = (one for one in series if isinstance(one, SeriesJudged))
+    row = read(results_csv(series, card))[-1]
+    assert (row["series"], row["slices"]) == ("a series", "29")
+    assert (row["file"], row["slice"]) == ("", "")
+    assert row["case"] == "2"
+    assert row["decision"] == whole.prediction.decision
+    assert float(row["probability"]) == pytest.approx(whole.prediction.probability, abs=1e-6)
+    assert row["severity"] == str(whole.opacities.severity)
+    assert [one["series"] for one in read(results_csv(series, card))[:-1]] == [""] * 31
 
 
 @pytest.mark.parametrize("name", ['a,"b"\nc.png', "ä 50% (1).png", "缺.png"])

@@ -23,6 +23,7 @@ from covidct.ui.widgets import download, hint, label
 
 if TYPE_CHECKING:
     from covidct.inference.card import ModelCard
+    from covidct.inference.cases import Case
     from covidct.inference.classifier import Classifier
     from covidct.inference.judge import Outcome, SeriesJudged
     from covidct.reports.slice_page import SlicePage
@@ -58,7 +59,7 @@ def show(
             _("Report, PDF"),
             "covidct-slice.pdf",
             "application/pdf",
-            lambda: _pdf(page, card, outcomes, notes),
+            lambda: _pdf(page, view.case, outcomes, notes, classifier),
         )
         _offer(_("Overlay, PNG"), "covidct-overlay.png", "image/png", lambda: _png(page, card))
         is_dicom = page.ct_slice.source == "DICOM"
@@ -127,28 +128,36 @@ def _csv(outcomes: Sequence[Outcome | SeriesJudged], card: ModelCard) -> bytes:
 
 def _pdf(
     page: SlicePage,
-    card: ModelCard,
+    opened: Case,
     outcomes: Sequence[Outcome | SeriesJudged],
     notes: Sequence[str],
+    classifier: Classifier,
 ) -> bytes:
+    """The slice on show; where it is of a series, first that and its most suspicious slices."""
     from covidct.inference.judge import Judged, SeriesJudged
     from covidct.reports.pdf import PDFReport
+    from covidct.reports.series_pages import suspicious_pages
 
-    report = PDFReport(card, datetime.now())
+    report = PDFReport(classifier.card, datetime.now())
     slices = [outcome for outcome in outcomes if not isinstance(outcome, SeriesJudged)]
     numbered = [outcome.case for outcome in slices if outcome.case.number]
-    if len(numbered) > 1 and len({case.group for case in numbered}) == 1:
+    is_series = len(numbered) > 1 and len({case.group for case in numbered}) == 1
+    if is_series:
         judged = (outcome for outcome in slices if isinstance(outcome, Judged))
         of_slices = dict.fromkeys(note for outcome in judged for note in outcome.notes)
         report.add_series(N_("The series"), outcomes, [*notes, *of_slices])
     report.add_slice(page)
+    if is_series:
+        others = [one for one in slices if one.case is not opened]
+        for suspicious in suspicious_pages(classifier, others, len(numbered)):
+            report.add_slice(suspicious)
     return report.finish()
 
 
 def _png(page: SlicePage, card: ModelCard) -> bytes:
-    from covidct.reports.picture import overlay_png
+    from covidct.reports.picture import captioned, overlay_png
 
-    return overlay_png(_overlay(page), card)
+    return overlay_png(captioned(_overlay(page), page, card), card)
 
 
 def _capture(page: SlicePage, card: ModelCard, source: bytes | None, frame: int | None) -> bytes:
