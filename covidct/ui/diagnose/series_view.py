@@ -258,5 +258,9 @@ def _chart(
         )
     )
     pressed = alt.selection_point(name=_PRESSED, fields=["slice"], on="click", nearest=True)
-    layers = (band, opaque, point, *named, line, points.add_params(pressed), not_judged)
-    return alt.layer(*layers).properties(height=_HEIGHT)
+    layers = [band, opaque, point, *named, line, points.add_params(pressed)]
+    if missing:
+        layers.append(not_judged)
+    return alt.layer(*layers).properties(
+        height=_HEIGHT, description=_("Probability of COVID-19 of each slice")
+    )

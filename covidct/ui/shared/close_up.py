@@ -22,6 +22,7 @@ from covidct.ui.widgets import callout, caption, colour_bar, gauge, picture, tel
 
 if TYPE_CHECKING:
     from covidct.imaging import CTSlice
+    from covidct.inference.card import ModelCard
     from covidct.inference.classifier import Classifier, Prediction
     from covidct.inference.heatmap import HeatMap
     from covidct.inference.judge import Outcome, SeriesJudged
@@ -89,7 +90,7 @@ def show(
         heat = _heat_map(view, classifier, method)
         seen = view.seen_in(window)
         _pictures(seen, view.opacities.mask, heat, opacity, colormap)
-        _bar()
+        _bar(view.case.name, view.predicted.prediction, classifier.card)
     with verdict:
         _trust(heat, _(METHODS[method].title))
         for note in view.ct_slice.notes:
@@ -159,8 +160,10 @@ def _pictures(
         colour_bar(colours.tolist(), opacity, _("this slice’s own peak"))
 
 
-def _bar() -> None:
-    """Below slice and overlay: what is done to both in the browser alone."""
+def _bar(name: str, prediction: Prediction, card: ModelCard) -> None:
+    """Below slice and overlay: what is done to both in the browser alone; the verdict, spoken."""
+    sentence = verdict_sentence(prediction, card.calibration.abstain_band)
+    spoken = f"{name}: {_(prediction.decision)}. {_(sentence)}"
     texts = {
         "bar": _("Slice and overlay"),
         "overlay": _("Overlay"),
@@ -171,7 +174,7 @@ def _bar() -> None:
         "whole": _("Whole slice"),
         "full": _("Full screen"),
     }
-    component("viewer")(data=texts, key="viewer_bar")
+    component("viewer")(data={"texts": texts, "spoken": spoken}, key="viewer_bar")
 
 
 def _slice(shown: CTSlice, opaque: np.ndarray | None) -> None:

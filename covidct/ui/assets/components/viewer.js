@@ -1,16 +1,21 @@
 /* The bar below slice and overlay: swipe, overlay off and on, zoom of both, full screen.
 
 It acts on the container around it and on nothing that Streamlit draws: CSS does the rest by the
-container's data and variables. What is set lasts from slice to slice. */
+container's data and variables. What is set lasts from slice to slice. The verdict is spoken. */
 const LEAST = 1, MOST = 8, STEP = 1.25;
 const set = { swipe: false, covered: true, cut: 50, zoom: 1, x: 0, y: 0 };
-const listening = new WeakMap();
+const mounted = new WeakMap();
 
-export default ({ data: texts, parentElement }) => {
+export default ({ data, parentElement }) => {
+  if (!mounted.has(parentElement)) mounted.set(parentElement, mount(data.texts, parentElement));
+  const { spoken, leave } = mounted.get(parentElement);
+  spoken.textContent = data.spoken; // screen readers say what changes there
+  return leave;
+};
+
+function mount(texts, parentElement) {
   const viewer = parentElement.closest(".st-key-viewer");
-  listening.get(parentElement)?.abort();
   const listeners = new AbortController();
-  listening.set(parentElement, listeners);
   const hear = (target, event, react, more = {}) =>
     target.addEventListener(event, react, { signal: listeners.signal, ...more });
 
@@ -43,7 +48,10 @@ export default ({ data: texts, parentElement }) => {
     button("f", texts.full, fill),
   ];
   bar.append(...buttons, cut);
-  parentElement.replaceChildren(bar);
+  const spoken = document.createElement("p");
+  spoken.className = "cv-spoken";
+  spoken.setAttribute("role", "status");
+  parentElement.replaceChildren(bar, spoken);
 
   function change(to) {
     Object.assign(set, to);
@@ -110,5 +118,9 @@ export default ({ data: texts, parentElement }) => {
   });
 
   change({});
-  return () => listeners.abort();
-};
+  const leave = () => {
+    listeners.abort();
+    mounted.delete(parentElement);
+  };
+  return { spoken, leave };
+}
