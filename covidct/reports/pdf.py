@@ -57,7 +57,7 @@ from covidct.reports.words import (
     OUTSIDE_LUNGS,
     RESEARCH_USE,
     calibration_statement,
-    doubts,
+    distrust,
     is_mostly_outside,
     percent,
     series_sentence,
@@ -112,7 +112,7 @@ class PDFReport:
             decision(
                 prediction.decision,
                 joined(
-                    *doubts(page.heat.lung_share),
+                    *distrust(page.heat.lung_share),
                     verdict_sentence(prediction, band),
                     *self._whose,
                 ),

@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from covidct.imaging.formats.png import encode_png
-from covidct.reports.words import RESEARCH_USE, derivation, doubts, percent, whose
+from covidct.reports.words import RESEARCH_USE, derivation, distrust, percent, whose
 
 if TYPE_CHECKING:
     from covidct.inference.card import ModelCard
@@ -46,7 +46,7 @@ def captioned(picture: np.ndarray, page: SlicePage, card: ModelCard) -> np.ndarr
     size = max(_LEAST_FONT, columns // _FONTS_A_WIDTH)
     font = ImageFont.load_default(size)
     verdict = f"{page.prediction.decision}, {percent(page.prediction.probability)}."
-    told = [verdict, *doubts(page.heat.lung_share), whose(card), RESEARCH_USE, card.model_id]
+    told = [verdict, *distrust(page.heat.lung_share), whose(card), RESEARCH_USE, card.model_id]
     lines = _wrapped(" ".join(filter(None, told)), font, columns - 2 * size)
     height = round(1.4 * size)
     canvas = Image.new("RGB", (columns, rows + height * len(lines) + size), _GROUND)

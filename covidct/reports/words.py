@@ -86,7 +86,7 @@ def is_mostly_outside(lung_share: float | None) -> bool:
     return lung_share is not None and round(100 * lung_share) < _MOSTLY
 
 
-def doubts(lung_share: float | None) -> list[Message]:
+def distrust(lung_share: float | None) -> list[Message]:
     """Why a verdict itself has to say that it is not to be trusted: where its evidence lies."""
     if lung_share is None:
         return [NO_LUNGS]
@@ -101,7 +101,7 @@ def cautions(prediction: Prediction, lung_share: float | None) -> list[Message]:
 
 def leaning(prediction: Prediction) -> list[Message]:
     """On which side of the operating point a slice lies of which the decision does not tell it."""
-    if prediction.disagrees or prediction.decision == prediction.label:
+    if prediction.doubt or prediction.decision == prediction.label:
         return []
     label = Message(prediction.label)
     return [N_("The operating point alone would make it {label}.", label=label)]

@@ -12,7 +12,7 @@ import streamlit as st
 from covidct.imaging.anatomy.gate import OUTSIDE_USE
 from covidct.imaging.dicom.window import LUNG
 from covidct.messages import N_, Message, joined
-from covidct.reports.words import doubts, verdict_sentence
+from covidct.reports.words import distrust, verdict_sentence
 from covidct.ui import strings
 from covidct.ui.shared import downloads, slice_view, viewing_window
 from covidct.ui.shared.component import component
@@ -196,7 +196,7 @@ def _verdict(
 ) -> None:
     """The decision in one word, what speaks against it, in one sentence, and on the scale."""
     sentence = literal(_(verdict_sentence(prediction, abstain_band)))
-    doubt = "".join(f'<p class="cv-doubt">{literal(_(said))}</p>' for said in doubts(in_lungs))
+    doubt = "".join(f'<p class="cv-doubt">{literal(_(said))}</p>' for said in distrust(in_lungs))
     st.html(
         f'<div class="cv-verdict cv-{prediction.decision.lower()}">'
         f'<p class="cv-decision">{literal(_(prediction.decision))}</p>{doubt}'
