@@ -22,7 +22,7 @@ def add_command(commands: argparse._SubParsersAction) -> None:
         nargs="+",
         required=True,
         metavar="DIR",
-        help="with slices, lung-masks and lesion-masks in it",
+        help="with slices, lung-masks and lesion-masks in it, as pictures or NIfTI volumes",
     )
     parser.add_argument("--out", type=Path, required=True, metavar="OUTDIR", help="a new folder")
     parser.add_argument("--seed", type=int, default=0)

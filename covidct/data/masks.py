@@ -2,7 +2,8 @@
 
 A folder of them holds its slices (in ``slices``, ``CT_COVID`` or ``CT_NonCOVID``, or the DICOM
 files of one patient in ``series``), ``lung-masks`` and, unless its slices show no opacity,
-``lesion-masks``: PNG files of the same names and sizes, white where something is drawn. Masks that
+``lesion-masks``: PNG files of the same names and sizes, white where something is drawn. Slices may
+be NIfTI volumes, whose masks then are volumes of the same names and voxels. PNG masks that
 were converted from another format than their slices may lie turned over; they are laid the way in
 which the lungs are darkest.
 """
@@ -15,6 +16,7 @@ import cv2
 import numpy as np
 
 from covidct.data.index import files_below
+from covidct.data.mask_volumes import drawn_slices, is_volume, volume_name
 from covidct.errors import DatasetError
 from covidct.imaging.anatomy.lungs import figure_box, working_grey
 from covidct.imaging.anatomy.segmentation import in_square
@@ -38,7 +40,7 @@ class MaskedSlice:
     Attributes:
         source: the folder's name.
         patient: slices with the same value must stay on the same side of any split.
-        file: where it was read; None of a drawing.
+        file: where it was read; None of a drawing or of a slice of a volume.
         grey: uint8 (256, 256).
         lungs: uint8 (256, 256), 0 or 1; opacities in them included.
         opacities: likewise.
@@ -64,7 +66,7 @@ class DrawnSlice:
     Attributes:
         source: the folder's name.
         patient: as :attr:`MaskedSlice.patient`.
-        file: where it was read.
+        file: where it was read; None of a slice of a volume.
         ct_slice: the slice.
         lungs: uint8 (H, W), 0 or 1; opacities in them included.
         opacities: likewise.
@@ -72,7 +74,7 @@ class DrawnSlice:
 
     source: str
     patient: str
-    file: Path
+    file: Path | None
     ct_slice: CTSlice
     lungs: np.ndarray
     opacities: np.ndarray
@@ -89,7 +91,8 @@ def read_masked_slices(folder: Path) -> list[MaskedSlice]:
 def read_drawn_slices(folder: Path) -> list[DrawnSlice]:
     """The slices of a folder, in the order of their names.
 
-    What stands before the first underscore of a name is taken for the patient; a series is one.
+    What stands before the first underscore of a name is taken for the patient; a series is one,
+    and so is a volume.
 
     Raises:
         DatasetError: the folder has another layout, or a mask is missing or of another size.
@@ -107,26 +110,37 @@ def read_drawn_slices(folder: Path) -> list[DrawnSlice]:
                 lesions=LESIONS,
             )
         )
-    source = folder.resolve().name
+    masks = [folder / name for name in (LUNGS, LESIONS) if (folder / name).is_dir()]
     files = files_below(slices)
-    read = [read_slice(file) for file in files]
-    pixels = [one.pixels for one in read]
-    lungs = [_drawn(folder / LUNGS, *named) for named in zip(files, pixels, strict=True)]
-    opacities = [np.zeros_like(mask) for mask in lungs]
-    if (folder / LESIONS).is_dir():
-        opacities = [_drawn(folder / LESIONS, *named) for named in zip(files, pixels, strict=True)]
-    down, right = _way(pixels, lungs)
-    return [
+    volumes = [file for file in files if is_volume(file)]
+    pictures = [file for file in files if file not in volumes]
+    source = folder.resolve().name
+    drawn = [
+        DrawnSlice(source, f"{source}/{volume_name(file)}", None, one, *_both(layers))
+        for file in volumes
+        for one, layers in drawn_slices(file, masks)
+    ]
+    read = [read_slice(file) for file in pictures]
+    layers = [
+        _both([_drawn(folder, file, one.pixels) for folder in masks])
+        for file, one in zip(pictures, read, strict=True)
+    ]
+    down, right = _way([one.pixels for one in read], [lungs for lungs, _ in layers])
+    return drawn + [
         DrawnSlice(
             source,
             f"{source}/{source if slices.name == _SERIES else file.stem.split('_')[0]}",
             file,
             one,
-            np.ascontiguousarray(of_lungs[::down, ::right]),
-            np.ascontiguousarray(of_opacities[::down, ::right]),
+            *(np.ascontiguousarray(layer[::down, ::right]) for layer in of_slice),
         )
-        for file, one, of_lungs, of_opacities in zip(files, read, lungs, opacities, strict=True)
+        for file, one, of_slice in zip(pictures, read, layers, strict=True)
     ]
+
+
+def _both(layers: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Lungs and opacities, of which there are none where they were not drawn."""
+    return layers[0], layers[1] if len(layers) > 1 else np.zeros_like(layers[0])
 
 
 def _way(pixels: Sequence[np.ndarray], lungs: Sequence[np.ndarray]) -> tuple[int, int]:

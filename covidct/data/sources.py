@@ -68,8 +68,17 @@ def _items_in(folder: Path) -> tuple[Item, ...]:
                 lesions=LESIONS,
             )
         )
-    return tuple(
+    items = tuple(
         Item(masked.file, 1, masked.patient)
         for masked in read_masked_slices(folder)
         if masked.file and masked.share >= _LEAST_OPAQUE
     )
+    if not items:
+        raise DatasetError(
+            N_(
+                "{folder} holds no file of one slice with opacities drawn on it; volumes serve "
+                "train-opacities alone.",
+                folder=folder,
+            )
+        )
+    return items

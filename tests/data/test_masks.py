@@ -1,9 +1,11 @@
 import cv2
+import nibabel
 import numpy as np
 import pytest
 
 from covidct.data.masks import read_drawn_slices, read_masked_slices, synthetic_slices
 from covidct.data.segmentation_views import random_view
+from covidct.data.sources import read_source
 from covidct.data.synthetic_opacities import add_opacities
 from covidct.errors import DatasetError
 from covidct.imaging.phantom import phantom_slice
@@ -105,3 +107,58 @@ def test_masks_move_along_with_the_slice():
         ring = cv2.dilate(inside.astype(np.uint8), np.ones((7, 7), np.uint8)).astype(bool) & ~inside
         agreeing += np.median(grey[aerated]) < np.median(grey[ring])
     assert agreeing >= 25
+
+
+@pytest.fixture
+def volumes(tmp_path):
+    """Eight slices of a drawing, 2.5 mm apart, with masks that lie in the patient otherwise."""
+    phantom = phantom_slice(3, 4, (150, 200))
+    layers = {
+        "slices": phantom.ct_slice.pixels * np.float32(1500 / 255) - 1350,
+        "lung-masks": phantom.lung_mask * np.uint8(2),
+        "lesion-masks": phantom.lesion_mask * np.uint8(1),
+    }
+    for name, layer in layers.items():
+        (tmp_path / name).mkdir()
+        laid = np.repeat(layer.T[:, :, None], 8, axis=2)
+        image = nibabel.Nifti1Image(laid, np.diag([-0.7, -0.7, 2.5, 1]))
+        if name == "lung-masks":
+            image = nibabel.as_closest_canonical(image)
+        nibabel.save(image, tmp_path / name / "case_01.nii.gz")
+    return tmp_path, phantom
+
+
+def test_volumes_are_read_with_their_mask_volumes(volumes):
+    folder, phantom = volumes
+    slices = read_masked_slices(folder)
+    (folder / "png").mkdir()
+    for name, layer in (
+        ("slices", phantom.ct_slice.pixels),
+        ("lung-masks", phantom.lung_mask * np.uint8(255)),
+        ("lesion-masks", phantom.lesion_mask * np.uint8(255)),
+    ):
+        (folder / "png" / name).mkdir()
+        cv2.imwrite(str(folder / "png" / name / "a.png"), layer)
+    (twin,) = read_masked_slices(folder / "png")
+    assert [one.patient for one in slices] == [f"{folder.name}/case_01"] * 4  # every 5 mm
+    for one in slices:
+        assert one.file is None
+        assert np.abs(one.grey.astype(int) - twin.grey).max() <= 1
+        assert np.array_equal(one.lungs, twin.lungs)
+        assert np.array_equal(one.opacities, twin.opacities)
+
+
+def test_a_mask_volume_that_is_missing_or_of_another_size_is_told(volumes):
+    folder, _ = volumes
+    mask = folder / "lesion-masks" / "case_01.nii.gz"
+    other = nibabel.Nifti1Image(np.zeros((200, 150, 7), np.uint8), np.eye(4))
+    for damage in (lambda: nibabel.save(other, mask), mask.unlink):
+        damage()
+        with pytest.raises(DatasetError, match=r"case_01\.nii\.gz is missing or of another size"):
+            read_masked_slices(folder)
+
+
+def test_volumes_are_no_source_of_single_slices(volumes):
+    folder, _ = volumes
+    with pytest.raises(DatasetError, match="volumes serve train-opacities alone"):
+        read_source(f"drawn={folder}")
