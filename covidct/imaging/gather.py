@@ -14,6 +14,7 @@ from covidct.imaging.formats.sniff import sniff
 from covidct.imaging.formats.tiff_stack import stack_series
 from covidct.imaging.series import LastOpened, Series
 from covidct.messages import N_
+from covidct.runtime.fair_queue import FairQueue
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -37,6 +38,7 @@ class Picture:
     is_thumbnail: bool
 
 
+turns = FairQueue()  # Python runs one thread at a time: many that sort would slow down all others
 THUMBNAIL = N_("A thumbnail beside the CT.")
 
 Found = Series | Picture | File | Stranger
@@ -45,9 +47,9 @@ Found = Series | Picture | File | Stranger
 def gather(files: Iterable[File]) -> list[Found]:
     """Sort files into series.
 
-    Each file is read once, one at a time, and its pixels are not kept. DICOM files become series
-    as :func:`covidct.imaging.dicom.series.sort_frames` puts them together; a volume or a stack of
-    pages is a series by itself. Beside a series a thumbnail is a stranger.
+    Each file is read once, one at a time in all threads, and its pixels are not kept. DICOM files
+    become series as :func:`covidct.imaging.dicom.series.sort_frames` puts them together; a volume
+    or a stack of pages is a series by itself. Beside a series a thumbnail is a stranger.
 
     Args:
         files: as :mod:`covidct.imaging.sources` finds them.
@@ -57,7 +59,7 @@ def gather(files: Iterable[File]) -> list[Found]:
         read stays a file: :func:`covidct.imaging.read_slice` says why.
     """
     opened = LastOpened()
-    looked_at = [_look_at(file, opened) for file in files]
+    looked_at = [_in_turn(file, opened) for file in files]
     frames = [frame for one in looked_at if isinstance(one, list) for frame in one]
     series = sort_frames(frames, opened)
     beside_series = bool(series) or any(isinstance(one, Series) for one in looked_at)
@@ -72,6 +74,12 @@ def gather(files: Iterable[File]) -> list[Found]:
             case _:
                 found.append(one)
     return found
+
+
+def _in_turn(file: File, opened: LastOpened) -> list[FrameFacts] | Found:
+    """Whoever sorts many files lets others look at one in between."""
+    with turns.turn():
+        return _look_at(file, opened)
 
 
 def _look_at(file: File, opened: LastOpened) -> list[FrameFacts] | Found:

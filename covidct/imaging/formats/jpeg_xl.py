@@ -9,10 +9,10 @@ from typing import BinaryIO
 
 import cv2
 import numpy as np
-from imagecodecs import jpegxl_decode
 from PIL import Image
 
 from covidct.imaging.formats.pixels import MAX_CT_PIXELS, check_size
+from covidct.runtime.decoder import decode
 
 _CODESTREAM, _CONTAINER = b"\xff\x0a", b"\0\0\0\x0cJXL \r\n\x87\n"
 STARTS = re.compile(re.escape(_CODESTREAM) + b"|" + re.escape(_CONTAINER))
@@ -57,7 +57,7 @@ def open_picture(file: BinaryIO) -> Image.Image:
     """
     data = file.read()
     check_size(*declared_size(data), MAX_CT_PIXELS)  # of which the decoder makes floats
-    values = jpegxl_decode(data)
+    values = decode("jpegxl_decode", data)
     if values.ndim == 3 and values.dtype != np.uint8:
         values = cv2.cvtColor(np.ascontiguousarray(values[..., :3]), cv2.COLOR_RGB2GRAY)
     return Image.fromarray(values)
