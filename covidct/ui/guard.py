@@ -12,6 +12,8 @@ whoever bears the address of this machine, and asks the internet for it.
 
 import os
 import re
+from collections import Counter
+from collections.abc import Callable
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -21,6 +23,7 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from covidct.messages import N_
+from covidct.ui.streamlit_internals import upload_sizes
 
 HOSTS_VARIABLE = "COVIDCT_HOSTS"
 FRAMED_BY_VARIABLE = "COVIDCT_FRAMED_BY"
@@ -30,6 +33,13 @@ _HOST = re.compile(r"(?P<name>[\w.-]+|\[[\da-f:.]+\])(:\d+)?", re.ASCII | re.IGN
 _MEDIA = "/media/"  # pictures and files to download, as Streamlit serves them
 # The one script that stands in Streamlit's page itself, window.prerenderReady = false
 _INLINE_SCRIPT = "'sha256-THxz9J9+wf7rhwR2YkXJoSZ13UCmYyC+3lNDv2+8ugA='"
+_UPLOAD = re.compile(r"/_stcore/upload_file/([^/]+)/")
+_NO_LENGTH = N_("The upload does not say how long it is.")
+_NO_ROOM = N_(
+    "There is no room for this upload: remove files from the page, or come back when fewer people "
+    "use the server."
+)
+_A_SESSION = 1024**3  # bytes; twice the largest file
 _POLICY = (
     "default-src 'self'; script-src 'self' {script}; style-src 'self' 'unsafe-inline'; "
     "img-src 'self' data: blob:; font-src 'self' data:; worker-src 'self' blob:; "
@@ -82,6 +92,44 @@ class OwnSiteOnly:
             return False
 
 
+class RoomForUploads:
+    """Refuses uploads beyond what one session, or all of them together, may hold in memory.
+
+    Args:
+        app: answers what there is room for.
+        held: bytes that each session holds, by its number.
+        a_session: bytes for each.
+        in_all: bytes for all of them.
+    """
+
+    def __init__(
+        self, app: ASGIApp, held: Callable[[], dict[str, int]], a_session: int, in_all: int
+    ) -> None:
+        self._app, self._held, self._a_session, self._in_all = app, held, a_session, in_all
+        self._arriving: Counter[str] = Counter()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request, or refuse an upload."""
+        upload = scope["type"] == "http" and scope["method"] == "PUT"
+        session = _UPLOAD.search(scope["path"]) if upload else None
+        if not session:
+            await self._app(scope, receive, send)
+            return
+        length = Headers(scope=scope).get("content-length", "")
+        if not length.isdecimal():
+            await PlainTextResponse(_NO_LENGTH, status_code=411)(scope, receive, send)
+            return
+        held, size = Counter(self._held()) + self._arriving, int(length)
+        if held[session[1]] + size > self._a_session or held.total() + size > self._in_all:
+            await PlainTextResponse(_NO_ROOM, status_code=413)(scope, receive, send)
+            return
+        self._arriving[session[1]] += size
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            self._arriving[session[1]] -= size
+
+
 class CarefulHeaders:
     """Tells browsers what the pages may load, who may frame them, and what not to keep.
 
@@ -120,4 +168,10 @@ def guards() -> list[Middleware]:
     return [
         Middleware(CarefulHeaders, framed_by=os.environ.get(FRAMED_BY_VARIABLE, "")),
         Middleware(OwnSiteOnly, hosts=frozenset(host.strip() for host in hosts) - {""}),
+        Middleware(
+            RoomForUploads,
+            held=upload_sizes,
+            a_session=_A_SESSION,
+            in_all=os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2,
+        ),
     ]

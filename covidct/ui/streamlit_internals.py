@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING
@@ -36,13 +37,16 @@ __all__ = [
     "ForwardMsg",
     "WidgetState",
     "component_of_file",
+    "give_back_closed_sessions",
     "held_by_session",
     "keep_uploads_in_memory",
     "open_socket",
+    "upload_sizes",
     "xsrf_header",
 ]
 
 _XSRF_COOKIE = "_streamlit_xsrf"
+_LOOK_EVERY = 1  # seconds
 
 
 def keep_uploads_in_memory() -> None:
@@ -52,6 +56,40 @@ def keep_uploads_in_memory() -> None:
     before Streamlit takes it into memory. Neither has an option for that.
     """
     MultiPartParser.spool_max_size = sys.maxsize
+
+
+@cache
+def give_back_closed_sessions(afterwards: Callable[[], None]) -> None:
+    """Let go of sessions whose tab was closed, once a server.
+
+    Streamlit keeps them for ``server.disconnectedSessionTTL`` seconds, in case that the network was
+    down for a moment, and then until somebody else comes.
+
+    Args:
+        afterwards: called when some were let go.
+    """
+    runtime = get_instance()
+    loop = runtime._get_async_objs().eventloop
+    closed = runtime._session_mgr._session_storage._cache  # type: ignore[attr-defined]
+
+    def look() -> None:
+        expired = closed.expire()
+        for _, kept in expired:
+            kept.session.shutdown()
+        if expired:
+            afterwards()
+        loop.call_later(_LOOK_EVERY, look)
+
+    loop.call_soon_threadsafe(look)
+
+
+def upload_sizes() -> dict[str, int]:
+    """Bytes of the uploads that each session holds, by its number, the one in their addresses."""
+    held = get_instance().uploaded_file_mgr.file_storage  # type: ignore[attr-defined]
+    return {
+        session: sum(len(file.data) for file in list(files.values()))
+        for session, files in list(held.items())
+    }
 
 
 def held_by_session(make: Callable[[], bytes], mime: str, name: str) -> Callable[[], bytes]:
