@@ -6,6 +6,7 @@ harm, which are kept and named found-*.
 
 import json
 import struct
+import tarfile
 import zipfile
 from collections.abc import Iterator
 from io import BytesIO
@@ -15,6 +16,7 @@ import cv2
 import imagecodecs
 import nibabel
 import numpy as np
+import pillow_heif
 from PIL import Image
 from pydicom import uid
 from pydicom.dataset import Dataset, FileMetaDataset
@@ -43,6 +45,10 @@ PICTURES = {
     "fax.tif": ("TIFF", "1", {"compression": "group4"}),
     "deep.tif": ("TIFF", "I;16", {"compression": "tiff_lzw"}),
     "grey.bmp": ("BMP", "L", {}),
+    "lossy.webp": ("WEBP", "RGB", {"quality": 50}),
+    "lossless.webp": ("WEBP", "RGBA", {"lossless": True}),
+    "grey.avif": ("AVIF", "L", {"quality": 40}),
+    "grey.jp2": ("JPEG2000", "L", {"quality_layers": [20]}),
 }
 
 
@@ -61,6 +67,15 @@ def pictures() -> Iterator[tuple[str, bytes]]:
     for name in ("deep-colours.png", "deep-colours.tif"):
         yield name, cv2.imencode(name[-4:], colours)[1].tobytes()
     yield "runs.bmp", _run_length_bitmap()
+    first, second = (Image.fromarray(GREYS[:, ::step].copy()) for step in (1, -1))
+    file = BytesIO()
+    first.save(file, "TIFF", save_all=True, append_images=[second], compression="tiff_lzw")
+    yield "pages.tif", file.getvalue()
+    yield "stream.j2k", imagecodecs.jpeg2k_encode(GREYS, codecformat="j2k")
+    yield "grey.jxl", imagecodecs.jpegxl_encode(GREYS, level=60)
+    file = BytesIO()
+    pillow_heif.from_pillow(first).save(file, quality=40)
+    yield "grey.heic", file.getvalue()
 
 
 def _run_length_bitmap() -> bytes:
@@ -163,6 +178,18 @@ def archives() -> Iterator[tuple[str, bytes]]:
             packed.writestr("set/CT_COVID/a.png", tiny.getvalue())
             packed.writestr("set/CT_NonCOVID/b.png", b"no picture")
             packed.writestr("set/patients.csv", "class,file,patient\nCOVID,a.png,1\n")
+        yield name, file.getvalue()
+    inside = file.getvalue()
+    file = BytesIO()
+    with zipfile.ZipFile(file, "w") as packed:
+        packed.writestr("set.zip", inside)
+    yield "nested.zip", file.getvalue()
+    for name, mode in (("plain.tar", "w"), ("packed.tar.gz", "w:gz")):
+        file = BytesIO()
+        with tarfile.open(fileobj=file, mode=mode, format=tarfile.PAX_FORMAT) as tar:
+            info = tarfile.TarInfo("set/ä.png")
+            info.size = len(tiny.getvalue())
+            tar.addfile(info, BytesIO(tiny.getvalue()))
         yield name, file.getvalue()
 
 

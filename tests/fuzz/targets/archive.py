@@ -1,4 +1,4 @@
-"""A ZIP, dropped on the Diagnose page and taken as a data set."""
+"""An archive, dropped on the Diagnose page and taken as a data set."""
 
 import tempfile
 from contextlib import suppress

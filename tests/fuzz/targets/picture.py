@@ -1,4 +1,4 @@
-"""PNG, JPEG, TIFF, BMP, and what is none of them."""
+"""Pictures of every kind, and what is none of them."""
 
 from contextlib import suppress
 
@@ -8,4 +8,4 @@ from covidct.imaging import read_slice
 
 def target(data: bytes) -> None:
     with suppress(CovidCTError):
-        read_slice(data)
+        read_slice(data, 0)
