@@ -2,7 +2,8 @@
 
 from collections.abc import Generator, Sequence
 
-from covidct.archive.dicomweb import MOST_BYTES, Archive, ArchivedSeries
+from covidct.archive.dicomweb import MOST_BYTES, Archive
+from covidct.archive.listed import ArchivedSeries
 from covidct.imaging.dicom.grouping import are_alike
 from covidct.messages import N_, Message
 

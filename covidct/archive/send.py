@@ -2,7 +2,8 @@
 
 from collections.abc import Collection, Generator, Sequence
 
-from covidct.archive.dicomweb import Archive, Stored
+from covidct.archive.dicomweb import Archive
+from covidct.archive.stored import Stored
 from covidct.inference.classifier import Classifier
 from covidct.inference.judge import Judged, Outcome, SeriesJudged
 from covidct.messages import N_, Message, ngettext

@@ -3,7 +3,8 @@
 from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 
-from covidct.archive.dicomweb import Archive, ArchivedSeries
+from covidct.archive.dicomweb import Archive
+from covidct.archive.listed import ArchivedSeries
 
 _AT_ONCE = 2
 

@@ -12,7 +12,8 @@ from covidct.commands.classify import print_verdicts
 from covidct.commands.shared import add_gate_option, add_model_option, admission, progress_bar, say
 
 if TYPE_CHECKING:
-    from covidct.archive.dicomweb import Archive, ArchivedSeries
+    from covidct.archive.dicomweb import Archive
+    from covidct.archive.listed import ArchivedSeries
     from covidct.inference.classifier import Classifier
     from covidct.inference.judge import Outcome, SeriesJudged
 
@@ -52,7 +53,8 @@ def add_command(commands: argparse._SubParsersAction) -> None:
 
 
 def _search(options: argparse.Namespace) -> int:
-    from covidct.archive.dicomweb import MOST_SERIES, Query, date_range
+    from covidct.archive.dicomweb import MOST_SERIES
+    from covidct.archive.query import Query, date_range
 
     date = date_range(options.date) if options.date else ""
     query = Query(options.patient, options.accession, date, options.description)

@@ -13,8 +13,8 @@ from pydicom.uid import (
     SegmentationStorage,
 )
 
-from covidct.archive.dicomweb import Query
 from covidct.archive.fetch import parts_of
+from covidct.archive.query import Query
 
 
 def read(data):

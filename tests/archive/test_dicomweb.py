@@ -8,7 +8,9 @@ import pytest
 from answering import answering
 from pydicom import dcmread
 
-from covidct.archive.dicomweb import Archive, ArchivedSeries, Query, date_range
+from covidct.archive.dicomweb import Archive
+from covidct.archive.listed import ArchivedSeries
+from covidct.archive.query import Query, date_range
 from covidct.archive.settings import ArchiveSettings
 from covidct.errors import ConfigError, DICOMwebError
 
@@ -165,6 +167,17 @@ def test_a_refusal_with_empty_lists_is_a_refusal(stored):
 
 def silent(handler):
     time.sleep(3)
+
+
+@pytest.mark.parametrize(
+    ("kind", "body"), [(JSON, "[]"), (JSON, "{"), ("application/dicom+xml", "<x")]
+)
+def test_an_answer_that_is_none_is_said(stored, kind, body):
+    with (
+        answering(answer(200, body, Content_Type=kind)) as url,
+        pytest.raises(DICOMwebError, match=r"not speak DICOMweb.*0 objects were stored before"),
+    ):
+        list(Archive(ArchiveSettings(url)).store(objects(stored("1.2.826.7", 1))))
 
 
 @pytest.mark.parametrize(

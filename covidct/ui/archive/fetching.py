@@ -16,7 +16,8 @@ from covidct.ui.strings import _
 from covidct.ui.widgets import callout
 
 if TYPE_CHECKING:
-    from covidct.archive.dicomweb import Archive, ArchivedSeries
+    from covidct.archive.dicomweb import Archive
+    from covidct.archive.listed import ArchivedSeries
     from covidct.inference.cases import CaseGroup
 
 _FETCHED = "archive_fetched"

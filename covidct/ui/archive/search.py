@@ -19,7 +19,8 @@ from covidct.ui.strings import _
 from covidct.ui.widgets import callout, hint
 
 if TYPE_CHECKING:
-    from covidct.archive.dicomweb import Archive, ArchivedSeries
+    from covidct.archive.dicomweb import Archive
+    from covidct.archive.listed import ArchivedSeries
     from covidct.archive.thumbnails import Thumbnails
     from covidct.inference.cases import CaseGroup
 
@@ -95,7 +96,7 @@ def _search(archive: Archive) -> None:
 def _find(
     archive: Archive, asked: dict[str, str], between: tuple[date, ...], earlier: _Found | None
 ) -> _Found:
-    from covidct.archive.dicomweb import Query
+    from covidct.archive.query import Query
     from covidct.archive.thumbnails import Thumbnails
 
     days = "-".join(f"{day:%Y%m%d}" for day in between)

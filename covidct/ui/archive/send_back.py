@@ -16,7 +16,8 @@ from covidct.ui.strings import _
 from covidct.ui.widgets import callout, hint
 
 if TYPE_CHECKING:
-    from covidct.archive.dicomweb import Archive, Stored
+    from covidct.archive.dicomweb import Archive
+    from covidct.archive.stored import Stored
     from covidct.inference.classifier import Classifier
     from covidct.inference.judge import Outcome, SeriesJudged
 
