@@ -14,7 +14,9 @@ from covidct.errors import ArchiveError
 from covidct.messages import N_
 from covidct.zip_files import (
     HOLDS_ARCHIVE,
+    MAX_DEPTH,
     MAX_MEMBERS,
+    MAX_NAME,
     MAX_UNPACKED,
     PACKED_START,
     is_junk,
@@ -96,6 +98,10 @@ def _members(tar: tarfile.TarFile, archive: BinaryIO, length: int) -> Iterator[T
         if leads_outside(info.name):
             raise ArchiveError(
                 N_("The tar archive holds a path that leads out of it (absolute or with “..”).")
+            )
+        if len(info.name) > MAX_NAME or info.name.count("/") > MAX_DEPTH:
+            raise ArchiveError(
+                N_("The tar archive holds a path longer or deeper than any file needs.")
             )
         path = PurePosixPath(info.name)
         if info.isdir() or is_junk(path):
