@@ -69,13 +69,13 @@ def test_a_series_is_searched_fetched_and_judged_as_a_dropped_one(visit, named, 
     named.put(*files)
     app = select(search(visit(), "u1"), 0)
     assert not app.exception
-    there = [app.dataframe[1].value[column].tolist() for column in ("Verdict", "Probability")]
+    there = [app.dataframe[1].value[column].tolist() for column in ("Decision", "Probability")]
     assert app.dataframe[0].value["Patient ID"].tolist() == ["u1"]
     assert "Send results back" in str([one.label for one in app.get("expander")])
     app.session_state["way_in"] = "Files"
     app.run()
     app.file_uploader[0].set_value([(f"{n}", data, "") for n, data in enumerate(files)]).run()
-    here = [app.dataframe[0].value[column].tolist() for column in ("Verdict", "Probability")]
+    here = [app.dataframe[0].value[column].tolist() for column in ("Decision", "Probability")]
     assert here == there
     assert "Send results back" not in str([one.label for one in app.get("expander")])
 
