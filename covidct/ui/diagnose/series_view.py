@@ -228,7 +228,9 @@ def _chart(
     decision = alt.Color(
         "decision:N",
         title=None,
-        scale=alt.Scale(domain=list(map(_, _COLOURS)), range=list(_COLOURS.values())),
+        scale=alt.Scale(
+            domain=[*map(_, _COLOURS), _("Opaque lung")], range=[*_COLOURS.values(), _OPACITY]
+        ),
         legend=alt.Legend(orient="top"),
     )
     points = (
