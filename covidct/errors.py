@@ -8,6 +8,7 @@
     │   └── ArchiveError         a ZIP archive is damaged, or must not be unpacked
     ├── FetchError               a data set could not be fetched whole and as it was before
     ├── DICOMwebError            the DICOM archive cannot be reached, or does not do as asked
+    ├── NodeError                another DICOM node cannot be reached, or takes nothing from here
     ├── ConfigError              a setting is missing, malformed or out of its range
     ├── AccessDenied             a visitor of the pages may not do what was asked for
     ├── ExportError              a result cannot be had in the form that was asked for
@@ -71,6 +72,10 @@ class FetchError(CovidCTError):
 
 class DICOMwebError(CovidCTError):
     """The DICOM archive cannot be reached, refuses, or answers something else."""
+
+
+class NodeError(CovidCTError):
+    """Another DICOM node cannot be reached, or takes nothing from this program."""
 
 
 class ConfigError(CovidCTError):

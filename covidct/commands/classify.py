@@ -50,20 +50,20 @@ def print_verdicts(
     for group, outcomes in judge(classifier, groups, admission(options)):
         for note in group.notes:
             say(f"covidct: {group.name}: {note}", file=sys.stderr)
-        for line in map(_line, outcomes):
+        for line in map(line_of, outcomes):
             if "error" in line:
                 status = FAILED
             if options.json:
                 print(json.dumps(line, ensure_ascii=False), flush=True)
             else:
-                say(_text(line))
+                say(text_of(line))
     if not options.json:
         point = classifier.card.calibration.operating_point
         say(f"Positive from {point:.1%}. Model {classifier.card.model_id}. {NOTICE}")
     return status
 
 
-def _line(outcome: Outcome | SeriesJudged) -> dict[str, Any]:
+def line_of(outcome: Outcome | SeriesJudged) -> dict[str, Any]:
     """What to print of a slice or a series."""
     from covidct.inference.cases import SetAside
     from covidct.inference.judge import Judged, Refused, SeriesJudged
@@ -114,7 +114,7 @@ def _judged(judged: Judged) -> dict[str, Any]:
     }
 
 
-def _text(line: dict[str, Any]) -> str:
+def text_of(line: dict[str, Any]) -> str:
     """A line for a person."""
     if "series" in line:
         verdict = f"{line['decision']:9s} {line['probability']:6.1%}"
