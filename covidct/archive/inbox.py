@@ -154,8 +154,9 @@ class Inbox:
             name = series.names.get(instance) if series else None
             is_known = series is not None and name is not None and series.files[name] == data
             if not is_known and not self._make_room(len(data), series):
-                if series:
+                if series and not series.lacks:
                     series.lacks = True
+                    series.came += 1  # the verdict has to say so
                 return None
             if series is None:
                 self._count += 1

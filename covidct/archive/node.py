@@ -23,7 +23,10 @@ has). Its logs quote headers and are shut off; here they are told without any id
 
 import logging
 import threading
+from contextlib import suppress
+from datetime import datetime
 from io import BytesIO
+from pathlib import Path
 from socketserver import BaseServer
 from typing import Any, Self
 
@@ -36,9 +39,10 @@ from pynetdicom.transport import ThreadedAssociationServer
 
 from covidct.archive.inbox import Inbox
 from covidct.archive.node_settings import NodeSettings, plain_address
-from covidct.errors import ConfigError, UnreadableSlice
+from covidct.errors import ConfigError, UnreadableSlice, UnsupportedEncoding
 from covidct.files import replace_bytes
 from covidct.imaging.dicom.companions import companion, is_secondary_capture
+from covidct.imaging.dicom.frames import frame_bytes
 from covidct.imaging.dicom.header import Header, read_header
 from covidct.imaging.dicom.series import NO_PICTURE, SCREEN_COPY
 from covidct.imaging.formats.pixels import MAX_BYTES
@@ -86,6 +90,7 @@ class Node:
 
     def __init__(self, settings: NodeSettings, inbox: Inbox) -> None:
         self._settings, self._inbox = settings, inbox
+        self._kept: Path | None = None
         self._addresses = {peer.ae_title: peer.addresses() for peer in settings.peers}
 
     def __enter__(self) -> Self:
@@ -93,7 +98,11 @@ class Node:
 
         Raises:
             ConfigError: it cannot at this address and port.
+            OSError: the folder for what is kept cannot be made.
         """
+        if self._settings.keep:  # each start has a folder, since series are numbered from 1
+            self._kept = self._settings.keep / f"{datetime.now():%Y%m%d-%H%M%S}"
+            self._kept.mkdir(mode=0o700, parents=True)
         entity = AE(self._settings.ae_title)
         entity.maximum_associations = MOST_ASSOCIATIONS
         entity.maximum_pdu_size = _LONGEST_PDU
@@ -155,16 +164,17 @@ class Node:
             return _refused(NO_ROOM, "it takes too much memory")
         data = event.encoded_dataset()
         try:
-            header = read_header(data).without_pixels()
+            header = read_header(data)
             _check_identity(header)
+            if header.text("SOPClassUID") != request.AffectedSOPClassUID:
+                return _refused(OTHER_CLASS, "it is of another SOP class than was announced")
+            if reason := _no_slice(header):
+                _LOG.warning("An object was set aside: %s", visible(reason))
+                return STORED
+            _check_whole(header)
         except UnreadableSlice as error:
             return _refused(UNREADABLE, error.message)
-        if header.text("SOPClassUID") != request.AffectedSOPClassUID:
-            return _refused(OTHER_CLASS, "it is of another SOP class than was announced")
-        if reason := _no_slice(header):
-            _LOG.warning("An object was set aside: %s", visible(reason))
-            return STORED
-        name = self._inbox.put(header, data, event.assoc)
+        name = self._inbox.put(header.without_pixels(), data, event.assoc)
         if name is None:
             return _refused(NO_ROOM, "there is no room for more")
         try:
@@ -175,11 +185,10 @@ class Node:
 
     def _keep(self, name: str, data: bytes) -> None:
         """Write an object to disk where that was asked for, to be read by its owner alone."""
-        if self._settings.keep is None:
-            return
-        file = self._settings.keep / name
-        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        replace_bytes(file, data)
+        if self._kept:
+            file = self._kept / name
+            file.parent.mkdir(mode=0o700, exist_ok=True)
+            replace_bytes(file, data)
 
     def _broke_off(self, event: Event) -> None:
         self._inbox.broke_off(event.assoc)
@@ -250,6 +259,16 @@ def _check_identity(header: Header) -> None:
     """
     if not header.text("SeriesInstanceUID") or not header.text("SOPInstanceUID"):
         raise UnreadableSlice(N_("The object lacks the UID of its series, or its own."))
+
+
+def _check_whole(header: Header) -> None:
+    """Refuse an object whose pixels are cut off, so that its sender may send it again.
+
+    Raises:
+        UnreadableSlice: so.
+    """
+    with suppress(UnsupportedEncoding):  # of which the verdict on its series tells
+        frame_bytes(header, header.frames - 1)
 
 
 def _no_slice(header: Header) -> str:

@@ -75,7 +75,7 @@ class NodeSettings:
         ae_title: by which it has to be called.
         host: the address that it listens on.
         quiet: seconds without a slice after which a series is judged.
-        keep: a folder that every slice is written to; None where nothing is kept.
+        keep: where each start of the node makes a folder of slices; None where nothing is kept.
         send_to: AE title of the peer that gets the results of each series, or empty.
         what: of :data:`covidct.reports.dicom_results.KINDS`.
     """
