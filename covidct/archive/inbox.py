@@ -15,7 +15,7 @@ from datetime import datetime
 from threading import Condition
 from typing import TYPE_CHECKING
 
-from covidct.imaging.dicom.series import are_alike
+from covidct.imaging.dicom.grouping import are_alike
 from covidct.messages import N_
 
 if TYPE_CHECKING:

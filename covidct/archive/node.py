@@ -44,13 +44,14 @@ from covidct.files import replace_bytes
 from covidct.imaging.dicom.companions import companion, is_secondary_capture
 from covidct.imaging.dicom.frames import frame_bytes
 from covidct.imaging.dicom.header import Header, read_header
-from covidct.imaging.dicom.series import NO_PICTURE, SCREEN_COPY
+from covidct.imaging.dicom.misfits import NO_PICTURE, SCREEN_COPY
 from covidct.imaging.formats.pixels import MAX_BYTES
 from covidct.messages import N_
 from covidct.terminal import visible
 
 MOST_ASSOCIATIONS = 8
 STORED, NO_ROOM, OTHER_CLASS, UNREADABLE = 0x0000, 0xA700, 0xA900, 0xC000  # PS3.4, B.2.3
+_JPEG_XL = [uid.UID(f"1.2.840.10008.1.2.4.{number}") for number in (110, 111, 112)]
 TRANSFER_SYNTAXES = [
     uid.ExplicitVRLittleEndian,
     uid.ImplicitVRLittleEndian,
@@ -68,6 +69,7 @@ TRANSFER_SYNTAXES = [
     uid.JPEGLSNearLossless,
     uid.JPEG2000,
     uid.HTJ2K,
+    *_JPEG_XL,
 ]
 
 _LONGEST_PDU = 256 * 1024  # bytes, as the node tells its peers
@@ -237,7 +239,7 @@ def _limit_pdus(event: Event) -> None:
             raise ConnectionAbortedError
         return read(size)
 
-    connection.recv = recv  # type: ignore[method-assign]
+    connection.recv = recv  # type: ignore[assignment, method-assign]
 
 
 def _limit_object(event: Event) -> None:
