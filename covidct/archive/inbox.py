@@ -19,7 +19,7 @@ from covidct.imaging.dicom.grouping import are_alike
 from covidct.messages import N_
 
 if TYPE_CHECKING:
-    from covidct.archive.dicomweb import Stored
+    from covidct.archive.stored import Stored
     from covidct.imaging.dicom.header import Header
     from covidct.inference.cases import CaseGroup
     from covidct.inference.judge import Outcome, SeriesJudged

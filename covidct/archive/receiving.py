@@ -10,9 +10,9 @@ from pydicom import Dataset, dcmread, uid
 from pynetdicom import AE
 from pynetdicom.association import Association
 
-from covidct.archive.dicomweb import Stored
 from covidct.archive.inbox import Arrival, Inbox, Received
 from covidct.archive.node_settings import NodeSettings, Peer
+from covidct.archive.stored import Stored
 from covidct.errors import CovidCTError, NodeError
 from covidct.imaging.anatomy.gate import check_lung_slice
 from covidct.inference.cases import groups_in

@@ -7,8 +7,8 @@ from pathlib import Path
 import streamlit as st
 
 from covidct.ui import access
-from covidct.ui.shared import frame, network, use_notice
-from covidct.ui.streamlit_internals import give_back_closed_sessions, keep_uploads_in_memory
+from covidct.ui.shared import frame, use_notice
+from covidct.ui.streamlit_internals import keep_uploads_in_memory
 from covidct.ui.strings import _
 
 ICON = Path(__file__).parent / "assets" / "icon.png"
@@ -18,7 +18,6 @@ def main() -> None:
     """Draw the page that somebody asks for."""
     st.set_page_config(page_title="covidct", page_icon=str(ICON), layout="wide")
     keep_uploads_in_memory()
-    give_back_closed_sessions(network.give_freed_memory_back)
     frame.show()
     access.require_login()
     chosen = st.navigation(

@@ -6,9 +6,10 @@ and Starlette before the next one, and tests/ui/test_streamlit_internals.py fail
 
 from __future__ import annotations
 
+import asyncio
 import sys
-from collections.abc import Callable
-from functools import cache
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING
@@ -27,6 +28,7 @@ from streamlit.runtime.scriptrunner import add_script_run_ctx, get_script_run_ct
 
 if TYPE_CHECKING:
     from requests import Session
+    from streamlit import App
     from streamlit.components.v2.types import ComponentRenderer
     from websockets.sync.client import ClientConnection
 
@@ -37,7 +39,7 @@ __all__ = [
     "ForwardMsg",
     "WidgetState",
     "component_of_file",
-    "give_back_closed_sessions",
+    "giving_back_closed_sessions",
     "held_by_session",
     "keep_uploads_in_memory",
     "open_socket",
@@ -58,9 +60,10 @@ def keep_uploads_in_memory() -> None:
     MultiPartParser.spool_max_size = sys.maxsize
 
 
-@cache
-def give_back_closed_sessions(afterwards: Callable[[], None]) -> None:
-    """Let go of sessions whose tab was closed, once a server.
+def giving_back_closed_sessions(
+    afterwards: Callable[[], None],
+) -> Callable[[App], AbstractAsyncContextManager[None]]:
+    """Lets go of sessions whose tab was closed, for as long as a server runs: its lifespan.
 
     Streamlit keeps them for ``server.disconnectedSessionTTL`` seconds, in case that the network was
     down for a moment, and then until somebody else comes.
@@ -68,19 +71,24 @@ def give_back_closed_sessions(afterwards: Callable[[], None]) -> None:
     Args:
         afterwards: called when some were let go.
     """
-    runtime = get_instance()
-    loop = runtime._get_async_objs().eventloop
-    closed = runtime._session_mgr._session_storage._cache  # type: ignore[attr-defined]
 
-    def look() -> None:
-        expired = closed.expire()
-        for _, kept in expired:
-            kept.session.shutdown()
-        if expired:
-            afterwards()
-        loop.call_later(_LOOK_EVERY, look)
+    async def look() -> None:
+        closed = get_instance()._session_mgr._session_storage._cache  # type: ignore[attr-defined]
+        while True:
+            expired = closed.expire()
+            for _, kept in expired:
+                kept.session.shutdown()
+            if expired:
+                afterwards()
+            await asyncio.sleep(_LOOK_EVERY)
 
-    loop.call_soon_threadsafe(look)
+    @asynccontextmanager
+    async def lifespan(_app: App) -> AsyncGenerator[None]:
+        looking = asyncio.create_task(look())
+        yield
+        looking.cancel()
+
+    return lifespan
 
 
 def upload_sizes() -> dict[str, int]:
