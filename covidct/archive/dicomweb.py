@@ -57,12 +57,10 @@ class Archive:
         Raises:
             DICOMwebError: there is none.
         """
-        listed = (
-            self._series({"SeriesInstanceUID": series_uid}) if UID.fullmatch(series_uid) else ()
-        )
-        for one in listed:
-            if one.series == series_uid:
-                return one
+        if UID.fullmatch(series_uid):
+            for one in self._series({"SeriesInstanceUID": series_uid}):
+                if one.series == series_uid:
+                    return one
         raise DICOMwebError(N_("The archive holds no series of this UID."))
 
     def of_patient(self, patient_id: str, modality: str) -> list[ArchivedSeries]:
