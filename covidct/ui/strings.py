@@ -163,5 +163,8 @@ def percent(share: float) -> str:
 
 
 def literal(text: str) -> str:
-    """Text from a file or its name for use in HTML, never taken for markup."""
-    return escape(text, quote=True)
+    """Text from a file or its name for use in HTML, never taken for markup.
+
+    A name that is not UTF-8 holds surrogates, which no message to a browser can bear.
+    """
+    return escape(text.encode(errors="backslashreplace").decode(), quote=True)

@@ -18,6 +18,7 @@ from covidct.errors import ConfigError, CovidCTError
 from covidct.evaluation.jobs import live_evaluation
 from covidct.home import data_dir, data_folders
 from covidct.messages import N_, ngettext
+from covidct.terminal import visible
 from covidct.training import jobs
 from covidct.ui import strings
 from covidct.ui.strings import _
@@ -177,7 +178,7 @@ def _folder() -> Path | None:
     chosen = place.selectbox(
         _("Data sets of this app"),
         known,
-        format_func=lambda folder: folder.name,
+        format_func=lambda folder: visible(folder.name),
         disabled=not known,
         placeholder=_("none yet"),
     )

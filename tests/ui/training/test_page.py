@@ -1,6 +1,7 @@
 """The Training page's logic, without a browser."""
 
 import json
+import os
 import shutil
 import zipfile
 from io import BytesIO
@@ -12,6 +13,8 @@ from streamlit.testing.v1 import AppTest
 
 from covidct.data.index import CLASS_FOLDERS
 from covidct.imaging.formats.pixels import MAX_BYTES
+from covidct.imaging.formats.png import encode_png
+from covidct.imaging.phantom import phantom_slice
 from covidct.inference import promotion
 from covidct.training import jobs
 
@@ -346,3 +349,17 @@ def test_a_damaged_run_blocks_no_view(page, two_runs, file, text, damage):
         page.run()
         assert not page.exception
         assert "This cannot be shown" not in html(page), run
+
+
+def test_folders_and_files_whose_names_are_not_utf_8_are_shown(page, own_home):
+    odd = os.fsdecode(b"\xe9")
+    for number, name in enumerate(CLASS_FOLDERS.values()):
+        for patient in range(3):
+            folder = own_home / "data" / f"s{odd}t" / name / f"p{odd}{patient}"
+            folder.mkdir(parents=True)
+            picture = encode_png(phantom_slice(3 * patient + number, size=96).ct_slice.pixels)
+            (folder / f"im{odd}.png").write_bytes(picture)
+    page.session_state["data source"] = "On this server"
+    page.run()
+    assert not page.exception
+    assert page.selectbox[0].options == ["s\\udce9t"]
