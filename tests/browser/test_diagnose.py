@@ -128,7 +128,7 @@ def test_a_bad_file_has_its_error_beside_its_name_and_the_others_their_verdicts(
 ):
     page = diagnose()
     drop(page, slices[0], text_file, slices[-1])
-    expect(page.get_by_text("3 files")).to_be_visible()
+    expect(page.get_by_text("3 files", exact=True)).to_be_visible()
     expect(page.get_by_text("1 Not read")).to_be_visible()
     expect(decision(page)).to_have_text(DECISION)
     press_row(page, 2)

@@ -29,7 +29,7 @@ def test_names_of_uploads_are_never_interpreted(diagnose, hostile_slice, tmp_pat
     page = diagnose()
     drop(page, hostile_slice, no_slice)
     expect(page.locator("h2.cv-file")).to_have_text(hostile_slice.name)
-    expect(page.get_by_text("2 files")).to_be_visible()
+    expect(page.get_by_text("2 files", exact=True)).to_be_visible()
     assert not page.evaluate(INTERPRETED)
 
 

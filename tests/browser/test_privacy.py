@@ -106,7 +106,7 @@ def test_a_session_leaves_no_trace_on_disk_in_logs_or_on_the_network(
 
 def _go_through_a_session(page: Page, marks: dict[str, str], folder: Path) -> None:
     """Look at each file and take away what there is, the identifiers among it."""
-    expect(page.get_by_text("3 files")).to_be_visible()
+    expect(page.get_by_text("3 files", exact=True)).to_be_visible()
     expect(page.locator(".cv-decision")).to_have_text(re.compile("Positive|Negative|Uncertain"))
     expect(page.get_by_alt_text("under the heat map")).to_be_visible()
     assert marks["file"] in _taken_away(page, "Results, CSV", folder).read_text()

@@ -113,7 +113,7 @@ def test_a_series_is_shown_with_verdict_slider_and_reports(app, scan):
     first = app.session_state["shown"]
     app.slider(key="series_slice").set_value(2).run()
     assert app.session_state["shown"].keys() != first.keys()
-    assert len(app.get("download_button")) == 4
+    assert len(app.get("download_button")) == 5
 
 
 def test_what_lies_beyond_the_lungs_is_not_called_refused(app, scan, neck, ct_header, ct_file):
