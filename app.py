@@ -5,15 +5,10 @@ import sys
 import streamlit as st
 
 from covidct.ui.guard import SCRIPT, guards
-from covidct.ui.shared.network import give_freed_memory_back
-from covidct.ui.streamlit_internals import giving_back_closed_sessions
+from covidct.ui.lifespan import lifespan
 
 # Seconds after which Python lets another thread run. A verdict hands over dozens of times, and
 # would wait as often for whoever sorts files or makes a report.
 sys.setswitchinterval(0.0005)
 
-app = st.App(
-    SCRIPT,
-    middleware=guards(),
-    lifespan=giving_back_closed_sessions(give_freed_memory_back),
-)
+app = st.App(SCRIPT, middleware=guards(), lifespan=lifespan)

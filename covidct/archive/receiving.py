@@ -15,6 +15,7 @@ from covidct.archive.node_settings import NodeSettings, Peer
 from covidct.archive.stored import Stored
 from covidct.errors import CovidCTError, NodeError
 from covidct.imaging.anatomy.gate import check_lung_slice
+from covidct.imaging.formats.pixels import DECODING_ERRORS
 from covidct.inference.cases import groups_in
 from covidct.inference.classifier import Classifier
 from covidct.inference.judge import Admit, Judged, judge
@@ -65,6 +66,17 @@ def receive(
             received = replace(received, problem=_FAILED)
         inbox.settle(received)
         yield received
+
+
+def described(arrival: Arrival) -> tuple[str, str]:
+    """PatientID and SeriesDescription of its first object, to be shown and not kept."""
+    keywords = ("PatientID", "SeriesDescription")
+    try:
+        header = dcmread(BytesIO(arrival.files[0][1]), specific_tags=list(keywords))
+        patient, description = (str(header.get(keyword, "")) for keyword in keywords)
+    except DECODING_ERRORS:
+        return "", ""
+    return patient, description
 
 
 def _judged(arrival: Arrival, classifier: Classifier, admit: Admit) -> Received:

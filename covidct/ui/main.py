@@ -7,6 +7,7 @@ from pathlib import Path
 import streamlit as st
 
 from covidct.ui import access
+from covidct.ui.received import server_node
 from covidct.ui.shared import frame, use_notice
 from covidct.ui.streamlit_internals import keep_uploads_in_memory
 from covidct.ui.strings import _
@@ -20,14 +21,14 @@ def main() -> None:
     keep_uploads_in_memory()
     frame.show()
     access.require_login()
-    chosen = st.navigation(
-        [
-            st.Page(_page("diagnose"), title=_("Diagnose"), url_path="diagnose", default=True),
-            st.Page(_page("evaluation"), title=_("Evaluation"), url_path="evaluation"),
-            st.Page(_page("training"), title=_("Training"), url_path="training"),
-        ],
-        position="top",
-    )
+    pages = [
+        st.Page(_page("diagnose"), title=_("Diagnose"), url_path="diagnose", default=True),
+        st.Page(_page("evaluation"), title=_("Evaluation"), url_path="evaluation"),
+        st.Page(_page("training"), title=_("Training"), url_path="training"),
+    ]
+    if server_node.served() and access.may_use_archive():
+        pages.insert(1, st.Page(_page("received"), title=_("Received"), url_path="received"))
+    chosen = st.navigation(pages, position="top")
     use_notice.require()
     chosen.run()
 

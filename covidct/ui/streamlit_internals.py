@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import AsyncGenerator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import asynccontextmanager
 from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING
@@ -28,7 +28,6 @@ from streamlit.runtime.scriptrunner import add_script_run_ctx, get_script_run_ct
 
 if TYPE_CHECKING:
     from requests import Session
-    from streamlit import App
     from streamlit.components.v2.types import ComponentRenderer
     from websockets.sync.client import ClientConnection
 
@@ -60,10 +59,9 @@ def keep_uploads_in_memory() -> None:
     MultiPartParser.spool_max_size = sys.maxsize
 
 
-def giving_back_closed_sessions(
-    afterwards: Callable[[], None],
-) -> Callable[[App], AbstractAsyncContextManager[None]]:
-    """Lets go of sessions whose tab was closed, for as long as a server runs: its lifespan.
+@asynccontextmanager
+async def giving_back_closed_sessions(afterwards: Callable[[], None]) -> AsyncGenerator[None]:
+    """Let go of sessions whose tab was closed, in the event loop of a server that runs.
 
     Streamlit keeps them for ``server.disconnectedSessionTTL`` seconds, in case that the network was
     down for a moment, and then until somebody else comes.
@@ -71,9 +69,9 @@ def giving_back_closed_sessions(
     Args:
         afterwards: called when some were let go.
     """
+    closed = get_instance()._session_mgr._session_storage._cache  # type: ignore[attr-defined]
 
     async def look() -> None:
-        closed = get_instance()._session_mgr._session_storage._cache  # type: ignore[attr-defined]
         while True:
             expired = closed.expire()
             for _, kept in expired:
@@ -82,13 +80,9 @@ def giving_back_closed_sessions(
                 afterwards()
             await asyncio.sleep(_LOOK_EVERY)
 
-    @asynccontextmanager
-    async def lifespan(_app: App) -> AsyncGenerator[None]:
-        looking = asyncio.create_task(look())
-        yield
-        looking.cancel()
-
-    return lifespan
+    looking = asyncio.create_task(look())
+    yield
+    looking.cancel()
 
 
 def upload_sizes() -> dict[str, int]:

@@ -92,6 +92,11 @@ ARCHIVE_HINT = N_(
     "A field left empty matches all; * and ? stand for other letters. What is found stays on this "
     "page, and slices stay in the memory of the computer that runs it."
 )
+RECEIVED_HINT = N_(
+    "What peers send to {title} on port {port} is judged by itself, when nothing of a series came "
+    "for {quiet:g} seconds. It lies in the memory of the computer that runs this page alone; the "
+    "oldest series make room for new ones."
+)
 SEND_BACK = N_(
     "Nothing is sent before you press the last button. Results are for research, and everyone who "
     "can read the study will see them."

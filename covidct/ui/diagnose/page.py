@@ -48,17 +48,30 @@ def page() -> None:
 
     with status:
         classifier = network.require_classifier()
-    found = _judge_all([case for group in groups for case in group.cases], classifier)
-    if found:
-        concluded = _conclude(groups, found, classifier)
-        _show(groups, concluded, found, classifier)
-        if archive:
-            of_all = [outcome for of_group in concluded for outcome in of_group]
-            send_back.offer(archive, fetching.series_held(), classifier, of_all)
-    elif is_given:
-        callout(_(strings.NO_SLICE), _(strings.NO_SLICE_HINT), tone="stop")
-        series_view.show_left_out([left for group in groups for left in group.left_out])
+    outcomes = show_groups(groups, classifier)
+    if archive and outcomes:
+        send_back.offer(archive, fetching.series_held(), classifier, outcomes)
+    elif is_given and not outcomes:
+        say_no_slice(groups)
     about_model.show(classifier.card)
+
+
+def show_groups(
+    groups: Sequence[CaseGroup], classifier: Classifier
+) -> list[Outcome | SeriesJudged]:
+    """Judge files and series, and draw them with their verdicts; the outcomes of all."""
+    found = _judge_all([case for group in groups for case in group.cases], classifier)
+    if not found:
+        return []
+    concluded = _conclude(groups, found, classifier)
+    _show(groups, concluded, found, classifier)
+    return [outcome for of_group in concluded for outcome in of_group]
+
+
+def say_no_slice(groups: Sequence[CaseGroup]) -> None:
+    """Say that there is no slice in what came, and what there is instead."""
+    callout(_(strings.NO_SLICE), _(strings.NO_SLICE_HINT), tone="stop")
+    series_view.show_left_out([left for group in groups for left in group.left_out])
 
 
 def _way_in() -> str | None:
