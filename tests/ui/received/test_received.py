@@ -56,9 +56,9 @@ def html(app):
 
 
 def slices(app):
-    """Verdict and probability of each slice."""
-    tables = [table.value for table in app.dataframe if "Verdict" in table.value]
-    return tables[0][["Verdict", "Probability"]].values.tolist()
+    """Decision and probability of each slice."""
+    tables = [table.value for table in app.dataframe if "File" in table.value]
+    return tables[0][["Decision", "Probability"]].values.tolist()
 
 
 def test_a_series_that_came_is_opened_as_a_dropped_one(node, stored, app):
