@@ -308,6 +308,23 @@ def test_slices_are_written_only_where_that_is_asked_for(running, stored, tmp_pa
     assert {file.parent.stat().st_mode & 0o077 for file in written} == {0}
 
 
+def test_a_real_archive_routes_to_it(running, orthanc, stored, of_files):
+    files = stored("1.2.900.14")
+    orthanc.put(*files)
+    with running([Peer("ORTHANC", "127.0.0.1")]) as node:
+        name = "covidct"
+        known = {"AET": "COVIDCT", "Host": "127.0.0.1", "Port": node.port}
+        orthanc.session.put(f"{orthanc.root}/modalities/{name}", json=known).raise_for_status()
+        (series,) = orthanc.session.post(
+            f"{orthanc.root}/tools/find",
+            json={"Level": "Series", "Query": {"SeriesInstanceUID": "1.2.900.14.1.1"}},
+        ).json()
+        orthanc.session.post(
+            f"{orthanc.root}/modalities/{name}/store", data=series
+        ).raise_for_status()
+        assert verdict(node.verdict_on(7)) == of_files(files)
+
+
 KINDS = ("sc", "seg", "sr", "map")
 
 
