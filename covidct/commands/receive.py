@@ -108,22 +108,35 @@ def _interrupt(*_: object) -> NoReturn:
 
 
 def _print(received: Received, options: argparse.Namespace) -> None:
-    """A line for each series, and on standard error what went wrong."""
+    """A line for each series, and on standard error what went wrong beside the verdict."""
     number = received.arrival.number
     named = {"series": number} | ({"uid": received.arrival.uids[0]} if options.uid else {})
     for group, outcomes in zip(received.groups, received.outcomes, strict=True):
         line = _line(outcomes)
         notes = [*received.arrival.notes, *group.notes, *line.get("notes", ())]
-        if options.json:
-            print(json.dumps({**named, **line, **named, "notes": notes}), flush=True)
-        else:
-            say(_text(line | named, notes))
-    if received.problem:
+        _print_line({**named, **line, **named, "notes": notes}, options)
+    if received.problem and not received.groups:
+        _print_line({**named, "error": received.problem, "notes": []}, options)
+    elif received.problem:
         say(f"covidct: series {number}: {received.problem}", file=sys.stderr)
     if received.stored and not received.stored.is_whole:
         say(f"covidct: series {number}: {received.stored.sentence}", file=sys.stderr)
     elif received.stored and not options.json:
         say(f"Series {number}: {received.stored.sentence}")
+
+
+def _print_line(line: dict[str, Any], options: argparse.Namespace) -> None:
+    if options.json:
+        print(json.dumps(line, ensure_ascii=False), flush=True)
+        return
+    notes = f"  ({' '.join(line['notes'])})" if line["notes"] else ""
+    name = f"{line['series']}, {line['uid']}" if "uid" in line else str(line["series"])
+    if "rule" in line:
+        said = text_of({**line, "series": name})
+    else:  # it is told as a slice is
+        slice_line = {key: value for key, value in line.items() if key != "series"}
+        said = text_of({**slice_line, "file": f"Series {name}", "notes": []})
+    say(said + notes)
 
 
 def _line(outcomes: Sequence[Outcome | SeriesJudged]) -> dict[str, Any]:
@@ -138,11 +151,3 @@ def _line(outcomes: Sequence[Outcome | SeriesJudged]) -> dict[str, Any]:
                 slices = {"slices": 1} if kind is Judged else {}
                 return slices | {key: line[key] for key in line if key not in _PLACE}
     return {"error": "There is no slice in it."}
-
-
-def _text(line: dict[str, Any], notes: Sequence[str]) -> str:
-    """The same for a person, by the number of the series."""
-    if "rule" not in line:
-        name = line.pop("series")
-        return text_of({**line, "file": f"Series {name}", "notes": notes})
-    return f"{text_of(line)}" + (f"  ({' '.join(notes)})" if notes else "")

@@ -87,10 +87,10 @@ def command(tmp_path_factory, root):
 def files(stored, tmp_path):
     """Writes a series; its files."""
 
-    def write(series, slices=7):
+    def write(series, slices=7, **given):
         folder = tmp_path / series
         folder.mkdir()
-        for number, data in enumerate(stored(series, slices)):
+        for number, data in enumerate(stored(series, slices, **given)):
             (folder / f"{number}.dcm").write_bytes(data)
         return sorted(folder.iterdir())
 
@@ -128,16 +128,19 @@ def classified(root, paths):
     return line
 
 
-def test_a_person_is_told_on_the_same_line(command, files):
+def test_a_person_is_told_on_one_line_each(command, files, neck):
     with command("--uid") as node:
         assert node("storescu", "--abort", *files("1.2.907.3", 3)) == 0
         listening, model, verdict = node.lines(3)
+        assert node("storescu", *files("1.2.908.4", 1, values=[neck])) == 0
+        refused = node.lines(4)[3]
         node.process.send_signal(signal.SIGINT)
         assert node.process.wait(patience.SECONDS) == 0
     assert listening == f"Listening on port {node.port} of 127.0.0.1 as COVIDCT."
     assert "Research use only" in model
-    assert "Series 1, by 3 slices with lungs" in verdict
+    assert "Series 1, 1.2.907.3.1.1, by 3 slices with lungs" in verdict
     assert "The connection broke off" in verdict
+    assert refused.startswith("Refused") and "Series 2, 1.2.908.4.1.1: " in refused
 
 
 @pytest.mark.parametrize(
