@@ -22,7 +22,7 @@ RATES = {
     "npv": (N_("NPV"), N_("of the slices called Negative are not")),
     "accuracy": (N_("Accuracy"), N_("of all slices are called as they are labelled")),
 }
-_MET = {True: ("good", "✓", N_("met")), False: ("bad", "!", N_("missed"))}
+_MET = {True: ("good", "✓", N_("met")), False: ("bad", "!", N_("target missed"))}
 _RATE_COLUMNS = ("value", "low", "high", "hits", "n", "patients")
 
 
