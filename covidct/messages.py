@@ -9,7 +9,10 @@ and ``_``, by which pages mark and translate at once (:func:`covidct.ui.strings.
 
 from collections.abc import Mapping
 from gettext import NullTranslations
+from string import Formatter
 from typing import Any, Self
+
+_AS_PYTHON = Formatter()
 
 
 class Message(str):
@@ -32,16 +35,21 @@ class Message(str):
     parameters: Mapping[str, Any]
 
     def __new__(cls, template: str, plural: str = "", /, **parameters: Any) -> Self:  # noqa: ANN401, D102
-        message = super().__new__(cls, _rendered(template, plural, parameters, NullTranslations()))
+        message = super().__new__(cls, _rendered(template, plural, parameters))
         message.template, message.plural, message.parameters = template, plural, parameters
         return message
 
     def __getnewargs_ex__(self) -> tuple[tuple[str, str], Mapping[str, Any]]:
         return (self.template, self.plural), self.parameters
 
-    def translated(self, catalogue: NullTranslations) -> str:
-        """The text in the language of a catalogue; in English where that does not hold it."""
-        return _rendered(self.template, self.plural, self.parameters, catalogue)
+    def translated(self, catalogue: NullTranslations, formatter: Formatter = _AS_PYTHON) -> str:
+        """The text in the language of a catalogue; in English where that does not hold it.
+
+        Args:
+            catalogue: of the language.
+            formatter: puts values into texts, numbers as the language writes them.
+        """
+        return _rendered(self.template, self.plural, self.parameters, catalogue, formatter)
 
 
 def N_(template: str, /, **parameters: Any) -> Message:  # noqa: ANN401
@@ -66,6 +74,16 @@ def ngettext(singular: str, plural: str, count: int, /, **parameters: Any) -> Me
     return Message(singular, plural, count=count, **parameters)
 
 
+def number(value: float, form: str) -> Message:
+    """A number by itself, which languages write with signs of their own.
+
+    Args:
+        value: the number.
+        form: how ``str.format`` writes it, ".3f".
+    """
+    return Message(f"{{value:{form}}}", value=value)
+
+
 def joined(*parts: str, by: str = " ") -> Message:
     """Whole sentences after one another, or the items of a list; each is translated by itself.
 
@@ -78,7 +96,11 @@ def joined(*parts: str, by: str = " ") -> Message:
 
 
 def _rendered(
-    template: str, plural: str, parameters: Mapping[str, Any], catalogue: NullTranslations
+    template: str,
+    plural: str,
+    parameters: Mapping[str, Any],
+    catalogue: NullTranslations = NullTranslations(),  # noqa: B008 - it holds nothing
+    formatter: Formatter = _AS_PYTHON,
 ) -> str:
     if not template:  # by which catalogues find their own header
         return ""
@@ -90,7 +112,7 @@ def _rendered(
     if not parameters:
         return text
     values = {
-        name: value.translated(catalogue) if isinstance(value, Message) else value
+        name: value.translated(catalogue, formatter) if isinstance(value, Message) else value
         for name, value in parameters.items()
     }
-    return text.format(**values)
+    return formatter.format(text, **values)

@@ -13,7 +13,7 @@ from streamlit.testing.v1 import AppTest
 
 from covidct import errors
 from covidct.errors import CovidCTError
-from covidct.ui import strings
+from covidct.ui import languages
 
 MARKERS = {"_", "N_", "ngettext"}
 SHOWN = {
@@ -142,7 +142,7 @@ def german(tmp_path, monkeypatch):
     folder.mkdir(parents=True)
     with (folder / "covidct.mo").open("wb") as file:
         write_mo(file, catalogue)
-    monkeypatch.setattr(strings, "CATALOGUES", tmp_path / "catalogues")
+    monkeypatch.setattr(languages, "CATALOGUES", tmp_path / "catalogues")
 
 
 def _page(data):
@@ -185,7 +185,7 @@ def test_a_catalogue_reaches_parameters_plurals_and_errors(locale, german, empty
     assert shown(locale, empty) == [
         "a, b und 1 weitere",
         "1 Mensch",
-        "2,000 Menschen",
+        "2.000 Menschen",
         "Der Ordner CT_COVID ist leer.",
         "The folder CT_COVID holds no files.",
     ]

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from covidct.inference.calibration import BLACK_LUNGS, DENSE_LUNGS, EXTENSIVE_OPACITIES
-from covidct.messages import N_, Message, joined
+from covidct.messages import N_, Message, joined, number
 
 if TYPE_CHECKING:
     from covidct.inference.card import ModelCard
@@ -46,7 +46,7 @@ def percent(share: float) -> str:
         return N_("under 1%")
     if share > 0.99:
         return N_("over 99%")
-    return f"{share:.0%}"
+    return number(share, ".0%")
 
 
 def whose(card: ModelCard) -> str:

@@ -1,19 +1,12 @@
 """What the pages say, in the language of whoever looks at them, and how values become words."""
 
-from functools import cache
-from gettext import GNUTranslations, NullTranslations
 from html import escape
-from pathlib import Path
 from typing import Any
-
-import streamlit as st
 
 from covidct.messages import N_, Message
 from covidct.reports import words
 from covidct.reports.words import NO_DECISION, RESEARCH_USE
-
-# Subfolders as gettext has them: <language>/LC_MESSAGES/covidct.mo
-CATALOGUES = Path(__file__).parents[1] / "locale"
+from covidct.ui import languages
 
 TITLE = N_("COVID-19 on a chest CT slice")
 LEAD = N_(
@@ -144,22 +137,8 @@ def _(text: str, /, **parameters: Any) -> str:  # noqa: ANN401
     """
     if parameters or not isinstance(text, Message):
         text = Message(text, **parameters)
-    return text.translated(_catalogue())
-
-
-def _catalogue() -> NullTranslations:
-    """That of the browser's first language, or English where there is none or no browser."""
-    language, *_region = (st.context.locale or "").split("-")
-    return _catalogues(CATALOGUES).get(language, NullTranslations())
-
-
-@cache
-def _catalogues(folder: Path) -> dict[str, NullTranslations]:
-    catalogues: dict[str, NullTranslations] = {}
-    for file in folder.glob("*/LC_MESSAGES/covidct.mo"):
-        with file.open("rb") as opened:
-            catalogues[file.parts[-3]] = GNUTranslations(opened)
-    return catalogues
+    language = languages.current()
+    return text.translated(language.catalogue, language.formatter)
 
 
 def percent(share: float) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from covidct.evaluation.audit.text import ways
-from covidct.messages import N_, joined
+from covidct.messages import N_, joined, number
 from covidct.ui.evaluation import tables
 from covidct.ui.strings import _, literal
 
@@ -61,9 +61,11 @@ def painted(audit: Audit) -> str:
         (
             f"{_sentence(row['painted'])} <small>{literal(_of_set(row))}</small>",
             _turned(row),
-            "" if row["n"] == 0 else f"{row['before']:.2f} → {row['after']:.2f}",
-            f"{row['nothing_seen']:,}",
-            f"{row['too_full']:,}",
+            ""
+            if row["n"] == 0
+            else " → ".join(_(number(row[when], ".2f")) for when in ("before", "after")),
+            _(number(row["nothing_seen"], ",")),
+            _(number(row["too_full"], ",")),
         )
         for row in audit["painted"]
     )
@@ -93,7 +95,7 @@ def told_apart(audit: Audit) -> str:
                     ("regression_roc_auc", ".2f"),
                 )
             ),
-            f"{1 / row['named']:.0%}",
+            _(number(1 / row["named"], ".0%")),
         )
         for row in audit["told_apart"]["rows"]
     )
@@ -164,7 +166,7 @@ def _turned(row: Audit) -> str:
     counted = joined(
         tables.interval(row["share_ci95"], ".0%"), tables.count_of(row["turned"], row["n"]), by=", "
     )
-    return f"{row['share']:.0%} {tables.small(_(counted))}"
+    return f"{_(number(row['share'], '.0%'))} {tables.small(_(counted))}"
 
 
 def _flipped(row: Audit) -> str:
@@ -173,14 +175,14 @@ def _flipped(row: Audit) -> str:
     counted = joined(tables.count_of(row["flipped"], row["n"]), ways(row), by="")
     if row.get("share_ci95"):
         counted = joined(tables.interval(row["share_ci95"], ".1%"), counted, by=", ")
-    return f"{row['share']:.1%} {tables.small(_(counted))}"
+    return f"{_(number(row['share'], '.1%'))} {tables.small(_(counted))}"
 
 
 def _target(row: Audit, form: str) -> str:
     """A greatest value and whether it is kept, told by sign and word."""
     if row["target"] is None:
         return tables.small(_("none"))
-    return tables.met(row["met"], _("at most {target}", target=format(row["target"], form)))
+    return tables.met(row["met"], _("at most {target}", target=number(row["target"], form)))
 
 
 def _sentence(text: str) -> str:

@@ -11,7 +11,7 @@ from covidct.errors import DatasetError
 from covidct.evaluation.recipes.cross_validation import cross_validation, label_flips_out_of_fold
 from covidct.evaluation.request import read_request
 from covidct.evaluation.results import METRICS_FILE, PREDICTIONS_FILE, Review, read_evaluation
-from covidct.messages import N_, Message, ngettext
+from covidct.messages import N_, Message, ngettext, number
 from covidct.ui.evaluation import (
     audit,
     coverage,
@@ -189,7 +189,7 @@ def _headline(measured: _Measured) -> None:
         ),
         (
             _("Calibration error"),
-            f"{error:.3f}",
+            _(number(error, ".3f")),
             _("mean gap between probability and frequency"),
         ),
     )

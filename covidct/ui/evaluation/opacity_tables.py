@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from covidct.messages import N_, Message
+from covidct.messages import N_, Message, number
 from covidct.ui.evaluation import tables
 from covidct.ui.strings import _, literal
 
@@ -36,7 +36,10 @@ def by_source(figures: Figures) -> str:
         [
             (
                 f"{literal(source)} {tables.small(_of(row))}",
-                *("–" if row[name] is None else f"{row[name]:{form}}" for name, form in _MEANS),
+                *(
+                    "–" if row[name] is None else _(number(row[name], form))
+                    for name, form in _MEANS
+                ),
                 *(_counted(row[name]) for name in _COUNTS),
             )
             for source, row in figures["by_source"].items()

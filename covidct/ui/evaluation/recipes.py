@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from covidct.messages import number
 from covidct.ui.evaluation import tables
 from covidct.ui.evaluation.download import offer_csv
 from covidct.ui.strings import _, literal
@@ -32,8 +33,10 @@ def show(recipes: Sequence[RecipeRow]) -> None:
                 (
                     literal(_(recipe.name)),
                     tables.with_interval(recipe.roc_auc, _range(recipe.roc_auc_folds), ".3f"),
-                    f"{recipe.accuracy:.1%}",
-                    "" if recipe.calibration_error is None else f"{recipe.calibration_error:.3f}",
+                    _(number(recipe.accuracy, ".1%")),
+                    ""
+                    if recipe.calibration_error is None
+                    else _(number(recipe.calibration_error, ".3f")),
                     literal(_(recipe.helped)),
                     tables.small(_(recipe.note)),
                 )

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from io import StringIO
 from typing import TYPE_CHECKING, Any
 
-from covidct.messages import N_, Message, joined, ngettext
+from covidct.messages import N_, Message, joined, ngettext, number
 from covidct.spreadsheets import write_table
 from covidct.ui.strings import _, literal
 
@@ -82,7 +82,7 @@ def rate(rate: Rate) -> str:
         few = _("too few patients for a rate: {patients}", patients=rate.patients)
         return f"{literal(_(counted))} {small(few)}"
     between = joined(interval(rate.ci95, ".0%"), counted, by=", ")
-    return f"{rate.value:.0%} {small(_(between))}"
+    return f"{_(number(rate.value, '.0%'))} {small(_(between))}"
 
 
 def area(area: Measured | None) -> str:
@@ -130,8 +130,8 @@ def confusion(rates: Mapping[str, Rate]) -> str:
     body = "".join(
         f'<tr><th scope="row">{literal(title)}</th>'
         + "".join(
-            f'<td class="cv-{tone}"><strong>{number:,}</strong>{literal(said)}</td>'
-            for tone, number, said in cells
+            f'<td class="cv-{tone}"><strong>{_(number(slices, ","))}</strong>{literal(said)}</td>'
+            for tone, slices, said in cells
         )
         + "</tr>"
         for title, cells in rows
@@ -170,7 +170,7 @@ def groups_table(first: str, groups: Sequence[Group]) -> str:
         [
             (
                 literal(_(group.name)),
-                f"{group.sensitivity.n + group.specificity.n:,} "
+                f"{_(number(group.sensitivity.n + group.specificity.n, ','))} "
                 f"{small(_of_patients(group.sensitivity.patients + group.specificity.patients))}",
                 rate(group.sensitivity),
                 rate(group.specificity),
@@ -219,13 +219,13 @@ def _numbers(rate: Rate) -> tuple[Any, ...]:
 def with_interval(value: float, ends: Sequence[float] | None, form: str) -> str:
     """A figure with what it lies between, as HTML."""
     if ends is None:
-        return f"{value:{form}}"
-    return f"{value:{form}} {small(_(interval(ends, form)))}"
+        return _(number(value, form))
+    return f"{_(number(value, form))} {small(_(interval(ends, form)))}"
 
 
 def interval(ends: Sequence[float], form: str) -> Message:
     """ "0.85 to 0.97", in one line."""
-    low, high = (f"{end:{form}}" for end in ends)
+    low, high = (number(end, form) for end in ends)
     return N_("{low}\N{NO-BREAK SPACE}to\N{NO-BREAK SPACE}{high}", low=low, high=high)
 
 

@@ -4,7 +4,10 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from covidct.messages import N_, Message, joined, ngettext
+from babel.dates import format_date
+
+from covidct.messages import N_, Message, joined, ngettext, number
+from covidct.ui import languages
 from covidct.ui.strings import _, literal
 
 STATES = {
@@ -53,7 +56,7 @@ def _minutes(number: int) -> Message:
 
 def preparation(message: str, done: int, planned: int) -> str:
     """What a run does before its first batch and after its last, with how much of it is done."""
-    doing = _(message).rstrip(".") or _("Getting ready")
+    doing = _(message).rstrip(".。") or _("Getting ready")
     if not planned:
         return doing
     return _("{doing}: {done:,} of {planned:,}", doing=doing, done=done, planned=planned)
@@ -86,7 +89,7 @@ def when(moment: float | str) -> str:
         at = at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
     else:
         at = datetime.fromtimestamp(moment, UTC)
-    return f"{at.day} {at:%b %Y, %H:%M} UTC"
+    return f"{format_date(at, locale=languages.current().locale)}, {at:%H:%M} UTC"
 
 
 def setting(value: Any) -> str:  # noqa: ANN401 - whatever a setting may be
@@ -97,7 +100,7 @@ def setting(value: Any) -> str:  # noqa: ANN401 - whatever a setting may be
         case bool():
             return _("yes") if value else _("no")
         case float():
-            return f"{value:g}"
+            return _(number(value, "g"))
         case other:
             return str(other)
 
@@ -113,7 +116,7 @@ def shortened(names: Iterable[str], at_most: int = 12) -> str:
 
 def figure(figures: Mapping[str, Any], name: str) -> str:
     """A figure with its 95 % interval, as HTML."""
-    value = f"{figures[name]:.3f}"
+    value = _(number(figures[name], ".3f"))
     interval = figures.get(f"{name}_ci95")
     if not interval:
         return value
