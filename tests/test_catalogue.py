@@ -2,6 +2,9 @@
 
 import ast
 import re
+from io import BytesIO
+from pathlib import Path
+from string import Formatter
 
 import patience
 import pytest
@@ -126,6 +129,68 @@ def test_pages_translate_when_they_are_drawn(root):
         }
         for name, call in calls(tree):
             assert name != "_" or call in inside, f"{path}:{call.lineno}"
+
+
+LANGUAGES = sorted((Path(__file__).parents[1] / "covidct" / "locale").glob("*/LC_MESSAGES"))
+
+
+@pytest.fixture(scope="module", params=LANGUAGES, ids=lambda folder: folder.parts[-2])
+def language(request):
+    """The folder of a language, and its texts as translators write them."""
+    with (request.param / "covidct.po").open("rb") as file:
+        return request.param, read_po(file)
+
+
+def fields(text):
+    """The values that stand in a text, with how they are written."""
+    return {(name, form) for _, name, form, _ in Formatter().parse(text) if name is not None}
+
+
+def test_spanish_and_chinese_are_there():
+    assert {"es", "zh_Hans"} <= {folder.parts[-2] for folder in LANGUAGES}
+
+
+def test_every_text_is_translated(language, extracted):
+    _folder, catalogue = language
+    assert {message.id for message in catalogue if message.id} == extracted
+    for message in catalogue:
+        if message.id:
+            strings = message.string if message.pluralizable else (message.string,)
+            assert all(strings) and not message.fuzzy, message.id
+            if message.pluralizable:
+                assert len(strings) == catalogue.num_plurals, message.id
+
+
+def test_a_translation_has_the_values_of_its_original(language):
+    for message in language[1]:
+        if not message.id:
+            continue
+        if not message.pluralizable:
+            assert fields(message.string) == fields(message.id), message.string
+            continue
+        singular, plural = map(fields, message.id)
+        assert fields(message.string[-1]) == plural, message.string
+        for string in message.string:
+            assert singular <= fields(string) <= plural, message.string
+
+
+def markup(text):
+    """Space at both ends, which holds parts together, and Markdown."""
+    ends = (re.match(r"\s*", text)[0], re.search(r"\s*\Z", text)[0])
+    return ends, re.findall(r"\*\*|^#+ |^- |`", text, re.MULTILINE)
+
+
+def test_a_translation_keeps_markup_and_the_space_around(language):
+    for message in language[1]:
+        if message.id and isinstance(message.id, str):
+            assert markup(message.string) == markup(message.id), message.string
+
+
+def test_what_is_compiled_is_what_is_translated(language):
+    folder, catalogue = language
+    compiled = BytesIO()
+    write_mo(compiled, catalogue)
+    assert (folder / "covidct.mo").read_bytes() == compiled.getvalue(), "pybabel compile"
 
 
 @pytest.fixture
