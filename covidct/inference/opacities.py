@@ -10,7 +10,7 @@ import numpy as np
 
 from covidct.imaging.anatomy.segmentation import CALLED
 from covidct.imaging.ct_slice import CTSlice
-from covidct.messages import N_, Message
+from covidct.messages import N_, Message, number
 
 HUE = 240, 228, 66  # yellow of Okabe and Ito's palette, for all kinds of colour vision
 _OUTLINES = 300  # as many widths of an outline as the longer side of a slice
@@ -84,7 +84,7 @@ class OpacityFindings:
                 "No opacity is seen in the lungs on this slice. Patients with COVID-19 have such "
                 "slices, too."
             )
-        return Message(_SENTENCES[self.sides, self.place], share=f"{self.share_of_lung:.0%}")
+        return Message(_SENTENCES[self.sides, self.place], share=number(self.share_of_lung, ".0%"))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -198,7 +198,11 @@ class SeriesOpacities:
         """What there is to see in the series, for a person."""
         if self.sides == "none":
             return N_("No opacity is seen in the lungs of this series.")
-        told = {"share": f"{self.volume_share:.0%}", "severity": self.severity, "most": MOST_SEVERE}
+        told = {
+            "share": number(self.volume_share, ".0%"),
+            "severity": self.severity,
+            "most": MOST_SEVERE,
+        }
         if self.zone_shares:
             worst = max(range(len(ZONES)), key=self.zone_shares.__getitem__)
             told["zone"] = ZONES[worst]

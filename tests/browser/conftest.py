@@ -99,8 +99,10 @@ def new_page(chromium: Browser) -> Iterator[Callable[..., Page]]:
         colour_scheme: str = "light",
         accepts_notice: bool = True,
         profile: Path | None = None,
+        locale: str | None = None,
     ) -> Page:
         looks = {"viewport": {"width": width, "height": 900}, "color_scheme": colour_scheme}
+        looks |= {"locale": locale} if locale else {}
         if profile:
             context = chromium.browser_type.launch_persistent_context(
                 profile, executable_path=shutil.which("chromium"), args=CHROMIUM_OPTIONS, **looks

@@ -8,18 +8,23 @@ from covidct.ui.strings import _
 
 
 def choose_language() -> None:
-    """Offer the languages, and tell the browser which one the page is in."""
-    current, offered = languages.current(), languages.available()
-    chosen = st.selectbox(
+    """Offer the languages."""
+    offered = languages.available()
+    st.selectbox(
         _("Language"),
         offered,
-        index=offered.index(current.name),
+        index=offered.index(languages.current().name),
         format_func=languages.own_name,
         key=languages.CHOSEN,
         label_visibility="collapsed",
-        width=120,
+        width=130,
     )
-    if chosen != languages.ENGLISH:
+
+
+def remember_language() -> None:
+    """Tell the browser what language the page is in, and to keep it where it was chosen."""
+    current = languages.current()
+    if current.name != languages.ENGLISH:
         component("language")(data=current.tag, height=1)
-    if chosen != (languages.remembered() or languages.of_browser().name):
-        component("remember")(data=f"{languages.COOKIE}={chosen}", height=1)
+    if current.name != (languages.remembered() or languages.of_browser().name):
+        component("remember")(data=f"{languages.COOKIE}={current.name}", height=1)

@@ -5,7 +5,7 @@ from pathlib import Path
 import streamlit as st
 
 from covidct.reports.words import NO_DECISION, RESEARCH_USE
-from covidct.ui.shared.choose_language import choose_language
+from covidct.ui.shared.choose_language import choose_language, remember_language
 from covidct.ui.strings import _, literal
 
 STYLE_SHEET = Path(__file__).parents[1] / "assets" / "style.css"
@@ -14,12 +14,13 @@ STYLE_SHEET = Path(__file__).parents[1] / "assets" / "style.css"
 def show() -> None:
     """Style the page and pin the notice to the lower edge of the window."""
     st.html(STYLE_SHEET)
-    with st.bottom.container(horizontal=True, vertical_alignment="center", key="foot"):
+    choose_language()
+    with st.bottom:
         research_use, no_decision = literal(_(RESEARCH_USE)), literal(_(NO_DECISION))
         st.html(
             f'<p class="cv-notice" role="note"><strong>{research_use}</strong> {no_decision}</p>'
         )
-        choose_language()
+        remember_language()
 
 
 def carry_theme_into_dialog() -> None:

@@ -1,0 +1,43 @@
+"""The language of the pages: the browser's, or the one that is chosen on them."""
+
+import re
+
+import pytest
+from playwright.sync_api import Locator, expect
+
+from covidct.ui.languages import COOKIE
+
+pytestmark = pytest.mark.browser
+
+
+def test_pages_speak_the_language_of_the_browser_or_the_one_chosen(server, new_page, slices):
+    page = new_page(locale="es-ES", accepts_notice=False)
+    page.add_locator_handler(page.get_by_role("button", name="Comprendo y acepto"), Locator.click)
+    page.goto(server.url)
+    html = page.locator("html")
+    expect(page.get_by_role("heading", level=1)).to_have_text("COVID-19 en un corte de TC de tórax")
+    expect(html).to_have_attribute("lang", "es")
+    page.locator("input[type=file]").set_input_files(slices[0])
+    verdict = page.locator(".cv-verdict")
+    expect(verdict).to_contain_text(re.compile("Positivo|Negativo|Indeterminado"))
+
+    choose(page, "English")
+    expect(page.get_by_role("heading", level=1)).to_have_text("COVID-19 on a chest CT slice")
+    expect(html).to_have_attribute("lang", "en")
+    expect(verdict).to_contain_text(re.compile("Positive|Negative|Uncertain"))
+    page.wait_for_function("name => document.cookie.includes(name)", arg=f"{COOKIE}=en")
+    (kept,) = (one for one in page.context.cookies() if one["name"] == COOKIE)
+    assert kept["expires"] == -1  # until the browser is closed
+    page.reload()
+    expect(page.get_by_role("link", name="Training")).to_be_visible()
+    page.get_by_role("link", name="Training").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Train on your own slices")
+
+    choose(page, "Español")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Entrenar con sus propios cortes")
+    expect(html).to_have_attribute("lang", "es")
+
+
+def choose(page, language):
+    page.locator(".st-key-language").get_by_role("combobox").click()
+    page.get_by_role("option", name=language).click()
