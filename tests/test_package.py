@@ -42,6 +42,13 @@ def test_the_command_is_there(installed):
     assert done.returncode == 0, done.stderr
 
 
+def test_the_languages_are_there(installed):
+    asked = "from covidct.ui import languages; print(*languages.available())"
+    command = [sys.executable, "-c", asked]
+    done = subprocess.run(command, capture_output=True, text=True, **installed)
+    assert done.stdout.split() == ["en", "es", "zh_Hans"], done.stderr
+
+
 def test_the_app_brings_the_settings_that_make_it_safe(installed):
     port = free_port()
     command = [sys.executable, "-m", "covidct", "app", "--server.port", str(port)]
