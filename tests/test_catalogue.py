@@ -1,6 +1,7 @@
 """What translators are given, and that their work reaches the pages."""
 
 import ast
+import json
 import re
 from io import BytesIO
 from pathlib import Path
@@ -267,3 +268,22 @@ def test_a_whole_page_is_drawn_in_the_language_of_the_browser(root, german):
     app.run()
     assert not app.exception
     assert app.button(key="accept").label == "Verstanden und angenommen"
+
+
+def _chart():
+    import streamlit as st
+
+    from covidct.ui.training import charts
+
+    rows = [{"epoch": 0.0, "auc": 0.5, "val_auc": 0.75}]
+    st.altair_chart(charts.curve(rows, "auc", epochs=1, kept=1))
+
+
+@pytest.mark.parametrize(("locale", "decimal"), [("es-ES", ","), ("es-MX", "."), ("en-GB", ".")])
+def test_charts_write_numbers_as_the_language_does(locale, decimal):
+    app = AppTest.from_function(_chart, default_timeout=patience.SECONDS)
+    app.context["locale"] = locale
+    app.run()
+    assert not app.exception
+    (chart,) = app.get("vega_lite_chart") or app.get("arrow_vega_lite_chart")
+    assert json.loads(chart.proto.spec)["config"]["locale"]["number"]["decimal"] == decimal

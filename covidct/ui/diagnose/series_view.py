@@ -173,6 +173,8 @@ def _chart(
     import altair as alt  # here, since the first page can do without and would wait a second
     import pandas as pd
 
+    from covidct.ui import chart_numbers  # noqa: F401 - they follow the language
+
     rows = pd.DataFrame(
         {
             "slice": [one.case.number for one in judged],

@@ -10,6 +10,7 @@ import altair as alt
 import pandas as pd
 
 from covidct.messages import N_, Message
+from covidct.ui import chart_numbers  # noqa: F401 - they follow the language
 from covidct.ui.strings import _
 
 if TYPE_CHECKING:
