@@ -60,7 +60,8 @@ def command(tmp_path_factory, root):
     def start(*options):
         folder, port = tmp_path_factory.mktemp("node"), free_port()
         given = ["--port", port, "--peer", "SENDER=127.0.0.1", "--quiet", 2, *options]
-        limit = ["prlimit", f"--fsize={LARGEST_FILE}"]
+        # Where tests run in the background they would pass on that SIGINT is ignored
+        limit = ["env", "--default-signal=INT", "prlimit", f"--fsize={LARGEST_FILE}"]
         places = dict.fromkeys(("HOME", "TMPDIR", "COVIDCT_HOME"), str(folder))
         with (folder / "out").open("w") as out, (folder / "err").open("w") as err:
             process = subprocess.Popen(

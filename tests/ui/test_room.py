@@ -3,6 +3,7 @@
 import asyncio
 import time
 import tomllib
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -44,7 +45,8 @@ def put(app, session, size, *, says=True):
         sent.append(message)
 
     scope = {"type": "http", "method": "PUT", "path": path, "headers": length}
-    asyncio.run(app(scope, receive, send))
+    with ThreadPoolExecutor() as pool:  # this thread may have Playwright's event loop
+        pool.submit(asyncio.run, app(scope, receive, send)).result()
     return sent[0]["status"]
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from covidct.data.masks import MaskedSlice
 from covidct.errors import ConfigError, DatasetError
+from covidct.evaluation.opacities import cross_validation
 from covidct.evaluation.opacities.cross_validation import (
     FIGURES_FILE,
     calibration_of,
@@ -41,6 +42,7 @@ def _slice(patient, lungs, opacities, source="drawn"):
 def test_from_folders_of_masks_to_a_network_that_opens_and_its_figures(tmp_path):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(segmentation, "EPOCHS", 1)
+        patch.setattr(cross_validation, "_SYNTHETIC", 12)
         figures = train_opacities([_drawn(tmp_path / "drawn", 3)], tmp_path / "made")
     assert figures == json.loads((tmp_path / "made" / FIGURES_FILE).read_text(encoding="utf-8"))
     assert figures["by_source"]["drawn"]["slices"] == 9
