@@ -280,10 +280,10 @@ def test_the_first_look_makes_the_screenshot_of_the_readme(diagnose, tmp_path, r
     expect(page.locator("h2.cv-file")).to_have_text("Synthetic slice: 8 opacities")
     expect(overlay(page)).to_be_visible()
     if request.config.getoption("--update-screenshots", default=False):
-        screenshot(page, tmp_path / "diagnose.png")
+        screenshot(page, tmp_path / "diagnose.png", height=1900)
 
 
-def screenshot(page: Page, to: Path, height: int = 1600) -> None:
+def screenshot(page: Page, to: Path, height: int) -> None:
     """A picture of the page for the README."""
     page.mouse.move(0, 0)
     page.set_viewport_size({"width": 1280, "height": height})
