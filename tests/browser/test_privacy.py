@@ -33,8 +33,9 @@ def test_nothing_can_be_used_before_the_notice_is_accepted_once(server, new_page
     accept.click()
     expect(accept).to_have_count(0)
     expect(page.get_by_role("radio").or_(page.locator("input[type=file]")).first).to_be_attached()
-    for name in ("Training", "Diagnose"):
+    for name, address in (("Training", "/training$"), ("Diagnose", "/(diagnose)?$")):
         page.get_by_role("link", name=name).click()
+        expect(page).to_have_url(re.compile(re.escape(server.url) + address))
         expect(page.get_by_role("heading", level=1)).to_be_visible()
         expect(page.locator("input[type=file], [role=radio]").first).to_be_attached()
         expect(accept).to_have_count(0)
