@@ -5,7 +5,7 @@ from covidct.benchmark.settings import Settings
 from covidct.training.config import TrainConfig
 
 
-@pytest.mark.train
+@pytest.mark.endurance
 def test_the_ratios_are_measured(phantom_dataset):
     config = TrainConfig(
         backbone="efficientnet_lite0", image_size=64, pretrained=False, validation_share=0.25

@@ -28,7 +28,7 @@ def random_weights():
     return keras.applications.VGG16(include_top=False, weights=None).get_weights()
 
 
-@pytest.mark.train
+@pytest.mark.endurance
 def test_the_reference_is_trained_and_what_is_extrapolated_is_said(settings):
     figures = measure_reference(settings, CONFIG, random_weights)
     assert 0 <= figures["reference_auc_here"] <= 1

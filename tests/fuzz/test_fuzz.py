@@ -18,13 +18,13 @@ HERE = Path(__file__).parent
 SHELL = ["sh", "-c", '"$@"; exit $?', "fuzz"]
 BOUNDS = ["-timeout=5", "-rss_limit_mb=1024", "-max_len=20000", "-print_final_stats=1"]
 FEW = {
-    "picture": 600,
-    "dicom": 400,
-    "frame": 1_000,
-    "nifti": 400,
-    "archive": 600,
-    "coding_style": 1_000,
-    "paths": 400,
+    "picture": 300,
+    "dicom": 200,
+    "frame": 500,
+    "nifti": 200,
+    "archive": 300,
+    "coding_style": 500,
+    "paths": 200,
     "card": 0,
 }
 MANY = {
