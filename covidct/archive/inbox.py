@@ -98,7 +98,7 @@ class _Series:
         """Whether an object is of this series, or of a part of the same scan.
 
         Converters cut a scan where a second ends; by the rule of
-        :func:`covidct.imaging.dicom.series.gather`, which decides once all is there, the parts
+        :func:`covidct.imaging.gather.gather`, which decides once all is there, the parts
         have UIDs that differ in one component, patient and number in common.
         """
         if uid in self.uids:

@@ -67,6 +67,7 @@ def line_of(outcome: Outcome | SeriesJudged) -> dict[str, Any]:
     """What to print of a slice or a series."""
     from covidct.inference.cases import SetAside
     from covidct.inference.judge import Judged, Refused, SeriesJudged
+    from covidct.inference.opacities import in_whole_units
     from covidct.inference.series_verdict import RULE
     from covidct.reports.words import cautions
 
@@ -87,7 +88,7 @@ def line_of(outcome: Outcome | SeriesJudged) -> dict[str, Any]:
                 "rule": RULE,
                 "opacity_volume_share": round(outcome.opacities.volume_share, 4),
                 "severity": outcome.opacities.severity,
-                "lung_density_hu": _rounded(outcome.opacities.lung_density),
+                "lung_density_hu": in_whole_units(outcome.opacities.lung_density),
                 "notes": cautions(prediction, None),
                 "model_id": prediction.model_id,
             }
@@ -100,6 +101,7 @@ def _named(place: Place) -> dict[str, Any]:
 
 def _judged(judged: Judged) -> dict[str, Any]:
     """The verdict on a slice."""
+    from covidct.inference.opacities import in_whole_units
     from covidct.reports.words import cautions
 
     return {
@@ -108,7 +110,7 @@ def _judged(judged: Judged) -> dict[str, Any]:
         "decision": judged.prediction.decision,
         "opacity_share": round(judged.opacities.share_of_lung, 4),
         "opacity_sides": judged.opacities.sides,
-        "lung_density_hu": _rounded(judged.opacities.lung_density),
+        "lung_density_hu": in_whole_units(judged.opacities.lung_density),
         "notes": [*judged.notes, *cautions(judged.prediction, judged.lung_share)],
         "model_id": judged.prediction.model_id,
     }
@@ -130,10 +132,6 @@ def text_of(line: dict[str, Any]) -> str:
     notes = f"  ({' '.join(line['notes'])})" if line["notes"] else ""
     opaque = _opaque(line["opacity_share"])
     return f"{line['decision']:9s} {line['probability']:6.1%}  {opaque}  {name}{notes}"
-
-
-def _rounded(density: float | None) -> int | None:
-    return None if density is None else round(density)
 
 
 def _opaque(share: float) -> str:

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 
 from covidct.commands import DONE, NOTICE
-from covidct.commands.shared import progress_bar, say
+from covidct.commands.shared import add_masks_option, progress_bar, say
 
 
 def add_command(commands: argparse._SubParsersAction) -> None:
@@ -15,14 +15,7 @@ def add_command(commands: argparse._SubParsersAction) -> None:
     parser = commands.add_parser(
         "severity", help="severity of whole patients, as found and by drawn masks"
     )
-    parser.add_argument(
-        "--masks",
-        type=Path,
-        nargs="+",
-        required=True,
-        metavar="DIR",
-        help="with slices of whole patients, lung-masks and lesion-masks in it",
-    )
+    add_masks_option(parser, "with slices of whole patients, lung-masks and lesion-masks in it")
     parser.add_argument("--out", type=Path, required=True, metavar="OUTDIR")
     parser.add_argument("--json", action="store_true", help="print the figures as JSON")
     parser.set_defaults(run=_severity)

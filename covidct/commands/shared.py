@@ -47,6 +47,11 @@ def add_evaluation_options(parser: argparse.ArgumentParser, *, needs_data: bool 
     add_model_option(parser)
 
 
+def add_masks_option(parser: argparse.ArgumentParser, what: str) -> None:
+    """Ask for folders of slices with drawn masks, and tell what has to be in them."""
+    parser.add_argument("--masks", type=Path, nargs="+", required=True, metavar="DIR", help=what)
+
+
 def run_folder(name: str) -> Path:
     """A run by its name, or any run folder by its path."""
     from covidct.training.jobs import find_run

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from covidct.commands import DONE, NOTICE
-from covidct.commands.shared import progress_of_steps, say
+from covidct.commands.shared import add_masks_option, progress_of_steps, say
 
 
 def add_command(commands: argparse._SubParsersAction) -> None:
@@ -16,13 +16,8 @@ def add_command(commands: argparse._SubParsersAction) -> None:
     parser = commands.add_parser(
         "train-opacities", help="learn lungs and opacities from hand-drawn masks"
     )
-    parser.add_argument(
-        "--masks",
-        type=Path,
-        nargs="+",
-        required=True,
-        metavar="DIR",
-        help="with slices, lung-masks and lesion-masks in it, as pictures or NIfTI volumes",
+    add_masks_option(
+        parser, "with slices, lung-masks and lesion-masks in it, as pictures or NIfTI volumes"
     )
     parser.add_argument("--out", type=Path, required=True, metavar="OUTDIR", help="a new folder")
     parser.add_argument("--seed", type=int, default=0)

@@ -74,6 +74,7 @@ class Prediction:
         logit: float,
         opaque_share: float = 0.0,
         density: float | None = None,
+        lungs_are_black: bool = False,
     ) -> Prediction:
         """What a model's card makes of its logit and of what the lungs look like.
 
@@ -82,9 +83,11 @@ class Prediction:
             logit: of the slice.
             opaque_share: the part of the lungs that is opaque, 0 to 1.
             density: of the lungs as a whole, in Hounsfield units; None where it is not known.
+            lungs_are_black: whether a window for soft tissue has blackened them.
         """
         probability = float(card.calibration.probability(logit))
-        return cls.at(card.calibration, probability, card.model_id, opaque_share, density)
+        looks = opaque_share, density, lungs_are_black
+        return cls.at(card.calibration, probability, card.model_id, *looks)
 
     @classmethod
     def at(
@@ -94,10 +97,13 @@ class Prediction:
         model_id: str,
         opaque_share: float = 0.0,
         density: float | None = None,
+        lungs_are_black: bool = False,
     ) -> Prediction:
         """The same of a probability."""
         decision, doubt = calibration.decision(probability), ""
-        if decision == NEGATIVE and opaque_share >= EXTENSIVE_SHARE:
+        if lungs_are_black:
+            doubt = BLACK_LUNGS
+        elif decision == NEGATIVE and opaque_share >= EXTENSIVE_SHARE:
             doubt = EXTENSIVE_OPACITIES
         elif decision == NEGATIVE and density is not None and density > DENSE:
             doubt = DENSE_LUNGS
@@ -109,10 +115,6 @@ class Prediction:
             model_id,
             doubt,
         )
-
-    def without_lungs(self) -> Prediction:
-        """The same of a slice whose lungs are black throughout."""
-        return replace(self, decision=UNCERTAIN, doubt=BLACK_LUNGS)
 
     @property
     def is_positive(self) -> bool:
@@ -270,7 +272,13 @@ class Classifier:
             return []
         logits, activations = self.forward(self.network_input(crops), waiting)
         return [
-            PredictionWithCAM(_prediction(self.card, logit, crop), crop, activation)
+            PredictionWithCAM(
+                Prediction.of(
+                    self.card, logit, crop.opaque_share, crop.density, crop.lungs_are_black
+                ),
+                crop,
+                activation,
+            )
             for logit, crop, activation in zip(logits, crops, activations, strict=True)
         ]
 
@@ -288,11 +296,6 @@ class Classifier:
                 images, self.head, self.card.mirrored
             )
         return logits, activations
-
-
-def _prediction(card: ModelCard, logit: float, crop: ThoraxCrop) -> Prediction:
-    prediction = Prediction.of(card, logit, crop.opaque_share, crop.density)
-    return prediction.without_lungs() if crop.lungs_are_black else prediction
 
 
 def find_opacities(classifier: Classifier, ct_slice: CTSlice) -> Opacities:

@@ -182,6 +182,13 @@ def _series_judged(
     return SeriesJudged(group, prediction, len(judged), number, opacities)
 
 
+def verdict_among(outcomes: Iterable[Outcome | SeriesJudged]) -> SeriesJudged | Judged | None:
+    """That on the series, or else on the first slice that was judged; None where none was."""
+    judged = [one for one in outcomes if isinstance(one, SeriesJudged | Judged)]
+    of_series = (one for one in judged if isinstance(one, SeriesJudged))
+    return next(of_series, judged[0] if judged else None)
+
+
 def judge_slices(
     classifier: Classifier,
     cases: Iterable[Case],

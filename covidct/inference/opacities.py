@@ -122,9 +122,7 @@ def opacities_of(ct_slice: CTSlice) -> Opacities:
 def findings_of(ct_slice: CTSlice) -> OpacityFindings:
     """The same without the maps."""
     figure, opaque = ct_slice.figure, ct_slice.figure.opaque
-    sides = halves(figure.lungs)
-    lung_areas = tuple(int(side.sum()) for side in sides)
-    opacity_areas = tuple(int((opaque & side).sum()) for side in sides)
+    lung_areas, opacity_areas = areas_of_sides(figure.lungs, opaque)
     share = figure.opaque_share
     return OpacityFindings(
         share,
@@ -161,6 +159,22 @@ def halves(lungs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     left, right = lungs.copy(), lungs.copy()
     left[:, middle:] = right[:, :middle] = False
     return left, right
+
+
+def in_whole_units(density: float | None) -> int | None:
+    """A density as tables and scripts are given it: what it is estimated from knows no tenths."""
+    return None if density is None else round(density)
+
+
+def areas_of_sides(
+    lungs: np.ndarray, opaque: np.ndarray
+) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Areas in pixels of either lung and of the opacities in it, of masks bool (H, W)."""
+    sides = halves(lungs)
+    lung_areas, opacity_areas = (
+        tuple(int((layer & side).sum()) for side in sides) for layer in (lungs, opaque)
+    )
+    return lung_areas, opacity_areas
 
 
 def _place(mask: np.ndarray, lungs: np.ndarray) -> str:

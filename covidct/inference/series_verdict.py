@@ -49,5 +49,6 @@ def series_prediction(
         slices[position].model_id,
         opaque_share,
         density,
+        lungs_are_black=slices[position].doubt == BLACK_LUNGS,
     )
-    return verdict.without_lungs() if slices[position].doubt == BLACK_LUNGS else verdict, position
+    return verdict, position

@@ -163,13 +163,13 @@ def _figures(
     outcomes: Sequence[Outcome | SeriesJudged], card: ModelCard
 ) -> tuple[Prediction, OpacityFindings | SeriesOpacities, str]:
     """Verdict and opacities of the series, or else of its only slice, and what to say of them."""
-    from covidct.inference.judge import Judged, SeriesJudged
+    from covidct.inference.judge import SeriesJudged, verdict_among
 
-    whole = next((one for one in outcomes if isinstance(one, SeriesJudged)), None)
-    told = whole or next(one for one in outcomes if isinstance(one, Judged))
+    told = verdict_among(outcomes)
+    assert told is not None  # a slice was judged
     prediction, opacities = told.prediction, told.opacities
-    if whole:
-        said = series_sentence(prediction, whole.number)
+    if isinstance(told, SeriesJudged):
+        said = series_sentence(prediction, told.number)
     else:
         said = verdict_sentence(prediction, card.calibration.abstain_band)
     return prediction, opacities, joined(said, opacities.sentence, RESEARCH_USE, NO_DECISION)

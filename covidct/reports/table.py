@@ -60,9 +60,9 @@ def results_csv(outcomes: Iterable[Outcome | SeriesJudged], card: ModelCard) -> 
 def _row(outcome: Outcome | SeriesJudged) -> dict[str, object]:
     from covidct.inference.cases import SetAside
     from covidct.inference.judge import Judged, Refused, SeriesJudged
+    from covidct.inference.opacities import in_whole_units
 
     if isinstance(outcome, SeriesJudged):
-        density = outcome.opacities.lung_density
         return _verdict(outcome.prediction) | {
             "case": outcome.group.number,
             "series": outcome.group.name,
@@ -70,7 +70,7 @@ def _row(outcome: Outcome | SeriesJudged) -> dict[str, object]:
             "opacity_volume_share": round(outcome.opacities.volume_share, 4),
             "severity": outcome.opacities.severity,
             "opacity_sides": outcome.opacities.sides,
-            "lung_density_hu": None if density is None else round(density),
+            "lung_density_hu": in_whole_units(outcome.opacities.lung_density),
         }
     place = outcome.case.place
     row: dict[str, object] = {
@@ -82,12 +82,11 @@ def _row(outcome: Outcome | SeriesJudged) -> dict[str, object]:
     }
     match outcome:
         case Judged(prediction=prediction, lung_share=share):
-            density = outcome.opacities.lung_density
             of_lungs = {
                 "lung_share": None if share is None else round(share, 4),
                 "opacity_share": round(outcome.opacities.share_of_lung, 4),
                 "opacity_sides": outcome.opacities.sides,
-                "lung_density_hu": None if density is None else round(density),
+                "lung_density_hu": in_whole_units(outcome.opacities.lung_density),
             }
             said = {"notes": " ".join(outcome.notes), "error": outcome.error}
             return row | _verdict(prediction) | of_lungs | said

@@ -8,6 +8,7 @@ import highdicom as hd
 import numpy as np
 import pytest
 from highdicom.sr import srread
+from patient import IDENTITY
 from pydicom import config, dcmread, uid
 from pydicom.dataset import Dataset
 
@@ -29,20 +30,6 @@ TILTED = [1, 0, 0, 0, 0.939693, 0.34202]  # as by a gantry
 ROTATED = [0.984808, 0.173648, 0, -0.173648, 0.984808, 0]
 PRONE = [-1, 0, 0, 0, -1, 0]
 ON_ITS_SIDE = [0, 1, 0, -1, 0, 0]
-IDENTITY = {
-    "SpecificCharacterSet": "ISO_IR 100",
-    "PatientName": "Geheim^Jürgen",
-    "PatientID": "P-4711",
-    "PatientBirthDate": "19600201",
-    "PatientSex": "M",
-    "StudyInstanceUID": "1.2.840.99.1",
-    "StudyDate": "20200401",
-    "StudyTime": "101112",
-    "StudyID": "S1",
-    "AccessionNumber": "A-0815",
-    "ReferringPhysicianName": "Doktor^Überweisung",
-    "StudyDescription": "Thorax nativ",
-}
 PLACED = {"SeriesInstanceUID": "1.2.840.99.2", "FrameOfReferenceUID": "1.2.840.99.3"}
 
 

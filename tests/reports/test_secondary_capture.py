@@ -4,6 +4,7 @@ from io import BytesIO
 
 import numpy as np
 import pytest
+from patient import IDENTITY
 from pydicom import config, dcmread
 from pydicom.uid import CTImageStorage, SecondaryCaptureImageStorage
 
@@ -23,20 +24,6 @@ TYPE_2 = (
     *("ReferringPhysicianName", "StudyID", "AccessionNumber", "SeriesNumber", "InstanceNumber"),
     *("PatientOrientation", "Manufacturer"),
 )
-IDENTITY = {
-    "SpecificCharacterSet": "ISO_IR 100",
-    "PatientName": "Geheim^Jürgen",
-    "PatientID": "P-4711",
-    "PatientBirthDate": "19600201",
-    "PatientSex": "M",
-    "StudyInstanceUID": "1.2.840.99.1",
-    "StudyDate": "20200401",
-    "StudyTime": "101112",
-    "StudyID": "S1",
-    "AccessionNumber": "A-0815",
-    "ReferringPhysicianName": "Doktor^Überweisung",
-    "StudyDescription": "Thorax nativ",
-}
 
 
 @pytest.fixture(scope="module")

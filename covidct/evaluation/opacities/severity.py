@@ -17,7 +17,7 @@ from covidct.errors import DatasetError
 from covidct.evaluation.opacities.measures import Found, found_by
 from covidct.files import replace_text
 from covidct.imaging.anatomy.segmentation import segmentation_id, shipped_segmenter
-from covidct.inference.opacities import OpacityFindings, halves, series_opacities
+from covidct.inference.opacities import OpacityFindings, areas_of_sides, series_opacities
 from covidct.messages import N_
 from covidct.stats.bootstrap import interval, patient_weights
 
@@ -98,10 +98,7 @@ def _row(patient: str, slices: Sequence[Found]) -> dict[str, Any]:
 
 
 def _findings(lungs: np.ndarray, opaque: np.ndarray) -> OpacityFindings:
-    sides = halves(lungs)
-    lung_areas, opacity_areas = (
-        tuple(int((layer & side).sum()) for side in sides) for layer in (lungs, opaque)
-    )
+    lung_areas, opacity_areas = areas_of_sides(lungs, opaque)
     share = sum(opacity_areas) / max(1, sum(lung_areas))
     return OpacityFindings(share, "", "", lung_areas, opacity_areas)
 

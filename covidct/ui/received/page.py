@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -60,6 +61,7 @@ def page() -> None:
 def _list(came: Sequence[Received], let_go: int) -> None:
     """The series as a table; a row that is selected there is opened."""
     from covidct.archive.receiving import described
+    from covidct.inference.judge import verdict_among
 
     if let_go:
         gone = ngettext(
@@ -72,7 +74,7 @@ def _list(came: Sequence[Received], let_go: int) -> None:
         callout(_("No series has come yet."), tone="note")
         return
     told = [described(one.arrival) for one in came]
-    verdicts = [_verdict(one) for one in came]
+    verdicts = [verdict_among(chain.from_iterable(one.outcomes)) for one in came]
     probability = _("Probability")
     key = f"received {_state(came)}"
     st.dataframe(
@@ -103,16 +105,6 @@ def _choose(came: Sequence[Received], key: str) -> None:
     if rows:
         st.session_state[_CHOSEN] = came[rows[0]].arrival.number
         st.session_state.pop("series_slice", None)
-
-
-def _verdict(received: Received) -> SeriesJudged | Judged | None:
-    """That on the series, or on its only slice."""
-    from covidct.inference.judge import Judged, SeriesJudged
-
-    outcomes = [one for found in received.outcomes for one in found]
-    return next((one for one in outcomes if isinstance(one, SeriesJudged)), None) or next(
-        (one for one in outcomes if isinstance(one, Judged)), None
-    )
 
 
 def _remark(received: Received, verdict: SeriesJudged | Judged | None) -> str:
