@@ -20,6 +20,7 @@ def test_a_series_appears_and_is_opened_and_nothing_is_written(stored, run_app, 
     with run_app(tmp_path, lambda _: secrets) as server:
         page = new_page()
         page.goto(server.url)
+        page.locator(".cv-footer").wait_for()
         page.get_by_role("link", name="Received").click()
         expect(page.get_by_text("No series has come yet.")).to_be_visible()
         with associated(port) as association:
