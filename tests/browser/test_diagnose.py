@@ -143,9 +143,8 @@ def test_a_bad_file_has_its_error_beside_its_name_and_the_others_their_verdicts(
     assert {file(page).inner_text()} < {slices[0].name, slices[-1].name}
 
 
-@pytest.mark.parametrize("colour_scheme", ["light", "dark"])
-def test_a_narrow_screen_is_not_scrolled_sideways(diagnose, slices, text_file, colour_scheme):
-    page = diagnose(width=400, colour_scheme=colour_scheme)
+def test_a_narrow_screen_is_not_scrolled_sideways(diagnose, slices, text_file):
+    page = diagnose(width=400)
     assert is_not_scrolled_sideways(page)
     drop(page, slices[0], text_file)
     expect(decision(page)).to_have_text(DECISION)

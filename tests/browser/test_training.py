@@ -241,9 +241,8 @@ def test_a_bad_value_is_refused_beside_its_field_and_the_preview_follows_the_sli
     )
 
 
-@pytest.mark.parametrize("colour_scheme", ["light", "dark"])
-def test_a_narrow_screen_is_not_scrolled_sideways(server, new_page, slices_zip, colour_scheme):
-    page = new_page(width=400, colour_scheme=colour_scheme)
+def test_a_narrow_screen_is_not_scrolled_sideways(server, new_page, slices_zip):
+    page = new_page(width=400)
     page.goto(f"{server.url}/training")
     expect(button(page, "Start")).to_be_visible()
     upload(page, slices_zip)

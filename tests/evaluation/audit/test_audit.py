@@ -5,9 +5,11 @@ import numpy as np
 import pytest
 
 from covidct.errors import DatasetError
+from covidct.evaluation.audit.robustness import CHANGES, label_flips, probabilities_after
 from covidct.evaluation.audit.run import audit
 from covidct.evaluation.audit.text import POOLED, SCORE, as_text
 from covidct.imaging.phantom import phantom_slice
+from covidct.imaging.readers import read_slice
 
 LETTERS = "abcdefghijklmnop"
 
@@ -66,14 +68,18 @@ def test_a_network_that_hears_nothing_flips_nothing_and_tells_nothing(of_framed)
     assert {row["roc_auc"] for row in figures["anatomy"]} == {0.5}
 
 
-def test_it_is_told_which_way_verdicts_turn(linear_classifier, phantom_dataset, tmp_path):
+def test_it_is_told_which_way_verdicts_turn(linear_classifier, phantom_dataset):
+    (mirror,) = (change for change in CHANGES if change.name == "mirror")
+    slices = [read_slice(file) for file in sorted(phantom_dataset.glob("*/*.png"))]
+
     def turned(to_right):
         weights = np.full((48, 64), 1 / 48 / 64)
         weights[:, :32] *= -1
-        rows = audit(linear_classifier(weights * to_right), phantom_dataset, "all", tmp_path)[
-            "flips"
-        ]
-        return next(row for row in rows if row["change"] == "mirror")
+        classifier = linear_classifier(weights * to_right)
+        before = [one.prediction.probability for one in classifier.predict_many(slices)]
+        after = probabilities_after(classifier, slices, mirror)
+        patients = np.arange(len(slices)).astype(str)
+        return label_flips(mirror, classifier.card.calibration, before, after, patients)
 
     one, other = turned(1), turned(-1)
     assert one["flipped"] == other["flipped"] > 12

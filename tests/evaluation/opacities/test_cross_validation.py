@@ -43,14 +43,15 @@ def test_from_folders_of_masks_to_a_network_that_opens_and_its_figures(tmp_path)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(segmentation, "EPOCHS", 1)
         patch.setattr(cross_validation, "_SYNTHETIC", 12)
-        figures = train_opacities([_drawn(tmp_path / "drawn", 3)], tmp_path / "made")
+        patch.setattr(cross_validation, "FOLDS", 2)
+        figures = train_opacities([_drawn(tmp_path / "drawn", 2)], tmp_path / "made")
     assert figures == json.loads((tmp_path / "made" / FIGURES_FILE).read_text(encoding="utf-8"))
-    assert figures["by_source"]["drawn"]["slices"] == 9
-    assert [row["patient"] for row in figures["by_patient"]] == [f"drawn/p{i}" for i in range(3)]
+    assert figures["by_source"]["drawn"]["slices"] == 6
+    assert [row["patient"] for row in figures["by_patient"]] == [f"drawn/p{i}" for i in range(2)]
     assert figures["in_use"]["drawn"]["lungs_dice"] > figures["by_source"]["drawn"]["lungs_dice"]
     severity = json.loads((tmp_path / "made" / SEVERITY_FILE).read_text(encoding="utf-8"))
     assert severity["out_of_patient"]
-    assert [row["slices"] for row in severity["patients"]] == [3, 3, 3]
+    assert [row["slices"] for row in severity["patients"]] == [3, 3]
     assert list_sheets(tmp_path / "made" / SHEETS_FOLDER, MISSED)
     found = open_segmenter(tmp_path / "made")(np.full((192, 256), 90, np.uint8))
     assert found.lungs.shape == found.opacities.shape == (192, 256)

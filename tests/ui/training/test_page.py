@@ -323,9 +323,9 @@ def test_a_view_without_runs_says_so(page):
         assert "cv-hint" in html(page)
 
 
-@pytest.mark.parametrize(
-    ("file", "text", "damage"),
-    [
+def test_damaged_runs_block_no_view(page, two_runs):
+    status = json.loads((two_runs[1] / "status.json").read_text())
+    damages = [
         ("status.json", '{"state": ["running"]}', {}),
         ("status.json", "{status}", {}),
         ("metrics.csv", "epoch,auc\n0,0.5\n1", {}),
@@ -335,16 +335,15 @@ def test_a_view_without_runs_says_so(page):
         ("metrics.csv", "", {"state": []}),
         ("metrics.csv", "", {"epochs": None}),
         ("metrics.csv", "", {"updated": "2026-01-01"}),
-    ],
-)
-def test_a_damaged_run_blocks_no_view(page, two_runs, file, text, damage):
-    status = json.loads((two_runs[1] / "status.json").read_text())
-    (two_runs[0] / "status.json").write_text(json.dumps(status | {"state": "running"} | damage))
-    (two_runs[0] / file).write_text(text)
+    ]
+    for number, (file, text, damage) in enumerate(damages):
+        run = shutil.copytree(two_runs[0], two_runs[0].with_name(f"damaged {number}"))
+        (run / "status.json").write_text(json.dumps(status | {"state": "running"} | damage))
+        (run / file).write_text(text)
     for view in ("New run", "Runs", "Compare", "Model in use"):
         assert "This cannot be shown" not in html(show(page, view)), view
     show(page, "Runs")
-    for run in ("first", "second"):
+    for run in page.selectbox(key="run").options:
         page.session_state["run"] = run
         page.run()
         assert not page.exception
