@@ -50,5 +50,10 @@ def refused(name: str, reason: str) -> File:
     return File(name, partial(_refuse, reason), reason)
 
 
+def unreadable(name: str, reason: str) -> File:
+    """A file that was opened in vain, for a reason that reading it gives."""
+    return File(name, partial(_refuse, reason))
+
+
 def _refuse(reason: str) -> NoReturn:
     raise UnreadableSlice(reason)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from covidct.errors import UnreadableSlice
 from covidct.imaging.dicom.frame_facts import FrameFacts, list_frames
 from covidct.imaging.dicom.series import sort_frames
-from covidct.imaging.file import File
+from covidct.imaging.file import File, unreadable
 from covidct.imaging.formats.nifti import MASK, open_volume, volume_series
 from covidct.imaging.formats.pictures import is_thumbnail
 from covidct.imaging.formats.pixels import MAX_BYTES
@@ -107,6 +107,6 @@ def _look_at(file: File, opened: LastOpened) -> list[FrameFacts] | Found:
                 )
             case "TIFF":
                 return stack_series(file, data, opened) or Picture(file, False)
-    except UnreadableSlice:
-        return file
+    except UnreadableSlice as error:
+        return unreadable(file.name, error.message)
     return Picture(file, is_thumbnail(data, kind))

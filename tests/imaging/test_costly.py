@@ -343,7 +343,7 @@ def test_headers_beyond_those_of_slices_are_refused_early(drop):
 
 
 def test_frames_that_overlap_are_refused(drop):
-    refused(drop(FRAMES_OVERLAP), "holds 5000 frames")
+    refused(drop(FRAMES_OVERLAP), "xport it")
 
 
 def test_work_grows_with_frames_and_files_and_no_faster(drop):

@@ -276,7 +276,7 @@ def test_an_enhanced_file_that_is_cut_off_is_a_file_to_be_refused(enhanced):
     data = enhanced()
     (file,) = gather(files([data[:-4000]]))
     assert isinstance(file, File)
-    with pytest.raises(UnreadableSlice):
+    with pytest.raises(UnreadableSlice, match="only 390240 of 394240 bytes"):
         read_slice(file.read())
 
 
