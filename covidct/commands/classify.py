@@ -15,10 +15,8 @@ from covidct.commands.shared import add_gate_option, add_model_option, admission
 _OPAQUE_WIDTH = 11
 
 if TYPE_CHECKING:
-    from covidct.imaging.series import Place
     from covidct.inference.cases import CaseGroup
     from covidct.inference.classifier import Classifier
-    from covidct.inference.judge import Judged, Outcome, SeriesJudged
 
 
 def add_command(commands: argparse._SubParsersAction) -> None:
@@ -45,6 +43,7 @@ def print_verdicts(
 ) -> int:
     """Judge files and series, and print a line for each slice and series; the exit status."""
     from covidct.inference.judge import judge
+    from covidct.reports.lines import line_of
 
     status = DONE
     for group, outcomes in judge(classifier, groups, admission(options)):
@@ -61,59 +60,6 @@ def print_verdicts(
         point = classifier.card.calibration.operating_point
         say(f"Positive from {point:.1%}. Model {classifier.card.model_id}. {NOTICE}")
     return status
-
-
-def line_of(outcome: Outcome | SeriesJudged) -> dict[str, Any]:
-    """What to print of a slice or a series."""
-    from covidct.inference.cases import SetAside
-    from covidct.inference.judge import Judged, Refused, SeriesJudged
-    from covidct.inference.opacities import in_whole_units
-    from covidct.inference.series_verdict import RULE
-    from covidct.reports.words import cautions
-
-    match outcome:
-        case Judged():
-            return _named(outcome.case.place) | _judged(outcome)
-        case Refused():
-            return _named(outcome.case.place) | {"error": outcome.reason}
-        case SetAside():
-            return _named(outcome.case.place) | {"set_aside": outcome.reason}
-        case SeriesJudged(prediction=prediction):
-            return {
-                "series": outcome.group.name,
-                "slices": outcome.slices,
-                "label": prediction.label,
-                "probability": round(prediction.probability, 6),
-                "decision": prediction.decision,
-                "rule": RULE,
-                "opacity_volume_share": round(outcome.opacities.volume_share, 4),
-                "severity": outcome.opacities.severity,
-                "lung_density_hu": in_whole_units(outcome.opacities.lung_density),
-                "notes": cautions(prediction, None),
-                "model_id": prediction.model_id,
-            }
-
-
-def _named(place: Place) -> dict[str, Any]:
-    found = {"file": place.file, "frame": place.frame, "position_mm": place.position_mm}
-    return {key: value for key, value in found.items() if value is not None}
-
-
-def _judged(judged: Judged) -> dict[str, Any]:
-    """The verdict on a slice."""
-    from covidct.inference.opacities import in_whole_units
-    from covidct.reports.words import cautions
-
-    return {
-        "label": judged.prediction.label,
-        "probability": round(judged.prediction.probability, 6),
-        "decision": judged.prediction.decision,
-        "opacity_share": round(judged.opacities.share_of_lung, 4),
-        "opacity_sides": judged.opacities.sides,
-        "lung_density_hu": in_whole_units(judged.opacities.lung_density),
-        "notes": [*judged.notes, *cautions(judged.prediction, judged.lung_share)],
-        "model_id": judged.prediction.model_id,
-    }
 
 
 def text_of(line: dict[str, Any]) -> str:

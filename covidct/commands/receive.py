@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from covidct.commands import DONE, FAILED, NOTICE
-from covidct.commands.classify import line_of, text_of
+from covidct.commands.classify import text_of
 from covidct.commands.shared import add_gate_option, add_model_option, admission, say
 
 if TYPE_CHECKING:
@@ -143,6 +143,7 @@ def _line(outcomes: Sequence[Outcome | SeriesJudged]) -> dict[str, Any]:
     """The verdict on a series, or on its only slice; else the first reason why there is none."""
     from covidct.inference.cases import SetAside
     from covidct.inference.judge import Judged, Refused, SeriesJudged
+    from covidct.reports.lines import line_of
 
     for kind in (SeriesJudged, Judged, Refused, SetAside):
         for outcome in outcomes:
