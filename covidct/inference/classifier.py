@@ -37,6 +37,7 @@ from covidct.models.head import LinearHead
 from covidct.models.pooling import TrunkMaps
 from covidct.runtime.fair_queue import FairQueue, Waiting
 from covidct.runtime.graph import Graph
+from covidct.telemetry import queued
 
 if TYPE_CHECKING:
     import keras
@@ -291,7 +292,8 @@ class Classifier:
         self, images: np.ndarray, waiting: Waiting | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
         """Logits float32 (N,) and class activation maps float32 (N, h, w) of network pixels."""
-        with self._queue.turn(waiting):
+        with queued() as served, self._queue.turn(waiting):
+            served()
             activations, logits = self.trunks.activations_and_logits(
                 images, self.head, self.card.mirrored
             )

@@ -29,6 +29,7 @@ from covidct.inference.opacities import (
 from covidct.inference.series_verdict import series_prediction
 from covidct.messages import N_, joined
 from covidct.runtime.fair_queue import SAY_EVERY, Waiting
+from covidct.telemetry import REFUSED, judging
 
 BESIDE_CT = N_("A picture beside the CT.")
 BATCH = 4  # slices whose passes keep the interpreters busy
@@ -222,8 +223,11 @@ def judge_slices(
         ]
 
     prepared = _in_threads(prepare, cases, os.cpu_count() or 1, _AHEAD * BATCH, ahead)
-    for judged in _in_threads(predict, _batches(prepared), AT_A_TIME, AT_A_TIME + 1, ahead):
-        yield from judged
+    with judging() as count:
+        for judged in _in_threads(predict, _batches(prepared), AT_A_TIME, AT_A_TIME + 1, ahead):
+            for one in judged:
+                count(one.prediction.decision if isinstance(one, Judged) else REFUSED)
+                yield one
 
 
 def _judged(classifier: Classifier, one: _Prepared, predicted: PredictionWithCAM) -> Judged:
