@@ -19,9 +19,10 @@ from pathlib import Path
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.middleware import Middleware
-from starlette.responses import PlainTextResponse
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from covidct.api.routes import PREFIX
 from covidct.messages import N_
 from covidct.ui.streamlit_internals import upload_sizes
 
@@ -34,6 +35,7 @@ _MEDIA = "/media/"  # pictures and files to download, as Streamlit serves them
 # The one script that stands in Streamlit's page itself, window.prerenderReady = false
 _INLINE_SCRIPT = "'sha256-THxz9J9+wf7rhwR2YkXJoSZ13UCmYyC+3lNDv2+8ugA='"
 _UPLOAD = re.compile(r"/_stcore/upload_file/([^/]+)/")
+_API = f"{PREFIX}/"
 _NO_LENGTH = N_("The upload does not say how long it is.")
 _NO_ROOM = N_(
     "There is no room for this upload: remove files from the page, or come back when fewer people "
@@ -65,7 +67,7 @@ class OwnSiteOnly:
         else:
             await self._app(scope, receive, send)
 
-    def _refusal(self, scope: Scope) -> PlainTextResponse | None:
+    def _refusal(self, scope: Scope) -> Response | None:
         headers = Headers(scope=scope)
         host, origin = headers.get("host", ""), headers.get("origin")
         if not self._is_ours(host):
@@ -74,9 +76,9 @@ class OwnSiteOnly:
                 "{variable}.",
                 variable=HOSTS_VARIABLE,
             )
-            return PlainTextResponse(unknown, status_code=400)
+            return _refused(scope, unknown, 400)
         if origin is not None and origin.partition("://")[2].lower() != host.lower():
-            return PlainTextResponse(N_("Pages of other sites are not answered."), status_code=403)
+            return _refused(scope, N_("Pages of other sites are not answered."), 403)
         return None
 
     def _is_ours(self, host: str) -> bool:
@@ -95,10 +97,12 @@ class OwnSiteOnly:
 class RoomForUploads:
     """Refuses uploads beyond what one session, or all of them together, may hold in memory.
 
+    A request to the HTTP interface holds what it brings until it is answered.
+
     Args:
         app: answers what there is room for.
         held: bytes that each session holds, by its number.
-        a_session: bytes for each.
+        a_session: bytes for each, and for each request to the interface.
         in_all: bytes for all of them.
     """
 
@@ -110,24 +114,40 @@ class RoomForUploads:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, or refuse an upload."""
-        upload = scope["type"] == "http" and scope["method"] == "PUT"
-        session = _UPLOAD.search(scope["path"]) if upload else None
-        if not session:
+        holder = _holder(scope)
+        if not holder:
             await self._app(scope, receive, send)
             return
         length = Headers(scope=scope).get("content-length", "")
         if not length.isdecimal():
-            await PlainTextResponse(_NO_LENGTH, status_code=411)(scope, receive, send)
+            await _refused(scope, _NO_LENGTH, 411)(scope, receive, send)
             return
         held, size = Counter(self._held()) + self._arriving, int(length)
-        if held[session[1]] + size > self._a_session or held.total() + size > self._in_all:
-            await PlainTextResponse(_NO_ROOM, status_code=413)(scope, receive, send)
+        if held[holder] + size > self._a_session or held.total() + size > self._in_all:
+            await _refused(scope, _NO_ROOM, 413)(scope, receive, send)
             return
-        self._arriving[session[1]] += size
+        self._arriving[holder] += size
         try:
             await self._app(scope, receive, send)
         finally:
-            self._arriving[session[1]] -= size
+            self._arriving -= Counter({holder: size})
+
+
+def _holder(scope: Scope) -> str:
+    """Who will hold what a request brings, if it is an upload: a session, or the request itself."""
+    if scope["type"] != "http":
+        return ""
+    if scope["method"] == "POST" and scope["path"].startswith(_API):
+        return f"request {id(scope)}"
+    session = _UPLOAD.search(scope["path"]) if scope["method"] == "PUT" else None
+    return session[1] if session else ""
+
+
+def _refused(scope: Scope, sentence: str, status: int) -> Response:
+    """A refusal as people read it, or as scripts do."""
+    if scope["path"].startswith(_API):
+        return JSONResponse({"error": sentence}, status)
+    return PlainTextResponse(sentence, status)
 
 
 class CarefulHeaders:

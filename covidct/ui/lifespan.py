@@ -6,10 +6,12 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
+from covidct import logs
 from covidct.ui import access
+from covidct.ui.interface import check_tokens
 from covidct.ui.received.server_node import serve
 from covidct.ui.shared.network import give_freed_memory_back
-from covidct.ui.streamlit_internals import giving_back_closed_sessions
+from covidct.ui.streamlit_internals import giving_back_closed_sessions, log_as_others_do
 
 if TYPE_CHECKING:
     from streamlit import App
@@ -18,6 +20,11 @@ if TYPE_CHECKING:
 @asynccontextmanager
 async def lifespan(_app: App) -> AsyncGenerator[None]:
     """The DICOM node, where the server is one, and the end of sessions that were closed."""
-    with serve(access.secrets() or {}):
+    if logs.are_json():
+        log_as_others_do()
+        logs.write_json()
+    secrets = access.secrets()
+    check_tokens(secrets)
+    with serve(secrets or {}):
         async with giving_back_closed_sessions(give_freed_memory_back):
             yield

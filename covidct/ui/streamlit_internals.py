@@ -7,6 +7,7 @@ and Starlette before the next one, and tests/ui/test_streamlit_internals.py fail
 from __future__ import annotations
 
 import asyncio
+import logging
 import sys
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
@@ -15,6 +16,7 @@ from threading import Thread
 from typing import TYPE_CHECKING
 
 import streamlit as st
+import streamlit.logger
 from starlette.formparsers import MultiPartParser
 from streamlit.components.v2.get_bidi_component_manager import get_bidi_component_manager
 from streamlit.components.v2.manifest_scanner import ComponentConfig, ComponentManifest
@@ -41,6 +43,7 @@ __all__ = [
     "giving_back_closed_sessions",
     "held_by_session",
     "keep_uploads_in_memory",
+    "log_as_others_do",
     "open_socket",
     "upload_sizes",
     "xsrf_header",
@@ -57,6 +60,18 @@ def keep_uploads_in_memory() -> None:
     before Streamlit takes it into memory. Neither has an option for that.
     """
     MultiPartParser.spool_max_size = sys.maxsize
+
+
+def log_as_others_do() -> None:
+    """Let loggers that Streamlit has yet to make hand on what they log, as Python's do.
+
+    It gives each a handler of its own. The format of all can be set, but none that escapes.
+    """
+
+    def hand_on(logger: logging.Logger) -> None:
+        logger.propagate = True
+
+    streamlit.logger.setup_formatter = hand_on
 
 
 @asynccontextmanager

@@ -1,0 +1,235 @@
+"""The HTTP interface: what the server answers to scripts, beside the pages and as they judge.
+
+    POST /api/v1/slices        a line for each slice
+    POST /api/v1/series        the same, and a line for each series
+    GET  /api/v1/health        whether the model in use can be opened; for anyone
+    GET  /api/v1/openapi.json  describes them (OpenAPI 3.1)
+    GET  /metrics              figures for Prometheus
+
+Slices wait in the same queue as those on the pages. Threads judge them, so that the server goes on.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncGenerator, Callable, Generator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from anyio import CancelScope, CapacityLimiter, to_thread
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.types import Receive, Scope, Send
+
+from covidct.api.settings import api_token, bears, metrics_token
+from covidct.api.uploads import uploads_of
+from covidct.api.watched import Watched
+from covidct.errors import ConfigError, ModelError
+
+if TYPE_CHECKING:
+    from covidct.inference.classifier import Classifier
+
+PREFIX = "/api/v1"
+DOCUMENT = Path(__file__).with_name("openapi.json")
+
+_THREADS = 8  # at work for requests at a time; the pages have their own
+_NO_STORE = {"Cache-Control": "no-store"}
+_WHO = {"WWW-Authenticate": "Bearer"}
+_CLOSED = "The HTTP interface of this server is closed. Whoever runs it can give it a token."
+_NO_TOKEN = "This needs the token of the HTTP interface: Authorization: Bearer …"
+_METRICS_CLOSED = "This server tells no figures. Whoever runs it can give them a token."
+_NO_METRICS_TOKEN = "This needs the token for figures: Authorization: Bearer …"
+_NO_SLICE = "There is no slice to judge in what was sent."
+_NO_MODEL = "No slice can be classified. The Diagnose page says why."
+_FAILED = "It failed by an error in the program; see the server's log."
+_SENTENCES = {
+    404: f"There is nothing at this address. {PREFIX}/openapi.json tells what there is.",
+    405: "This address is asked in another way (GET or POST).",
+}
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """What the interface needs of the server that it is part of.
+
+    Attributes:
+        secrets: gives Streamlit's; None where they cannot be read.
+        classifier: gives the one in use, or raises ModelError.
+        uploads: gives the bytes that sessions hold.
+        afterwards: called when a request was answered.
+    """
+
+    secrets: Callable[[], Mapping[str, Any] | None]
+    classifier: Callable[[], Classifier]
+    uploads: Callable[[], int]
+    afterwards: Callable[[], object]
+
+
+def routes(server: Server) -> list[BaseRoute]:
+    """What answers at the addresses of the interface."""
+    interface = _Interface(server)
+    versioned = Starlette(
+        routes=[
+            Route("/slices", interface.slices, methods=["POST"]),
+            Route("/series", interface.series, methods=["POST"]),
+            Route("/health", interface.health),
+            Route("/openapi.json", interface.openapi),
+        ],
+        middleware=[Middleware(Watched)],
+        exception_handlers={
+            HTTPException: _refused,
+            ModelError: _no_model,
+            ClientDisconnect: _gone,
+            Exception: _failed,
+        },
+    )
+    return [Mount(PREFIX, versioned), Route("/metrics", interface.metrics)]
+
+
+class _Interface:
+    """The routes, each a method."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self._threads = CapacityLimiter(_THREADS)
+
+    async def slices(self, request: Request) -> Response:
+        """A line for each slice."""
+        return await self._judge(request, with_series=False)
+
+    async def series(self, request: Request) -> Response:
+        """A line for each slice and each series."""
+        return await self._judge(request, with_series=True)
+
+    async def health(self, _request: Request) -> Response:
+        """Whether slices can be judged; nothing that only those with a token may know."""
+        try:
+            await self._in_thread(self._server.classifier)
+        except ModelError:
+            return _error(503, _NO_MODEL)
+        return JSONResponse({"status": "ready"}, headers=_NO_STORE)
+
+    async def openapi(self, _request: Request) -> Response:
+        """The description of this interface, where it is open."""
+        self._token()
+        return FileResponse(DOCUMENT, media_type="application/json")
+
+    async def metrics(self, request: Request) -> Response:
+        """Figures of the server, for who bears the token for them."""
+        try:
+            token = metrics_token(self._server.secrets())
+        except ConfigError:
+            token = ""
+        if not token:
+            return _error(404, _METRICS_CLOSED)
+        if not bears(request.headers, token):
+            return _error(401, _NO_METRICS_TOKEN, _WHO)
+        from covidct.api.metrics import CONTENT_TYPE, exposition
+
+        told = await self._in_thread(partial(exposition, self._server.uploads()))
+        return Response(told, headers={**_NO_STORE, "Content-Type": CONTENT_TYPE})
+
+    def _token(self) -> str:
+        """The token of the interface.
+
+        Raises:
+            HTTPException: there is none, so it is closed.
+        """
+        try:
+            token = api_token(self._server.secrets())
+        except ConfigError:  # which the log tells at the start
+            token = ""
+        if not token:
+            raise HTTPException(404, _CLOSED)
+        return token
+
+    async def _judge(self, request: Request, *, with_series: bool) -> Response:
+        if not bears(request.headers, self._token()):
+            raise HTTPException(401, _NO_TOKEN, _WHO)
+        # Imported here, since the server starts before anyone asks for a verdict
+        from covidct.api.answers import PICTURES, lines
+        from covidct.inference.cases import groups_in
+
+        pictures = _asked(request, PICTURES)
+        uploads = await uploads_of(request)
+        groups = await self._in_thread(partial(groups_in, uploads))
+        if not any(group.cases for group in groups):
+            raise HTTPException(422, _NO_SLICE)
+        classifier = await self._in_thread(self._server.classifier)
+        answer = lines(classifier, groups, pictures, with_series=with_series)
+        return _Lines(answer, self._threads, self._server.afterwards)
+
+    async def _in_thread(self, work: Callable[[], Result]) -> Result:
+        return await to_thread.run_sync(work, limiter=self._threads)
+
+
+class _Lines(StreamingResponse):
+    """An object a line as JSON, made in threads, until all are sent or their reader is gone."""
+
+    def __init__(
+        self,
+        lines: Generator[dict[str, Any], None, None],
+        threads: CapacityLimiter,
+        afterwards: Callable[[], object],
+    ) -> None:
+        super().__init__(self._sent(), media_type="application/x-ndjson", headers=_NO_STORE)
+        self._lines, self._threads, self._afterwards = lines, threads, afterwards
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the lines."""
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            with CancelScope(shield=True):
+                await to_thread.run_sync(self._end)
+
+    async def _sent(self) -> AsyncGenerator[str]:
+        next_line = partial(next, self._lines, None)
+        while (line := await to_thread.run_sync(next_line, limiter=self._threads)) is not None:
+            yield json.dumps(line) + "\n"
+
+    def _end(self) -> None:
+        self._lines.close()
+        self._afterwards()
+
+
+def _asked(request: Request, kinds: tuple[str, ...]) -> list[str]:
+    """The pictures that a request asks for."""
+    for name, value in request.query_params.multi_items():
+        if name not in kinds or value not in ("true", "false"):
+            may_be = " and ".join(f"{kind}=true" for kind in kinds)
+            raise HTTPException(400, f"Of what stands behind “?” only {may_be} are known.")
+    return [kind for kind in kinds if request.query_params.get(kind) == "true"]
+
+
+def _error(status: int, sentence: str, headers: Mapping[str, str] | None = None) -> JSONResponse:
+    return JSONResponse({"error": sentence}, status, {**_NO_STORE, **(headers or {})})
+
+
+async def _refused(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # which it is registered for
+    is_bare = error.detail in ("Not Found", "Method Not Allowed")
+    sentence = _SENTENCES[error.status_code] if is_bare else error.detail
+    return _error(error.status_code, sentence, error.headers)
+
+
+async def _no_model(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, ModelError)
+    return _error(503, error.message)
+
+
+async def _gone(_request: Request, _error: Exception) -> Response:
+    """Nobody is there to read it."""
+    return Response(status_code=400)
+
+
+async def _failed(_request: Request, _exception: Exception) -> Response:
+    return _error(500, _FAILED)

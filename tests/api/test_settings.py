@@ -1,0 +1,109 @@
+import asyncio
+import json
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from starlette.applications import Starlette
+from starlette.datastructures import Headers
+
+from covidct.api.routes import DOCUMENT, PREFIX, Server, routes
+from covidct.api.settings import SHORTEST, api_token, bears, metrics_token
+from covidct.errors import ConfigError, ModelError
+
+TOKEN, OTHER = "t" * SHORTEST, "o" * SHORTEST
+NONE = ({}, {"api": {}}, {"api": {"token": "", "metrics_token": ""}}, None)
+BAD = ("t" * (SHORTEST - 1), f" {TOKEN}", 1234567890123456789012, [TOKEN])
+
+
+@pytest.fixture(autouse=True)
+def _no_environment(monkeypatch):
+    monkeypatch.delenv("COVIDCT_API_TOKEN", raising=False)
+    monkeypatch.delenv("COVIDCT_METRICS_TOKEN", raising=False)
+
+
+def no_model():
+    raise ModelError("The model in /srv/secret is gone.")
+
+
+def answer(secrets, path, method="GET", **headers):
+    """Status and content of an answer by a server with these secrets, which has no model."""
+    app = Starlette(routes=routes(Server(lambda: secrets, no_model, lambda: 0, lambda: None)))
+    given = [(name.encode(), value.encode()) for name, value in headers.items()]
+    scope = {"type": "http", "method": method, "path": path, "headers": given}
+    sent = []
+
+    async def receive():
+        return {"type": "http.request", "body": b""}
+
+    async def send(message):
+        sent.append(message)
+
+    with ThreadPoolExecutor() as pool:  # this thread may have Playwright's event loop
+        whole = {**scope, "query_string": b"", "root_path": ""}
+        pool.submit(asyncio.run, app(whole, receive, send)).result()
+    return sent[0]["status"], b"".join(message.get("body", b"") for message in sent)
+
+
+@pytest.mark.parametrize("secrets", (*NONE, *({"api": {"token": bad}} for bad in BAD)))
+def test_without_a_token_that_can_be_used_it_is_closed(secrets):
+    for bearing in ({}, {"authorization": "Bearer "}, {"authorization": f"Bearer {BAD[0]}"}):
+        for path in ("/slices", "/series"):
+            status, said = answer(secrets, f"{PREFIX}{path}", "POST", **bearing)
+            assert (status, json.loads(said).keys()) == (404, {"error"})
+        for path in (f"{PREFIX}/openapi.json", "/metrics"):
+            assert answer(secrets, path, **bearing)[0] == 404
+
+
+def test_each_token_opens_what_it_is_for_alone():
+    secrets = {"api": {"token": TOKEN, "metrics_token": OTHER}}
+    assert (api_token(secrets), metrics_token(secrets)) == (TOKEN, OTHER)
+    assert answer(secrets, "/metrics", authorization=f"Bearer {OTHER}")[0] == 200
+    assert answer(secrets, "/metrics", authorization=f"Bearer {TOKEN}")[0] == 401
+    only_one = {"api": {"token": TOKEN}}
+    assert answer(only_one, "/metrics", authorization=f"Bearer {TOKEN}")[0] == 404
+
+
+def test_the_environment_goes_before_the_secrets(monkeypatch):
+    monkeypatch.setenv("COVIDCT_API_TOKEN", OTHER)
+    assert api_token({"api": {"token": TOKEN}}) == api_token({}) == OTHER
+    assert api_token(None) == ""  # they cannot be read, so who may come is not known
+
+
+@pytest.mark.parametrize("token", BAD)
+def test_a_token_that_is_easily_guessed_is_none(token):
+    with pytest.raises(ConfigError, match="stays closed"):
+        api_token({"api": {"token": token}})
+
+
+def test_a_section_that_is_none_is_said():
+    with pytest.raises(ConfigError):
+        api_token({"api": TOKEN})
+
+
+def test_a_token_is_borne_as_rfc_6750_has_it():
+    for name in ("Bearer", "bearer", "BEARER"):
+        assert bears(Headers({"authorization": f"{name} {TOKEN}"}), TOKEN)
+    for other in (TOKEN, f"Bearer {OTHER}", f"Bearer {TOKEN}x", f"Basic {TOKEN}", "Bearer", ""):
+        assert not bears(Headers({"authorization": other}), TOKEN)
+    assert not bears(Headers({"authorization": "Bearer "}), "")
+    assert not bears(Headers({}), "")
+    umlauts = "ü" * SHORTEST
+    raw = Headers(raw=[(b"authorization", f"Bearer {umlauts}".encode())])
+    assert bears(raw, umlauts)
+
+
+def test_without_a_model_it_is_not_ready_and_tells_strangers_no_path():
+    status, said = answer({}, f"{PREFIX}/health")
+    assert (status, b"/srv" in said) == (503, False)
+
+
+def test_the_description_is_of_the_routes_that_there_are():
+    (mounted, _) = routes(Server(dict, no_model, lambda: 0, lambda: None))
+    there = {
+        (route.path, method.lower())
+        for route in mounted.routes
+        for method in route.methods - {"HEAD"}
+    }
+    described = json.loads(DOCUMENT.read_text(encoding="utf-8"))
+    assert {(path, method) for path, ways in described["paths"].items() for method in ways} == there
+    assert described["servers"] == [{"url": PREFIX}]
