@@ -27,7 +27,7 @@ from starlette.responses import FileResponse, JSONResponse, Response, StreamingR
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import Receive, Scope, Send
 
-from covidct.api.settings import api_token, bears, metrics_token
+from covidct.api.settings import Admission, admission, borne, is_same, metrics_token
 from covidct.api.uploads import uploads_of
 from covidct.api.watched import Watched
 from covidct.errors import ConfigError, ModelError
@@ -42,7 +42,7 @@ _THREADS = 8  # at work for requests at a time; the pages have their own
 _NO_STORE = {"Cache-Control": "no-store"}
 _WHO = {"WWW-Authenticate": "Bearer"}
 _CLOSED = "The HTTP interface of this server is closed. Whoever runs it can give it a token."
-_NO_TOKEN = "This needs the token of the HTTP interface: Authorization: Bearer …"
+_NO_TOKEN = "This needs a token for the HTTP interface: Authorization: Bearer …"
 _METRICS_CLOSED = "This server tells no figures. Whoever runs it can give them a token."
 _NO_METRICS_TOKEN = "This needs the token for figures: Authorization: Bearer …"
 _NO_SLICE = "There is no slice to judge in what was sent."
@@ -119,7 +119,7 @@ class _Interface:
 
     async def openapi(self, _request: Request) -> Response:
         """The description of this interface, where it is open."""
-        self._token()
+        self._admission()
         return FileResponse(DOCUMENT, media_type="application/json")
 
     async def metrics(self, request: Request) -> Response:
@@ -130,30 +130,46 @@ class _Interface:
             token = ""
         if not token:
             return _error(404, _METRICS_CLOSED)
-        if not bears(request.headers, token):
+        if not is_same(borne(request.headers), token):
             return _error(401, _NO_METRICS_TOKEN, _WHO)
         from covidct.api.metrics import CONTENT_TYPE, exposition
 
         told = await self._in_thread(partial(exposition, self._server.uploads()))
         return Response(told, headers={**_NO_STORE, "Content-Type": CONTENT_TYPE})
 
-    def _token(self) -> str:
-        """The token of the interface.
+    def _admission(self) -> Admission:
+        """Who may have slices judged.
 
         Raises:
-            HTTPException: there is none, so it is closed.
+            HTTPException: nobody, so it is closed.
         """
         try:
-            token = api_token(self._server.secrets())
+            admitted = admission(self._server.secrets())
         except ConfigError:  # which the log tells at the start
-            token = ""
-        if not token:
+            admitted = Admission()
+        if not admitted:
             raise HTTPException(404, _CLOSED)
-        return token
+        return admitted
+
+    async def _require(self, request: Request) -> None:
+        """Go on for those alone who may have slices judged.
+
+        Raises:
+            HTTPException: this one may not.
+        """
+        admitted, token = self._admission(), borne(request.headers)
+        if is_same(token, admitted.token):
+            return
+        if admitted.audience and token:
+            from covidct.api.provider import provider
+
+            asked = provider(admitted.metadata_url, admitted.audience)
+            if await self._in_thread(partial(asked.lets_in, token)):
+                return
+        raise HTTPException(401, _NO_TOKEN, _WHO)
 
     async def _judge(self, request: Request, *, with_series: bool) -> Response:
-        if not bears(request.headers, self._token()):
-            raise HTTPException(401, _NO_TOKEN, _WHO)
+        await self._require(request)
         # Imported here, since the server starts before anyone asks for a verdict
         from covidct.api.answers import PICTURES, lines
         from covidct.inference.cases import groups_in

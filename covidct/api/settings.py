@@ -1,17 +1,19 @@
 """Who may have slices judged over HTTP, and who may read the server's figures: nobody by default.
 
-Whoever runs the server gives each a token, in Streamlit's secrets:
+Whoever runs the server says so in Streamlit's secrets:
 
     [api]
     token = "…"          # python -c "import secrets; print(secrets.token_urlsafe(32))"
-    metrics_token = "…"  # another one, for /metrics
+    audience = "…"       # of access tokens by the provider that the section [auth] names
+    metrics_token = "…"  # another token, for /metrics
 
-or in the environment, which goes before them: COVIDCT_API_TOKEN, COVIDCT_METRICS_TOKEN. A request
-bears it as ``Authorization: Bearer …`` (RFC 6750, section 2.1).
+or gives the tokens in the environment, which goes before them: COVIDCT_API_TOKEN,
+COVIDCT_METRICS_TOKEN. A request bears its token as RFC 6750, section 2.1, has it.
 """
 
 import os
 from collections.abc import Mapping
+from dataclasses import dataclass
 from hmac import compare_digest
 from typing import Any
 
@@ -23,41 +25,72 @@ from covidct.messages import N_
 TOKEN_VARIABLE, METRICS_TOKEN_VARIABLE = "COVIDCT_API_TOKEN", "COVIDCT_METRICS_TOKEN"
 SHORTEST = 20  # characters
 
-_SECTION, _TOKEN, _METRICS_TOKEN = "api", "token", "metrics_token"
+_SECTION, _TOKEN, _METRICS_TOKEN, _AUDIENCE = "api", "token", "metrics_token", "audience"
 
 
-def api_token(secrets: Mapping[str, Any] | None) -> str:
-    """The token of who may have slices judged; empty where nobody may.
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """Who may have slices judged; nobody, if all is empty.
+
+    Attributes:
+        token: of who may.
+        audience: of access tokens, whose bearers may, too.
+        metadata_url: of the provider that gives them.
+    """
+
+    token: str = ""
+    audience: str = ""
+    metadata_url: str = ""
+
+    def __bool__(self) -> bool:
+        return bool(self.token or self.audience)
+
+
+def admission(secrets: Mapping[str, Any] | None) -> Admission:
+    """Who may have slices judged.
 
     Args:
         secrets: Streamlit's; None where they cannot be read.
 
     Raises:
-        ConfigError: it is too short, or no text.
+        ConfigError: a setting is none that there can be.
     """
-    return _token(secrets, TOKEN_VARIABLE, _TOKEN)
+    token, audience = _token(secrets, TOKEN_VARIABLE, _TOKEN), _of(secrets, _SECTION, _AUDIENCE)
+    if not audience:
+        return Admission(token)
+    metadata_url = _of(secrets, "auth", "server_metadata_url")
+    if not (isinstance(audience, str) and isinstance(metadata_url, str) and metadata_url):
+        raise ConfigError(
+            N_(
+                "The audience in the section [{section}] of the secrets is a text, and needs the "
+                "server_metadata_url of the section [auth]. The HTTP interface stays closed.",
+                section=_SECTION,
+            )
+        )
+    return Admission(token, audience, metadata_url)
 
 
 def metrics_token(secrets: Mapping[str, Any] | None) -> str:
-    """The token of who may read the server's figures, likewise."""
+    """The token of who may read the server's figures; empty where nobody may.
+
+    Raises:
+        ConfigError: it is too short, or no text.
+    """
     return _token(secrets, METRICS_TOKEN_VARIABLE, _METRICS_TOKEN)
 
 
 def _token(secrets: Mapping[str, Any] | None, variable: str, key: str) -> str:
-    if secrets is None:
-        return ""
-    section = secrets.get(_SECTION, {})
-    token = os.environ.get(variable) or (
-        section.get(key, "") if isinstance(section, Mapping) else None
-    )
+    token = _of(secrets, _SECTION, key)
+    if secrets is not None:
+        token = os.environ.get(variable) or token
     if token == "":
         return ""
     if not isinstance(token, str) or len(token) < SHORTEST or token != token.strip():
         raise ConfigError(
             N_(
-                "The token “{key}” in the section [{section}] of the secrets, or in {variable}, is "
-                "no text of {shortest} characters or more without blanks around it. Nobody can use "
-                "it, so what it opens stays closed.",
+                "The {key} in the section [{section}] of the secrets, or in {variable}, is no text "
+                "of {shortest} characters or more without blanks around it. Nobody can use it: "
+                "what it opens stays closed.",
                 key=key,
                 section=_SECTION,
                 variable=variable,
@@ -67,8 +100,18 @@ def _token(secrets: Mapping[str, Any] | None, variable: str, key: str) -> str:
     return token
 
 
-def bears(headers: Headers, token: str) -> bool:
-    """Whether a request bears a token; never an empty one."""
-    scheme, _, given = headers.get("authorization", "").partition(" ")
-    is_same = compare_digest(given.strip().encode("latin-1"), token.encode())
-    return bool(token) and scheme.lower() == "bearer" and is_same
+def _of(secrets: Mapping[str, Any] | None, section: str, key: str) -> object:
+    """A value of a section; None where that is no section, empty where it has none."""
+    there = (secrets or {}).get(section, {})
+    return there.get(key, "") if isinstance(there, Mapping) else None
+
+
+def borne(headers: Headers) -> str:
+    """The token that a request bears; empty where it bears none."""
+    scheme, _, token = headers.get("authorization", "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""
+
+
+def is_same(given: str, token: str) -> bool:
+    """Whether what a request bears is a token; an empty one is none."""
+    return bool(token) and compare_digest(given.encode("latin-1"), token.encode())

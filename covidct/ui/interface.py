@@ -7,7 +7,7 @@ from typing import Any
 from starlette.routing import BaseRoute
 
 from covidct.api.routes import Server, routes
-from covidct.api.settings import api_token, metrics_token
+from covidct.api.settings import admission, metrics_token
 from covidct.errors import ConfigError
 from covidct.inference.promotion import current_model
 from covidct.ui import access
@@ -29,10 +29,10 @@ def interface() -> list[BaseRoute]:
     )
 
 
-def check_tokens(secrets: Mapping[str, Any] | None) -> None:
-    """Let the log say of a token that nobody can use why that is so."""
-    for token in (api_token, metrics_token):
+def check_settings(secrets: Mapping[str, Any] | None) -> None:
+    """Let the log say of a setting that nobody can use why that is so."""
+    for setting in (admission, metrics_token):
         try:
-            token(secrets)
+            setting(secrets)
         except ConfigError as error:
             _LOG.error(error.message)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from covidct import logs
 from covidct.ui import access
-from covidct.ui.interface import check_tokens
+from covidct.ui.interface import check_settings
 from covidct.ui.received.server_node import serve
 from covidct.ui.shared.network import give_freed_memory_back
 from covidct.ui.streamlit_internals import giving_back_closed_sessions, log_as_others_do
@@ -24,7 +24,7 @@ async def lifespan(_app: App) -> AsyncGenerator[None]:
         log_as_others_do()
         logs.write_json()
     secrets = access.secrets()
-    check_tokens(secrets)
+    check_settings(secrets)
     with serve(secrets or {}):
         async with giving_back_closed_sessions(give_freed_memory_back):
             yield

@@ -7,7 +7,7 @@ from starlette.applications import Starlette
 from starlette.datastructures import Headers
 
 from covidct.api.routes import DOCUMENT, PREFIX, Server, routes
-from covidct.api.settings import SHORTEST, api_token, bears, metrics_token
+from covidct.api.settings import SHORTEST, Admission, admission, borne, is_same, metrics_token
 from covidct.errors import ConfigError, ModelError
 
 TOKEN, OTHER = "t" * SHORTEST, "o" * SHORTEST
@@ -56,7 +56,7 @@ def test_without_a_token_that_can_be_used_it_is_closed(secrets):
 
 def test_each_token_opens_what_it_is_for_alone():
     secrets = {"api": {"token": TOKEN, "metrics_token": OTHER}}
-    assert (api_token(secrets), metrics_token(secrets)) == (TOKEN, OTHER)
+    assert (admission(secrets).token, metrics_token(secrets)) == (TOKEN, OTHER)
     assert answer(secrets, "/metrics", authorization=f"Bearer {OTHER}")[0] == 200
     assert answer(secrets, "/metrics", authorization=f"Bearer {TOKEN}")[0] == 401
     only_one = {"api": {"token": TOKEN}}
@@ -65,31 +65,47 @@ def test_each_token_opens_what_it_is_for_alone():
 
 def test_the_environment_goes_before_the_secrets(monkeypatch):
     monkeypatch.setenv("COVIDCT_API_TOKEN", OTHER)
-    assert api_token({"api": {"token": TOKEN}}) == api_token({}) == OTHER
-    assert api_token(None) == ""  # they cannot be read, so who may come is not known
+    assert admission({"api": {"token": TOKEN}}) == admission({}) == Admission(OTHER)
+    assert not admission(None)  # they cannot be read, so who may come is not known
 
 
 @pytest.mark.parametrize("token", BAD)
 def test_a_token_that_is_easily_guessed_is_none(token):
     with pytest.raises(ConfigError, match="stays closed"):
-        api_token({"api": {"token": token}})
+        admission({"api": {"token": token}})
 
 
-def test_a_section_that_is_none_is_said():
-    with pytest.raises(ConfigError):
-        api_token({"api": TOKEN})
+@pytest.mark.parametrize(
+    "secrets",
+    (
+        {"api": TOKEN},
+        {"api": {"audience": "covidct"}},
+        {"api": {"audience": "covidct"}, "auth": {"server_metadata_url": ""}},
+        {"api": {"audience": ["covidct"]}, "auth": {"server_metadata_url": "https://a.example"}},
+    ),
+)
+def test_settings_that_are_none_are_said_and_open_nothing(secrets):
+    with pytest.raises(ConfigError, match="stays closed"):
+        admission(secrets)
+    assert answer(secrets, f"{PREFIX}/slices", "POST", authorization=f"Bearer {TOKEN}")[0] == 404
 
 
 def test_a_token_is_borne_as_rfc_6750_has_it():
     for name in ("Bearer", "bearer", "BEARER"):
-        assert bears(Headers({"authorization": f"{name} {TOKEN}"}), TOKEN)
-    for other in (TOKEN, f"Bearer {OTHER}", f"Bearer {TOKEN}x", f"Basic {TOKEN}", "Bearer", ""):
-        assert not bears(Headers({"authorization": other}), TOKEN)
-    assert not bears(Headers({"authorization": "Bearer "}), "")
-    assert not bears(Headers({}), "")
-    umlauts = "ü" * SHORTEST
-    raw = Headers(raw=[(b"authorization", f"Bearer {umlauts}".encode())])
-    assert bears(raw, umlauts)
+        assert borne(Headers({"authorization": f"{name} {TOKEN}"})) == TOKEN
+    for other in (TOKEN, f"Basic {TOKEN}", f"Bearer{TOKEN}", "Bearer", "Bearer ", ""):
+        assert borne(Headers({"authorization": other})) == ""
+    assert borne(Headers({})) == ""
+
+
+def test_only_the_very_token_is_the_same():
+    assert is_same(TOKEN, TOKEN)
+    for other in ("", OTHER, TOKEN[:-1], f"{TOKEN}x", TOKEN.upper()):
+        assert not is_same(other, TOKEN)
+    assert not is_same("", "")
+    beyond_ascii = "ü" * SHORTEST
+    sent = Headers(raw=[(b"authorization", f"Bearer {beyond_ascii}".encode())])
+    assert is_same(borne(sent), beyond_ascii)
 
 
 def test_without_a_model_it_is_not_ready_and_tells_strangers_no_path():

@@ -1,0 +1,139 @@
+"""Access tokens are judged by what a provider on this machine says of its keys."""
+
+import json
+import time
+from base64 import urlsafe_b64encode
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+
+import pytest
+from joserfc import jwt
+from joserfc.jwk import ECKey, KeySet, OctKey, RSAKey
+
+from covidct.api.provider import Provider
+
+AUDIENCE = "covidct-api"
+METADATA, KEYS = "/.well-known/openid-configuration", "/keys"
+
+
+@dataclass
+class OnThisMachine:
+    """A provider: its address, its key, what it answers, what it was asked."""
+
+    url: str
+    key: RSAKey
+    answers: dict = field(default_factory=dict)
+    asked: list = field(default_factory=list)
+
+    def token(self, key=None, algorithm="RS256", **claims):
+        """What it gives to who may come; other claims in place of its own, None for none."""
+        key = key or self.key
+        own = {"iss": self.url, "aud": AUDIENCE, "sub": "script", "exp": int(time.time()) + 60}
+        told = {name: value for name, value in (own | claims).items() if value is not None}
+        return jwt.encode({"alg": algorithm, "kid": self.key.kid}, told, key, [algorithm])
+
+    def lets_in(self, token, audience=AUDIENCE):
+        """Whether a server that has not asked it before lets somebody in."""
+        return Provider(f"{self.url}{METADATA}", audience).lets_in(token)
+
+
+@pytest.fixture(scope="module")
+def keys():
+    """One that is published, and one that is not."""
+    return [RSAKey.generate_key(2048, {"kid": "one"}, auto_kid=False) for _ in range(2)]
+
+
+@pytest.fixture
+def made(keys):
+    class Answers(BaseHTTPRequestHandler):
+        def do_GET(self):
+            made.asked.append(self.path)
+            status, answer = made.answers[self.path]
+            self.send_response(status)
+            if isinstance(answer, str):
+                self.send_header("Location", answer)
+            self.end_headers()
+            self.wfile.write(json.dumps(answer).encode())
+
+        def log_message(self, *_arguments):
+            pass
+
+    with ThreadingHTTPServer(("localhost", 0), Answers) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        made = OnThisMachine(f"http://localhost:{server.server_port}", keys[0])
+        made.answers = {
+            METADATA: (200, {"issuer": made.url, "jwks_uri": f"{made.url}{KEYS}"}),
+            KEYS: (200, KeySet(keys[:1]).as_dict()),
+        }
+        yield made
+        server.shutdown()
+
+
+def test_a_token_of_the_provider_for_this_audience_lets_in(made):
+    assert made.lets_in(made.token())
+    assert made.lets_in(made.token(aud=["other", AUDIENCE]))
+    assert made.lets_in(made.token(algorithm="PS256"))
+
+
+def test_no_other_token_does(made, keys):
+    now = int(time.time())
+    public = OctKey.import_key(keys[0].as_pem(private=False))  # taken for a common secret
+    for token in (
+        made.token(aud="other"),
+        made.token(aud=None),
+        made.token(aud=[]),
+        made.token(iss="https://evil.example"),
+        made.token(iss=None),
+        made.token(exp=now - 10),
+        made.token(exp=None),
+        made.token(nbf=now + 60),
+        made.token(key=keys[1]),
+        made.token(key=public, algorithm="HS256"),
+        made.token(key=ECKey.generate_key("P-256"), algorithm="ES256"),
+        unsigned(made.token()),
+        made.token()[:-4],
+        f"{made.token()}.x",
+        f"{b64(b'[' * 9000)}.{b64(b'{}')}.x",
+        f"{b64(b'7')}.{b64(b'7')}.x",
+        "..",
+        "",
+    ):
+        assert not made.lets_in(token)
+    assert not made.lets_in(made.token(), audience="another")
+
+
+def b64(data):
+    return urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+def unsigned(token):
+    """The claims of a token under a header that says that none has signed them."""
+    return ".".join((b64(b'{"alg": "none"}'), token.split(".")[1], ""))
+
+
+@pytest.mark.parametrize(
+    ("path", "answer"),
+    (
+        (METADATA, (500, {})),
+        (METADATA, (200, {})),
+        (METADATA, (200, ["issuer"])),
+        (METADATA, (302, KEYS)),
+        (KEYS, (200, {"keys": []})),
+        (KEYS, (200, {"keys": [{"kty": "RSA"}]})),
+        (KEYS, (200, {})),
+    ),
+)
+def test_while_a_providers_keys_are_not_known_nobody_is_let_in(made, path, answer):
+    made.answers[path] = answer
+    assert not made.lets_in(made.token())
+
+
+def test_a_provider_is_not_asked_again_for_each_token(made):
+    provider = Provider(f"{made.url}{METADATA}", AUDIENCE)
+    assert provider.lets_in(made.token())
+    assert not provider.lets_in(made.token(aud="other"))
+    assert not provider.lets_in("no token of that kind")
+    assert made.asked == [METADATA, KEYS]
+    gone = Provider("http://localhost:9/", AUDIENCE)
+    assert not gone.lets_in(made.token())
