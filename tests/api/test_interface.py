@@ -18,9 +18,9 @@ import numpy as np
 import pytest
 import requests
 from app_server import serve
+from figures import figures_of, slices_in
 from jsonschema import Draft202012Validator
 from patience import SECONDS
-from prometheus_client.parser import text_string_to_metric_families
 
 from covidct.__main__ import main
 from covidct.imaging.formats.pixels import MAX_BYTES
@@ -49,9 +49,7 @@ class Interface:
 
     def figures(self):
         """Its figures by their names and labels."""
-        text = self.ask("/metrics", METRICS_TOKEN).text
-        samples = [s for family in text_string_to_metric_families(text) for s in family.samples]
-        return {(s.name, *s.labels.values()): s.value for s in samples}
+        return figures_of(self.url, METRICS_TOKEN)
 
     def logged(self):
         """What it logged so far."""
@@ -176,12 +174,7 @@ def test_without_the_token_nothing_is_judged(server, png, bearing):
         answer = server.ask(path, data=png, headers={"Authorization": bearing})
         assert (answer.status_code, answer.headers["WWW-Authenticate"]) == (401, "Bearer")
         assert answer.json().keys() == {"error"}
-    assert verdicts(server.figures()) == verdicts(before)
-
-
-def verdicts(figures):
-    """How many slices were judged or refused."""
-    return sum(value for (name, *_), value in figures.items() if name == "covidct_verdicts_total")
+    assert slices_in(server.figures()) == slices_in(before)
 
 
 def test_what_cannot_be_answered_is_said_in_a_sentence(server, png, fits):
@@ -224,7 +217,7 @@ def test_what_is_too_long_is_refused_before_it_is_sent(server, length):
 
 
 def test_who_goes_away_lets_the_rest_be_and_holds_up_nobody(server, png):
-    before = verdicts(server.figures())
+    before = slices_in(server.figures())
     many = zipped({f"{number}.png": png for number in range(MANY)})
     answer = server.ask("/api/v1/slices", data=many, stream=True)
     assert "label" in json.loads(next(answer.iter_lines()))
@@ -236,7 +229,7 @@ def test_who_goes_away_lets_the_rest_be_and_holds_up_nobody(server, png):
     while server.figures()["covidct_queue",] and time.monotonic() < until:
         time.sleep(0.1)
     assert server.figures()["covidct_queue",] == 0
-    assert verdicts(server.figures()) - before < MANY
+    assert slices_in(server.figures()) - before < MANY
 
 
 def test_figures_count_verdicts_waits_and_runs_and_name_nobody(server, mixed, told):
@@ -293,7 +286,7 @@ def test_the_log_tells_what_was_asked_and_judged_in_json(server, png):
     assert not re.findall(r"^(?!\{).*\b(?:INFO|WARNING|ERROR)\b.*", log, re.MULTILINE)
 
 
-def test_the_readmes_line_for_curl_gets_verdicts(server, root, png, tmp_path):
+def test_the_readmes_line_for_curl_gets_slices_in(server, root, png, tmp_path):
     (command,) = re.findall("`(curl [^`]+)`", (root / "README.md").read_text(encoding="utf-8"))
     (tmp_path / "scan.zip").write_bytes(zipped({"slice.png": png}))
     command = command.replace("http://localhost:8501", server.url)

@@ -20,6 +20,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from figures import figures_of, slices_in
 
 from covidct.imaging.phantom import phantom_slice
 
@@ -31,6 +32,7 @@ NAME = re.compile(rb"session-(\d+)-")
 CSV = "Results, CSV"
 VERDICT = 'class="cv-decision"'
 REFUSAL = "This file was not classified."
+METRICS_TOKEN = "the token for the figures of the load test"
 
 
 @dataclass
@@ -87,6 +89,7 @@ def server(serve, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         for threads in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS"):
             patch.delenv(threads, raising=False)
+        patch.setenv("COVIDCT_METRICS_TOKEN", METRICS_TOKEN)
         with serve(tmp_path_factory.mktemp("server")) as server:
             yield server
 
@@ -115,6 +118,8 @@ def test_thirty_sessions_get_the_verdicts_of_the_command_line_and_never_anothers
         accounts = [user.result() for user in users]
     seconds = np.concatenate([account.seconds for account in accounts])
     counts = [len(account.seconds) for account in accounts]
+    told = figures_of(server.url, METRICS_TOKEN)
+    wait = told["covidct_wait_seconds_sum",] / told["covidct_wait_seconds_count",]
     record_property(
         "figure",
         f"load held: {SESSIONS} sessions for {SECONDS:.0f} s, {len(seconds)} verdicts, "
@@ -122,8 +127,10 @@ def test_thirty_sessions_get_the_verdicts_of_the_command_line_and_never_anothers
         f"time to a verdict p50 {np.percentile(seconds, 50):.1f} s, "
         f"p95 {np.percentile(seconds, 95):.1f} s; {min(counts)} to {max(counts)} verdicts a "
         f"session; {many.result()} slices of the series of {SERIES} beside them; "
-        f"server at most {peak_memory(server.process.pid):.0f} MB",
+        f"server at most {peak_memory(server.process.pid):.0f} MB; by its own figures "
+        f"{slices_in(told)} slices, their batches {1000 * wait:.0f} ms in the queue on average",
     )
+    assert slices_in(told) >= len(seconds)
     assert min(counts) + 1 >= max(counts) / 2
     assert any(account.waited for account in accounts)
     assert server.process.poll() is None

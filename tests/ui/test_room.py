@@ -32,10 +32,9 @@ def app():
     return RoomForUploads(keep, lambda: held, a_session=1000, in_all=1500)
 
 
-def put(app, session, size, *, says=True):
-    """Status of the answer to an upload."""
+async def status(app, method, path, size, *, says=True):
+    """Status of the answer to what brings so many bytes."""
     length = [(b"content-length", str(size).encode())] if says else []
-    path = f"/_stcore/upload_file/{session}/file"
     sent = []
 
     async def receive():
@@ -44,10 +43,20 @@ def put(app, session, size, *, says=True):
     async def send(message):
         sent.append(message)
 
-    scope = {"type": "http", "method": "PUT", "path": path, "headers": length}
-    with ThreadPoolExecutor() as pool:  # this thread may have Playwright's event loop
-        pool.submit(asyncio.run, app(scope, receive, send)).result()
+    scope = {"type": "http", "method": method, "path": path, "headers": length}
+    await app(scope, receive, send)
     return sent[0]["status"]
+
+
+def run(asked):
+    """What is asked for, in an event loop of its own, as this thread may have Playwright's."""
+    with ThreadPoolExecutor() as pool:
+        return pool.submit(asyncio.run, asked).result()
+
+
+def put(app, session, size, **options):
+    """Status of the answer to an upload."""
+    return run(status(app, "PUT", f"/_stcore/upload_file/{session}/file", size, **options))
 
 
 def test_uploads_are_refused_beyond_the_room_of_a_session_and_of_all(app):
@@ -61,6 +70,23 @@ def test_uploads_are_refused_beyond_the_room_of_a_session_and_of_all(app):
 
 def test_an_upload_of_unknown_length_is_refused(app):
     assert put(app, "a", 3, says=False) == 411
+
+
+def test_what_scripts_send_takes_room_until_it_is_answered():
+    meanwhile = []
+
+    async def answer(scope, receive, send):
+        if not meanwhile:
+            meanwhile.append(0)
+            meanwhile[0] = await status(app, "POST", "/api/v1/slices", 600)
+        await PlainTextResponse("judged")(scope, receive, send)
+
+    app = RoomForUploads(answer, dict, a_session=1000, in_all=1500)
+    assert run(status(app, "POST", "/api/v1/slices", 1000)) == 200
+    assert meanwhile == [413]
+    assert run(status(app, "POST", "/api/v1/series", 600)) == 200
+    assert run(status(app, "POST", "/api/v1/series", 1001)) == 413
+    assert run(status(app, "POST", "/api/v1/series", 3, says=False)) == 411
 
 
 def test_closed_sessions_are_given_back_though_nobody_comes(tmp_path, root):
