@@ -42,12 +42,16 @@ def are_json() -> bool:
 
 
 def write_json() -> None:
-    """Let all that is logged from now on be JSON on standard error, what covidct does among it."""
+    """Let what is logged from now on be JSON on standard error, and what covidct does be told.
+
+    A logger that writes nothing, as uvicorn's of addresses, goes on to do so.
+    """
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines())
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     logging.getLogger("covidct").setLevel(logging.INFO)
     for name in list(logging.root.manager.loggerDict):
         logger = logging.getLogger(name)
-        logger.handlers.clear()
-        logger.propagate = True
+        if logger.handlers:
+            logger.handlers.clear()
+            logger.propagate = True

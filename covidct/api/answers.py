@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from covidct.api.asked import OPACITY_MAP, OVERLAY
 from covidct.imaging.formats.png import encode_png
 from covidct.inference.cases import CaseGroup
 from covidct.inference.classifier import Classifier
@@ -13,9 +14,6 @@ from covidct.inference.heatmap import OPACITY, heat_map, overlay
 from covidct.inference.judge import Judged, SeriesJudged, judge
 from covidct.reports.lines import line_of
 from covidct.reports.picture import overlay_png
-
-OVERLAY, OPACITY_MAP = "overlay", "opacity_map"
-PICTURES = (OVERLAY, OPACITY_MAP)
 
 
 def lines(
@@ -30,8 +28,8 @@ def lines(
     Args:
         classifier: the network.
         groups: what to judge.
-        pictures: of :data:`PICTURES`, PNG in base64: the overlay as ``explain`` writes it, and the
-            probability of an opacity in grey, 0 to 255, on the slice's own grid.
+        pictures: of :data:`covidct.api.asked.PICTURES`, PNG in base64: the overlay as ``explain``
+            writes it, the probability of an opacity in grey, 0 to 255, on the slice's own grid.
         with_series: whether series get a line, too, and what there is to say of their completeness.
     """
     for group, outcomes in judge(classifier, groups):

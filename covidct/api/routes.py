@@ -27,8 +27,9 @@ from starlette.responses import FileResponse, JSONResponse, Response, StreamingR
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import Receive, Scope, Send
 
+from covidct.api.asked import pictures_of, uploads_of
+from covidct.api.metrics import CONTENT_TYPE, exposition
 from covidct.api.settings import Admission, admission, borne, is_same, metrics_token
-from covidct.api.uploads import uploads_of
 from covidct.api.watched import Watched
 from covidct.errors import ConfigError, ModelError
 
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
 PREFIX = "/api/v1"
 DOCUMENT = Path(__file__).with_name("openapi.json")
 
-_THREADS = 8  # at work for requests at a time; the pages have their own
+_AT_JUDGING = 8  # threads at a time; the pages have their own
 _NO_STORE = {"Cache-Control": "no-store"}
 _WHO = {"WWW-Authenticate": "Bearer"}
 _CLOSED = "The HTTP interface of this server is closed. Whoever runs it can give it a token."
@@ -99,7 +100,7 @@ class _Interface:
 
     def __init__(self, server: Server) -> None:
         self._server = server
-        self._threads = CapacityLimiter(_THREADS)
+        self._at_judging, self._at_the_door = CapacityLimiter(_AT_JUDGING), CapacityLimiter(1)
 
     async def slices(self, request: Request) -> Response:
         """A line for each slice."""
@@ -112,7 +113,7 @@ class _Interface:
     async def health(self, _request: Request) -> Response:
         """Whether slices can be judged; nothing that only those with a token may know."""
         try:
-            await self._in_thread(self._server.classifier)
+            await to_thread.run_sync(self._server.classifier)
         except ModelError:
             return _error(503, _NO_MODEL)
         return JSONResponse({"status": "ready"}, headers=_NO_STORE)
@@ -132,9 +133,7 @@ class _Interface:
             return _error(404, _METRICS_CLOSED)
         if not is_same(borne(request.headers), token):
             return _error(401, _NO_METRICS_TOKEN, _WHO)
-        from covidct.api.metrics import CONTENT_TYPE, exposition
-
-        told = await self._in_thread(partial(exposition, self._server.uploads()))
+        told = await to_thread.run_sync(exposition, self._server.uploads())
         return Response(told, headers={**_NO_STORE, "Content-Type": CONTENT_TYPE})
 
     def _admission(self) -> Admission:
@@ -161,30 +160,42 @@ class _Interface:
         if is_same(token, admitted.token):
             return
         if admitted.audience and token:
-            from covidct.api.provider import provider
-
-            asked = provider(admitted.metadata_url, admitted.audience)
-            if await self._in_thread(partial(asked.lets_in, token)):
+            lets_in = partial(_lets_in, admitted, token)
+            if await to_thread.run_sync(lets_in, limiter=self._at_the_door):
                 return
         raise HTTPException(401, _NO_TOKEN, _WHO)
 
     async def _judge(self, request: Request, *, with_series: bool) -> Response:
         await self._require(request)
-        # Imported here, since the server starts before anyone asks for a verdict
-        from covidct.api.answers import PICTURES, lines
+        pictures, uploads = pictures_of(request), await uploads_of(request)
+        begin = partial(self._begin, uploads, pictures, with_series)
+        answer = await to_thread.run_sync(begin, limiter=self._at_judging)
+        return _Lines(answer, self._at_judging, self._server.afterwards)
+
+    def _begin(
+        self, uploads: list[tuple[str, bytes]], pictures: list[str], with_series: bool
+    ) -> Generator[dict[str, Any], None, None]:
+        """Sort uploads; the lines, whose slices are judged as they are asked for.
+
+        Raises:
+            HTTPException: there is no slice among them.
+            ModelError: the model in use cannot be opened.
+        """
+        # Imported once they are needed, beside the event loop, since this takes a second
+        from covidct.api.answers import lines
         from covidct.inference.cases import groups_in
 
-        pictures = _asked(request, PICTURES)
-        uploads = await uploads_of(request)
-        groups = await self._in_thread(partial(groups_in, uploads))
+        groups = groups_in(uploads)
         if not any(group.cases for group in groups):
             raise HTTPException(422, _NO_SLICE)
-        classifier = await self._in_thread(self._server.classifier)
-        answer = lines(classifier, groups, pictures, with_series=with_series)
-        return _Lines(answer, self._threads, self._server.afterwards)
+        return lines(self._server.classifier(), groups, pictures, with_series=with_series)
 
-    async def _in_thread(self, work: Callable[[], Result]) -> Result:
-        return await to_thread.run_sync(work, limiter=self._threads)
+
+def _lets_in(admitted: Admission, token: str) -> bool:
+    """Whether a token is one of the provider's; may ask it, and wait."""
+    from covidct.api.provider import provider
+
+    return provider(admitted.metadata_url, admitted.audience).lets_in(token)
 
 
 class _Lines(StreamingResponse):
@@ -215,15 +226,6 @@ class _Lines(StreamingResponse):
     def _end(self) -> None:
         self._lines.close()
         self._afterwards()
-
-
-def _asked(request: Request, kinds: tuple[str, ...]) -> list[str]:
-    """The pictures that a request asks for."""
-    for name, value in request.query_params.multi_items():
-        if name not in kinds or value not in ("true", "false"):
-            may_be = " and ".join(f"{kind}=true" for kind in kinds)
-            raise HTTPException(400, f"Of what stands behind “?” only {may_be} are known.")
-    return [kind for kind in kinds if request.query_params.get(kind) == "true"]
 
 
 def _error(status: int, sentence: str, headers: Mapping[str, str] | None = None) -> JSONResponse:

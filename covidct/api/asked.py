@@ -1,4 +1,4 @@
-"""What a request brings: the files of a form, or its body as one file; in memory alone."""
+"""What a request brings, in memory alone, and which pictures it asks for."""
 
 import sys
 
@@ -9,6 +9,8 @@ from starlette.requests import Request
 
 from covidct.imaging.formats.pixels import MAX_BYTES
 
+OVERLAY, OPACITY_MAP = "overlay", "opacity_map"
+PICTURES = (OVERLAY, OPACITY_MAP)
 MOST_FILES = 1000
 UNNAMED = "upload"  # what a body is called, which has no name
 
@@ -16,6 +18,7 @@ _FORM = "multipart/form-data"
 _NO_FILE = "There is no file in the request. Send it as the body, or as a file of a form."
 _NO_FORM = f"The form is damaged, or holds more than {MOST_FILES} files. Put many into a ZIP."
 _TOO_LARGE = f"A file may take {MAX_BYTES // 1024**2} MB at most."
+_UNKNOWN = f"Behind “?” only {' and '.join(f'{kind}=true' for kind in PICTURES)} are known."
 
 
 class _InMemory(MultiPartParser):
@@ -24,8 +27,20 @@ class _InMemory(MultiPartParser):
     spool_max_size = sys.maxsize
 
 
+def pictures_of(request: Request) -> list[str]:
+    """Which of :data:`PICTURES` a request asks for.
+
+    Raises:
+        HTTPException: it asks for something else.
+    """
+    for name, value in request.query_params.multi_items():
+        if name not in PICTURES or value not in ("true", "false"):
+            raise HTTPException(400, _UNKNOWN)
+    return [kind for kind in PICTURES if request.query_params.get(kind) == "true"]
+
+
 async def uploads_of(request: Request) -> list[tuple[str, bytes]]:
-    """Names and contents of what a request brings.
+    """Names and contents of the files of a form, or of a body as one file.
 
     Args:
         request: says how long it is, which is no more than there is room for.
