@@ -9,7 +9,7 @@ import logging
 import time
 from functools import lru_cache
 from threading import Lock
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import requests
 from joserfc import jwt
@@ -85,7 +85,7 @@ def provider(metadata_url: str, audience: str) -> Provider:
     return Provider(metadata_url, audience)
 
 
-def _json(url: str) -> dict:
+def _json(url: str) -> Any:  # noqa: ANN401
     answer = requests.get(url, timeout=_TIMEOUT, allow_redirects=False)
     answer.raise_for_status()
     return answer.json()
