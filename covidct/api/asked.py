@@ -22,9 +22,18 @@ _UNKNOWN = f"Behind “?” only {' and '.join(f'{kind}=true' for kind in PICTUR
 
 
 class _InMemory(MultiPartParser):
-    """Starlette's parser, of which no part touches the disk, however long it is."""
+    """Starlette's parser, of which no part touches the disk, however long it is.
+
+    Attributes:
+        is_whole: whether the form has come to its end.
+    """
 
     spool_max_size = sys.maxsize
+    is_whole = False
+
+    def on_end(self) -> None:
+        """Note that this is the end; Starlette takes a form without one for a shorter form."""
+        self.is_whole = True
 
 
 def pictures_of(request: Request) -> list[str]:
@@ -65,9 +74,11 @@ async def _files(request: Request) -> list[tuple[str, bytes]]:
     parser = _InMemory(request.headers, request.stream(), max_files=MOST_FILES)
     try:
         form = await parser.parse()
-    except MultiPartException as error:
+    except (MultiPartException, ValueError) as error:
         raise HTTPException(400, _NO_FORM) from error
     try:
+        if not parser.is_whole:
+            raise HTTPException(400, _NO_FORM)
         return [
             (file.filename or UNNAMED, await file.read())
             for _, file in form.multi_items()

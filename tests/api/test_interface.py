@@ -188,11 +188,14 @@ def test_what_cannot_be_answered_is_said_in_a_sentence(server, png, fits):
     own = urlsplit(server.url)
     slices = "/api/v1/slices"
     form = {"Content-Type": "multipart/form-data; boundary=x"}
-    half = b'--x\r\nContent-Disposition: form-data; name="a"; filename="a"\r\n\r\nhalf'
+    half = b'--x\r\nContent-Disposition: form-data; name="a"; filename="xn--a"\r\n\r\nhalf'
+    odd = {"Content-Type": "multipart/form-data; boundary=x; charset=idna"}
     for status, answer in (
         (400, server.ask(slices, data=b"")),
         (400, server.ask(slices, data=b"no form", headers=form)),
         (400, server.ask(slices, data=half, headers=form)),
+        (400, server.ask(slices, data=half + b"\r\n" + half, headers=form)),
+        (400, server.ask(slices, data=half + b"\r\n--x--\r\n", headers=odd)),
         (400, server.ask(slices, data=png, headers={"Content-Type": "multipart/form-data"})),
         (400, server.ask(slices, files={"file": ("empty.png", b"")})),
         (400, server.ask(f"{slices}?overlay=yes", data=png)),
