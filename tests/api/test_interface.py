@@ -65,10 +65,10 @@ class Interface:
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory, phantom_dataset, quick):
+def server(tmp_path_factory, quick):
     """One with both tokens and a run that was never started; it can write no file of a slice."""
     folder = tmp_path_factory.mktemp("server")
-    start_run_folder(folder / "home" / "runs" / "secret run", phantom_dataset, quick)
+    start_run_folder(folder / "home" / "runs" / "secret run", folder, quick)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("COVIDCT_API_TOKEN", TOKEN)
         patch.setenv("COVIDCT_METRICS_TOKEN", METRICS_TOKEN)
