@@ -62,8 +62,9 @@ def admission(secrets: Mapping[str, Any] | None) -> Admission:
     if not (isinstance(audience, str) and isinstance(metadata_url, str) and metadata_url):
         raise ConfigError(
             N_(
-                "The audience in the section [{section}] of the secrets is a text, and needs the "
-                "server_metadata_url of the section [auth]. The HTTP interface stays closed.",
+                "The audience in the section [{section}] of the secrets has to be text, and the "
+                "section [auth] has to name a server_metadata_url. The HTTP interface stays "
+                "closed.",
                 section=_SECTION,
             )
         )
@@ -88,9 +89,9 @@ def _token(secrets: Mapping[str, Any] | None, variable: str, key: str) -> str:
     if not isinstance(token, str) or len(token) < SHORTEST or token != token.strip():
         raise ConfigError(
             N_(
-                "The {key} in the section [{section}] of the secrets, or in {variable}, is no text "
-                "of {shortest} characters or more without blanks around it. Nobody can use it: "
-                "what it opens stays closed.",
+                "The {key} in the section [{section}] of the secrets, or in {variable}, has to be "
+                "text of {shortest} characters or more without blanks around it. What it opens "
+                "stays closed.",
                 key=key,
                 section=_SECTION,
                 variable=variable,
