@@ -45,12 +45,13 @@ def lines(
 
 
 def _pictures(classifier: Classifier, judged: Judged, pictures: Collection[str]) -> dict[str, str]:
-    drawn: dict[str, bytes] = {}
-    if judged.seen and OVERLAY in pictures:
-        ct_slice, predicted = judged.seen
+    if not judged.seen:
+        return {}
+    (ct_slice, predicted), drawn = judged.seen, {}
+    if OVERLAY in pictures:
         picture = overlay(ct_slice, heat_map(classifier, predicted))
         drawn[OVERLAY] = overlay_png(picture, classifier.card)
-    if judged.seen and OPACITY_MAP in pictures:
-        opaque = heat_map(classifier, judged.seen[1], OPACITY).values
+    if OPACITY_MAP in pictures:
+        opaque = heat_map(classifier, predicted, OPACITY).values
         drawn[OPACITY_MAP] = encode_png(np.rint(255 * opaque).astype(np.uint8))
     return {kind: b64encode(png).decode() for kind, png in drawn.items()}

@@ -40,7 +40,7 @@ class Watched:
         try:
             await self._app(scope, receive, noting)
         finally:
-            route = getattr(scope["endpoint"], "__name__", _UNKNOWN)
+            route = getattr(scope.get("endpoint"), "__name__", _UNKNOWN)
             REQUESTS.labels(route, status).inc()
             told = {"route": route, "status": status}
             seconds = round(time.monotonic() - started, 3)

@@ -23,6 +23,7 @@ from jsonschema import Draft202012Validator
 from patience import SECONDS
 
 from covidct.__main__ import main
+from covidct.benchmark.visitor import open_tab
 from covidct.imaging.formats.pixels import MAX_BYTES
 from covidct.imaging.readers import read_slice
 from covidct.inference.classifier import Classifier
@@ -32,6 +33,7 @@ from covidct.training.run_folder import start_run_folder
 TOKEN, METRICS_TOKEN = "the token of these tests", "the token for their figures"
 LARGEST_FILE = 64_000  # bytes, fewer than the slices that are sent have
 MANY = 400
+ANSWERED = ("covidct_requests_total", "slices", "200")
 
 
 @dataclass(frozen=True)
@@ -51,17 +53,18 @@ class Interface:
         """Its figures by their names and labels."""
         return figures_of(self.url, METRICS_TOKEN)
 
-    def logged(self, count):
-        """What it logged last of judging and answering, once that is so much."""
-        until = time.monotonic() + SECONDS
-        while time.monotonic() < until:
-            lines = (self.folder / "server.log").read_text().splitlines()
-            records = [json.loads(line) for line in lines if line.startswith("{")]
-            told = [one for one in records if one["message"] in ("judged", "answered")]
-            if len(told) >= count:
-                break
-            time.sleep(0.1)
-        return told
+    def logged(self):
+        """What it logged so far."""
+        lines = (self.folder / "server.log").read_text().splitlines()
+        return [json.loads(line) for line in lines if line.startswith("{")]
+
+
+def comes_true(condition):
+    """Whether something is so in the end: an answer is counted and logged once it was given."""
+    until = time.monotonic() + SECONDS
+    while not (is_true := condition()) and time.monotonic() < until:
+        time.sleep(0.1)
+    return is_true
 
 
 @pytest.fixture(scope="module")
@@ -227,7 +230,7 @@ def test_what_is_too_long_is_refused_before_it_is_sent(server, length):
 
 
 def test_who_goes_away_lets_the_rest_be_and_holds_up_nobody(server, png):
-    before = slices_in(server.figures())
+    before = server.figures()
     many = zipped({f"{number}.png": png for number in range(MANY)})
     answer = server.ask("/api/v1/slices", data=many, stream=True)
     assert "label" in json.loads(next(answer.iter_lines()))
@@ -235,31 +238,43 @@ def test_who_goes_away_lets_the_rest_be_and_holds_up_nobody(server, png):
     (line,) = lines(server.ask("/api/v1/slices", data=png))
     assert "label" in line
     answer.close()
-    until = time.monotonic() + SECONDS
-    while server.figures()["covidct_queue",] and time.monotonic() < until:
-        time.sleep(0.1)
+    assert comes_true(lambda: more(server, before, *ANSWERED) >= 2)
+    assert slices_in(server.figures()) - slices_in(before) < MANY
     assert server.figures()["covidct_queue",] == 0
-    assert slices_in(server.figures()) - before < MANY
+
+
+def more(server, before, *figure):
+    """By how much a figure has grown."""
+    return server.figures()[figure] - before.get(figure, 0)
 
 
 def test_figures_count_verdicts_waits_and_runs_and_name_nobody(server, mixed, told):
     before = server.figures()
     lines(server.ask("/api/v1/series", files={"any": ("secret.zip", mixed)}))
+    assert comes_true(lambda: more(server, before, "covidct_requests_total", "series", "200") >= 1)
     after = server.figures()
-
-    def more(*figure):
-        return after[figure] - before.get(figure, 0)
-
     for outcome in ("Positive", "Negative", "Uncertain"):
         of_slices = [line for line in told if "file" in line and line.get("decision") == outcome]
-        assert more("covidct_verdicts_total", outcome.lower()) == len(of_slices)
-    assert more("covidct_verdicts_total", "refused") >= sum("error" in line for line in told)
-    assert more("covidct_wait_seconds_count") > 0
-    assert more("covidct_requests_total", "series", "200") == 1
+        assert more(server, before, "covidct_verdicts_total", outcome.lower()) == len(of_slices)
+    assert more(server, before, "covidct_verdicts_total", "refused") >= sum(
+        "error" in line for line in told
+    )
+    assert more(server, before, "covidct_wait_seconds_count") > 0
     assert after["process_resident_memory_bytes",] > 0
     assert after["covidct_runs", "failed"] == 1
     assert after["covidct_runs", "running"] == 0
     assert "secret" not in server.ask("/metrics", METRICS_TOKEN).text
+
+
+def test_figures_count_what_pages_judge_and_hold(server, png):
+    before = server.figures()
+    with open_tab(server.url) as tab:
+        tab.accept_notice()
+        for _ in tab.drop("slice.png", png):
+            pass
+        after = server.figures()
+    assert slices_in(after) == slices_in(before) + 1
+    assert after["covidct_upload_bytes",] == len(png)
 
 
 @pytest.mark.parametrize("token", ("", TOKEN, METRICS_TOKEN[:-1]))
@@ -281,19 +296,22 @@ def test_neither_disk_nor_log_holds_a_slice_or_a_name(server, scan, png):
 
 
 def test_the_log_tells_what_was_asked_and_judged_in_json(server, png):
-    before = len(server.logged(0))
-    lines(server.ask("/api/v1/slices", data=png))
+    before = len(server.logged())
+    (line,) = lines(server.ask("/api/v1/slices", data=png))
     server.ask("/api/v1/slices", token="", data=png)
-    judged, *answered = server.logged(before + 3)[before:]
-    assert sum(judged.get(outcome, 0) for outcome in ("positive", "negative", "uncertain")) == 1
-    assert [(one["route"], one["status"]) for one in answered] == [("slices", 200), ("slices", 401)]
-    assert all(one["seconds"] >= 0 for one in (judged, *answered))
+
+    def told(**facts):
+        return any(facts.items() <= record.items() for record in server.logged()[before:])
+
+    assert comes_true(lambda: told(message="answered", route="slices", status=200))
+    assert comes_true(lambda: told(message="answered", route="slices", status=401))
+    assert told(message="judged", **{line["decision"].lower(): 1})
     log = (server.folder / "server.log").read_text()
     assert not re.findall(r"^(?!\{).*\b(?:INFO|WARNING|ERROR)\b.*", log, re.MULTILINE)
     assert "127.0.0.1" not in log
 
 
-def test_the_readmes_line_for_curl_gets_slices_in(server, root, png, tmp_path):
+def test_the_readmes_line_for_curl_gets_verdicts(server, root, png, tmp_path):
     (command,) = re.findall("`(curl [^`]+)`", (root / "README.md").read_text(encoding="utf-8"))
     (tmp_path / "scan.zip").write_bytes(zipped({"slice.png": png}))
     command = command.replace("http://localhost:8501", server.url)
