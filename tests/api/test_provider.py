@@ -5,14 +5,16 @@ import json
 import time
 from base64 import urlsafe_b64encode
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
 
 import pytest
+from answering import answering
+from asgi import answer
 from joserfc import jwt
 from joserfc.jwk import ECKey, KeySet, RSAKey
+from starlette.applications import Starlette
 
 from covidct.api.provider import Provider
+from covidct.api.routes import PREFIX, Server, routes
 
 AUDIENCE = "covidct-api"
 METADATA, KEYS = "/.well-known/openid-configuration", "/keys"
@@ -47,28 +49,22 @@ def keys():
 
 @pytest.fixture
 def made(keys):
-    class Answers(BaseHTTPRequestHandler):
-        def do_GET(self):
-            made.asked.append(self.path)
-            status, answer = made.answers[self.path]
-            self.send_response(status)
-            if isinstance(answer, str):
-                self.send_header("Location", answer)
-            self.end_headers()
-            self.wfile.write(json.dumps(answer).encode())
+    def answer_to(request):
+        made.asked.append(request.path)
+        status, told = made.answers[request.path]
+        request.send_response(status)
+        if isinstance(told, str):
+            request.send_header("Location", told)
+        request.end_headers()
+        request.wfile.write(json.dumps(told).encode())
 
-        def log_message(self, *_arguments):
-            pass
-
-    with ThreadingHTTPServer(("localhost", 0), Answers) as server:
-        Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-        made = OnThisMachine(f"http://localhost:{server.server_port}", keys[0])
+    with answering(answer_to) as url:
+        made = OnThisMachine(url.removesuffix("/dicom-web"), keys[0])
         made.answers = {
             METADATA: (200, {"issuer": made.url, "jwks_uri": f"{made.url}{KEYS}"}),
             KEYS: (200, KeySet(keys[:1]).as_dict()),
         }
         yield made
-        server.shutdown()
 
 
 def test_a_token_of_the_provider_for_this_audience_lets_in(made):
@@ -144,3 +140,14 @@ def test_a_provider_is_not_asked_again_for_each_token(made):
     assert made.asked == [METADATA, KEYS]
     gone = Provider("http://localhost:9/", AUDIENCE)
     assert not gone.lets_in(made.token())
+
+
+def test_the_interface_is_open_to_who_bears_such_a_token_or_its_own(made):
+    own = "t" * 30
+    section = {"audience": AUDIENCE, "token": own}
+    secrets = {"api": section, "auth": {"server_metadata_url": f"{made.url}{METADATA}"}}
+    app = Starlette(routes=routes(Server(lambda: secrets, list, lambda: 0, lambda: None)))
+    for token, status in ((made.token(), 400), (own, 400), (made.token(aud="x"), 401), ("", 401)):
+        sent = {"authorization": f"Bearer {token}", "content-length": "0"}
+        assert answer(app, f"{PREFIX}/slices", "POST", **sent)[0] == status  # 400: no file
+    assert answer(app, "/metrics", authorization=f"Bearer {made.token()}")[0] == 404

@@ -1,7 +1,6 @@
-import asyncio
 import json
-from concurrent.futures import ThreadPoolExecutor
 
+import asgi
 import pytest
 from starlette.applications import Starlette
 from starlette.datastructures import Headers
@@ -28,20 +27,7 @@ def no_model():
 def answer(secrets, path, method="GET", **headers):
     """Status and content of an answer by a server with these secrets, which has no model."""
     app = Starlette(routes=routes(Server(lambda: secrets, no_model, lambda: 0, lambda: None)))
-    given = [(name.encode(), value.encode()) for name, value in headers.items()]
-    scope = {"type": "http", "method": method, "path": path, "headers": given}
-    sent = []
-
-    async def receive():
-        return {"type": "http.request", "body": b""}
-
-    async def send(message):
-        sent.append(message)
-
-    with ThreadPoolExecutor() as pool:  # this thread may have Playwright's event loop
-        whole = {**scope, "query_string": b"", "root_path": ""}
-        pool.submit(asyncio.run, app(whole, receive, send)).result()
-    return sent[0]["status"], b"".join(message.get("body", b"") for message in sent)
+    return asgi.answer(app, path, method, **headers)
 
 
 @pytest.mark.parametrize("secrets", (*NONE, *({"api": {"token": bad}} for bad in BAD)))

@@ -33,7 +33,7 @@ def answering(
     server = Server(("127.0.0.1", 0), Handler)
     if tls:
         server.socket = tls.wrap_socket(server.socket, server_side=True)
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))  # seconds
     thread.start()
     try:
         yield f"http{'s' if tls else ''}://localhost:{server.server_port}/dicom-web"
