@@ -82,10 +82,12 @@ def free_port() -> int:
 
 def wait_until_healthy(url: str, process: subprocess.Popen, log: Path) -> None:
     """Wait until a process answers at an address."""
+    # urlopen keeps the proxy of its first call, which may have been that of a test
+    directly = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     deadline = time.monotonic() + patience.SECONDS
     while time.monotonic() < deadline and process.poll() is None:
         try:
-            with urllib.request.urlopen(url, timeout=1):
+            with directly.open(url, timeout=1):
                 return
         except OSError:
             time.sleep(0.1)
