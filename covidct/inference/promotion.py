@@ -19,6 +19,7 @@ from covidct.errors import ModelError, ModelIntegrityError
 from covidct.files import MALFORMED, flush_to_disk, replace_text, sha256_of
 from covidct.home import SHIPPED, models_dir, runs_dir
 from covidct.inference.card import CARD_FILE, KERAS_FILE, MODEL_FILE, ModelCard, read_card
+from covidct.jobs import action_log
 from covidct.messages import N_
 
 SHIPPED_DIR = SHIPPED / "weights"
@@ -110,6 +111,7 @@ def promote(folder: Path) -> str:
     Raises:
         ModelIntegrityError: the model file is not the one its card describes.
         ModelError: there is no model, or it is in use already.
+        LogError: the log of actions cannot be written.
     """
     with _locked(), _room_for_a_copy() as copy:
         card = read_card(folder)
@@ -130,6 +132,7 @@ def promote(folder: Path) -> str:
             raise ModelError(N_("The model {model_id} is in use already.", model_id=card.model_id))
         _move_into_place(copy, models_dir() / name)
         stack = record.stack if in_use else (*record.stack, name)
+        action_log.record(N_("Promoted a model"), card.model_id)
         _write_record(
             replace(record, stack=stack),
             Promotion(_now(), card.model_id, folder.resolve().name, "promoted"),
@@ -147,6 +150,7 @@ def rollback() -> str:
 
     Raises:
         ModelError: the shipped model is in use, there is nothing before it.
+        LogError: the log of actions cannot be written.
     """
     with _locked():
         record = _read_record()
@@ -158,6 +162,7 @@ def rollback() -> str:
         folder = models_dir() / stack[-1] if stack else SHIPPED_DIR / DEFAULT_MODEL
         model_id = _model_id(folder)
         source = next((p.source for p in reversed(record.history) if p.model_id == model_id), "")
+        action_log.record(N_("Rolled back to a model"), model_id)
         _write_record(
             replace(record, stack=stack), Promotion(_now(), model_id, source, N_("rolled back"))
         )

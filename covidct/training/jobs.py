@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from covidct.errors import ConfigError
 from covidct.files import nothing_left
 from covidct.home import runs_dir
+from covidct.jobs import action_log
 from covidct.jobs.lock import take_lock
 from covidct.jobs.process import collect_children, launch
 from covidct.jobs.status import LOG_FILE, JobStatus, request_stop, withdraw_stop, write_status
@@ -128,11 +129,13 @@ def delete(folder: Path) -> None:
 
     Raises:
         ConfigError: the run is live, or there is none in the folder.
+        LogError: it is deleted, but the log of actions cannot be written.
     """
     _require_idle(folder)
     doomed = folder.with_name(f".deleted {folder.name} {os.getpid()}")
     folder.rename(doomed)
     shutil.rmtree(doomed)
+    action_log.record(N_("Deleted a run"), folder.name)
 
 
 def zip_run(folder: Path, out: BinaryIO) -> None:

@@ -17,6 +17,7 @@ from covidct.data.zip_dataset import ClassFolder, guess_classes, list_class_fold
 from covidct.errors import ConfigError, CovidCTError
 from covidct.evaluation.jobs import live_evaluation
 from covidct.home import data_dir, data_folders
+from covidct.jobs import action_log
 from covidct.messages import N_, ngettext
 from covidct.terminal import visible
 from covidct.training import jobs
@@ -233,6 +234,7 @@ def _delete(folder: Path) -> None:
             )
         )
     shutil.rmtree(folder)
+    action_log.record(N_("Deleted a data set"), folder.name)
 
 
 def _data_sets() -> list[Path]:

@@ -1,5 +1,6 @@
 """The Training page's logic, without a browser."""
 
+import getpass
 import json
 import os
 import shutil
@@ -269,6 +270,25 @@ def test_a_model_is_promoted_and_rolled_back_and_a_worse_one_is_asked_about_twic
     assert promotion.current_model() == shipped
     assert "<td>Rolled back</td>" in html(page)
     assert button(page, "Roll back").disabled
+
+
+def test_the_log_of_actions_tells_of_the_command_line_and_of_what_was_changed_in_it(
+    page, two_runs, own_home
+):
+    show(page, "Log of actions")
+    assert "cv-hint" in html(page)
+    promotion.promote(two_runs[0])
+    promotion.rollback()
+    jobs.delete(two_runs[1])
+    shown = html(show(page, "Log of actions"))
+    assert shown.index("Deleted a run") < shown.index("Rolled back") < shown.index("Promoted")
+    assert f"account {getpass.getuser()} of this computer" in shown
+    assert "not as it was written" not in shown
+    log = own_home / "actions.jsonl"
+    log.write_text(log.read_text().replace("Promoted a model", "<b>Promoted"))
+    shown = html(show(page, "Log of actions"))
+    assert "not as it was written" in shown
+    assert "<b>Promoted" not in shown
 
 
 def test_a_damaged_model_in_use_is_rolled_back_by_a_press(page, two_runs):
