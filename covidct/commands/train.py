@@ -34,17 +34,17 @@ def _train(options: argparse.Namespace) -> int:
         return DONE
     if options.resume:
         _refuse_settings(options)
-    jobs.enter(run)
-    if not options.resume:
-        _start_run_folder(options)
-    with recorded_run(run):
-        from covidct.evaluation.evaluate import evaluate_validation
-        from covidct.inference.card import read_card
-        from covidct.reports.words import conversion
-        from covidct.training.fit import resume
+    with jobs.turn(run):
+        if not options.resume:
+            _start_run_folder(options)
+        with recorded_run(run):
+            from covidct.evaluation.evaluate import evaluate_validation
+            from covidct.inference.card import read_card
+            from covidct.reports.words import conversion
+            from covidct.training.fit import resume
 
-        resume(run, progress_bar("Reading slices"))
-        figures = evaluate_validation(run, progress_bar("Validating"))
+            resume(run, progress_bar("Reading slices"))
+            figures = evaluate_validation(run, progress_bar("Validating"))
     print_figures(figures)
     say(conversion(read_card(run).about))
     say(read_status(run).message or "All epochs are done.")

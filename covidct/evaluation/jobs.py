@@ -76,7 +76,7 @@ def start(model: Path, data: Path, split: str) -> Path:
             folder.mkdir()
             values = {name: str(value) for name, value in asdict(request).items()}
             replace_text(folder / REQUEST_FILE, json.dumps(values, ensure_ascii=False) + "\n")
-            write_status(folder, JobStatus("queued"))
+            write_status(folder, JobStatus("starting"))
             launch(["-m", "covidct.evaluation.work", str(folder)], folder / LOG_FILE, lock)
     finally:
         os.close(lock)

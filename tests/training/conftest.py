@@ -7,7 +7,7 @@ import pytest
 import two_convolutions
 
 from covidct.models.backbones import BACKBONES
-from covidct.training import jobs
+from covidct.training import jobs, queue
 from covidct.training.progress import read_status
 
 
@@ -29,6 +29,8 @@ def tiny(quick, _two_convolutions):
 def _no_run_is_left(own_home):
     """A test that fails half-way leaves no training behind."""
     yield
+    for folder in queue.queued_runs():
+        queue.cancel(folder)
     while (folder := jobs.live_run()) and (pid := read_status(folder).pid):
         os.kill(pid, signal.SIGKILL)
 

@@ -20,7 +20,7 @@ from covidct.home import data_dir, data_folders
 from covidct.jobs import action_log
 from covidct.messages import N_, ngettext
 from covidct.terminal import visible
-from covidct.training import jobs
+from covidct.training import jobs, queue
 from covidct.ui import strings
 from covidct.ui.strings import _
 from covidct.ui.training.live import attempt, show_refusal
@@ -226,11 +226,11 @@ def _offer_to_delete(folder: Path) -> None:
 
 
 def _delete(folder: Path) -> None:
-    if jobs.live_run() or live_evaluation():
+    if jobs.live_run() or queue.queued_runs() or live_evaluation():
         raise ConfigError(
             N_(
-                "A run or an evaluation is at work, which may need the slices; they were kept. "
-                "Delete them when it has ended, or stop it first."
+                "A run or an evaluation is at work or waits, which may need the slices; they were "
+                "kept. Delete them when it has ended, or stop it first."
             )
         )
     shutil.rmtree(folder)

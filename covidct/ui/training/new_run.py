@@ -10,8 +10,8 @@ import streamlit as st
 
 from covidct.errors import CovidCTError
 from covidct.jobs.status import why_it_failed
-from covidct.messages import joined
-from covidct.training import jobs
+from covidct.messages import joined, ngettext
+from covidct.training import jobs, queue
 from covidct.training.config import TrainConfig
 from covidct.ui.strings import _, literal
 from covidct.ui.training import choose_data, data_report, fields, settings
@@ -66,11 +66,6 @@ def _hindrance(
     data: Path | None, checked: bool, exclude: tuple[str, ...] | None, wrong: Mapping[str, str]
 ) -> str:
     """Why Start is not to be pressed; empty when it is."""
-    if live := jobs.live_run():
-        return _(
-            "“{name}” is in progress; one run at a time. Watch or stop it under “Runs”.",
-            name=live.name,
-        )
     if data is None:
         return _("Choose data first (step 1).")
     if not checked:
@@ -92,15 +87,26 @@ def _start(data: Path | None, exclude: tuple[str, ...] | None, hindrance: str) -
         max_chars=60,
         persist_state="session",
     )
+    before = len(queue.queued_runs()) + (jobs.live_run() is not None)
     pressed = button.button(
-        _("Start"),
+        _("Add to the queue") if before else _("Start"),
         type="primary",
-        icon=":material/play_arrow:",
+        icon=":material/playlist_add:" if before else ":material/play_arrow:",
         width="stretch",
         disabled=bool(hindrance),
     )
     if hindrance:
         st.html(f'<p class="cv-hint" role="status">{literal(hindrance)}</p>')
+    elif before:
+        hint(
+            _(
+                ngettext(
+                    "One run comes before it; one is trained at a time.",
+                    "{count} runs come before it; one is trained at a time.",
+                    before,
+                )
+            )
+        )
     if not pressed or hindrance or data is None or exclude is None:
         return None
     try:

@@ -12,7 +12,7 @@ from covidct.training import jobs
 from covidct.training.progress import read_status
 from covidct.ui import access
 from covidct.ui.strings import _
-from covidct.ui.training import judge, live, manage, words
+from covidct.ui.training import judge, live, manage, waiting, words
 from covidct.ui.widgets import callout, hint
 
 
@@ -37,6 +37,7 @@ def show(chosen_run: str) -> None:
         format_func=lambda name: _option(runs[name]),
         persist_state="session",
     )
+    waiting.show()
     _one(runs[name], chosen_run)
 
 

@@ -177,8 +177,16 @@ def test_start_hands_data_settings_and_exclusions_to_a_run_and_shows_it(page, le
         assert button(page, "Stop the run")
 
         show(page, "New run")
-        assert button(page, "Start").disabled
-        assert "“mine (1)” is in progress" in html(page)
+        assert "One run comes before it" in html(page)
+        page.text_input(key="new run name").set_value("next")
+        button(page, "Add to the queue").click().run()
+        assert page.selectbox(key="run").value == "next"
+        assert "1 run waits for its turn" in html(page)
+        button(page, "Take it out of the queue").click().run()
+        assert "for its turn" not in html(page)
+        assert "<strong>Stopped</strong><span>Taken out of the queue.</span>" in html(page)
+        page.button(key="delete next").click().run()
+        assert jobs.list_runs() == (run,)
     finally:
         jobs.stop(run)
 
