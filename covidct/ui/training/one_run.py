@@ -12,7 +12,7 @@ from covidct.training import jobs
 from covidct.training.progress import read_status
 from covidct.ui import access
 from covidct.ui.strings import _
-from covidct.ui.training import judge, live, manage, waiting, words
+from covidct.ui.training import asked_for, judge, live, manage, waiting, words
 from covidct.ui.widgets import callout, hint
 
 
@@ -49,6 +49,7 @@ def _option(run: Path) -> str:
 def _one(run: Path, chosen_run: str) -> None:
     is_live = read_status(run).is_live
     live.show(run)
+    asked_for.show(run)
     judgement = st.container()
     if access.may_change():
         manage.show(run, is_live, chosen_run)

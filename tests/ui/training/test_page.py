@@ -310,6 +310,21 @@ def test_a_damaged_model_in_use_is_rolled_back_by_a_press(page, two_runs):
     assert "judges every slice on the Diagnose page" in html(page)
 
 
+def test_a_run_says_what_it_was_asked_for_and_what_of_it_is_not_usual(page, two_runs):
+    config = two_runs[1] / "config.json"
+    odd = {"data": "/somewhere/<b>slices", "pixel_scaling": "unit"}
+    config.write_text(json.dumps(json.loads(config.read_text()) | odd))
+    page.session_state["run"] = "second"
+    shown = html(show(page, "Runs"))
+    line = shown[shown.index("Data: ") :].partition("</p>")[0]
+    assert line.startswith("Data: &lt;b&gt;slices · 1 slice left out · ")
+    assert "Seed: 7" in line
+    assert "Pixel values: Divided by 255" in line
+    assert "Weight decay" not in line
+    assert "<th>Seed</th><td><strong>7</strong></td>" in shown
+    assert "<th>Weight decay</th><td>0.01</td>" in shown
+
+
 def test_runs_are_compared_by_what_differs(page, two_runs):
     show(page, "Compare")
     assert len(page.get("vega_lite_chart") or page.get("arrow_vega_lite_chart")) == 1
