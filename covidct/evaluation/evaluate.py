@@ -95,7 +95,7 @@ def validation_items(run: Path) -> tuple[Item, ...]:
     """
     data, config, exclude = read_run_folder(run)
     index = read_index(data, exclude, official_lists=config.official_lists)
-    return split_for_training(index, config.validation_share, config.seed)[1]
+    return split_for_training(index, config.validation_share, config.seed, config.fold_of_folds)[1]
 
 
 def _evaluate_items(

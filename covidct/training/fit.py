@@ -127,7 +127,7 @@ def _train(run: Path, progress: Callable) -> ModelCard:
 
     index = read_index(data, exclude, official_lists=config.official_lists)
     training_items, validation_items = split_for_training(
-        index, config.validation_share, config.seed
+        index, config.validation_share, config.seed, config.fold_of_folds
     )
     slices = prepare(
         training_items + validation_items,

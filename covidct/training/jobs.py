@@ -57,7 +57,7 @@ def start(
     Raises:
         ConfigError: the name is bad or taken.
     """
-    folder = _new_folder(name or f"{datetime.now(UTC):%Y-%m-%d %H.%M.%S} {config.backbone}")
+    folder = new_folder(name or f"{datetime.now(UTC):%Y-%m-%d %H.%M.%S} {config.backbone}")
     with nothing_left(folder):
         start_run_folder(folder, Path(data).resolve(), config, exclude)
         queue.put(folder)
@@ -119,7 +119,7 @@ def rename(folder: Path, new_name: str) -> Path:
     """
     with queue.changing():
         _require_idle(folder)
-        target = _new_folder(new_name)
+        target = new_folder(new_name)
         folder.rename(target)
     return target
 
@@ -221,7 +221,12 @@ def _take_turn() -> int:
     return lock
 
 
-def _new_folder(name: str) -> Path:
+def new_folder(name: str) -> Path:
+    """The folder that a run of this name will have; not made.
+
+    Raises:
+        ConfigError: the name is bad or taken.
+    """
     if not _NAME.fullmatch(name) or name.endswith((" ", ".")):
         raise ConfigError(
             N_(

@@ -68,6 +68,7 @@ _FINE_TUNING = (
     "early_stopping",
     "official_lists",
     "validation_share",
+    "fold",
 )
 
 

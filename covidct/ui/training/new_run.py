@@ -13,8 +13,10 @@ from covidct.jobs.status import why_it_failed
 from covidct.messages import joined, ngettext
 from covidct.training import jobs, queue
 from covidct.training.config import TrainConfig
+from covidct.training.sweep import start_sweep
 from covidct.ui.strings import _, literal
-from covidct.ui.training import choose_data, data_report, fields, settings
+from covidct.ui.training import choose_data, data_report, fields, settings, sweep_form
+from covidct.ui.training.sweep_form import Wanted
 from covidct.ui.widgets import callout, hint
 
 if TYPE_CHECKING:
@@ -37,8 +39,12 @@ def show() -> Path | None:
         _step(3, _("Set the run"))
         samples = [item.path for item in report.samples] if report else []
         wrong = settings.show(report is not None and report.official_lists, samples)
+        sweep = sweep_form.ask()
     with start:
-        return _start(data, exclude, _hindrance(data, report is not None, exclude, wrong))
+        hindrance = _hindrance(data, report is not None, exclude, wrong)
+        if not hindrance and sweep and sweep.problem:
+            hindrance = _("The values of the sweep are to be corrected (step 3).")
+        return _start(data, exclude, hindrance, sweep)
 
 
 def _step(number: int, title: str) -> None:
@@ -78,7 +84,9 @@ def _hindrance(
     return ""
 
 
-def _start(data: Path | None, exclude: tuple[str, ...] | None, hindrance: str) -> Path | None:
+def _start(
+    data: Path | None, exclude: tuple[str, ...] | None, hindrance: str, sweep: Wanted | None
+) -> Path | None:
     name, button = st.columns([3, 2], gap="medium", vertical_alignment="bottom")
     named = name.text_input(
         _("Name of the run"),
@@ -112,7 +120,11 @@ def _start(data: Path | None, exclude: tuple[str, ...] | None, hindrance: str) -
     try:
         with st.spinner(_("Starting…")):
             config = TrainConfig.from_flat_dict(settings.current())
-            return jobs.start(data, config, named.strip() or None, exclude)
+            of_the_run = named.strip() or None
+            if sweep is None:
+                return jobs.start(data, config, of_the_run, exclude)
+            asked = sweep.setting, sweep.values, sweep.folds
+            return start_sweep(data, config, *asked, of_the_run, exclude)[0]
     except (CovidCTError, OSError) as error:
         callout(_("The run was not started."), _(why_it_failed(error)), tone="stop")
         return None
