@@ -11,6 +11,7 @@ import contextlib
 import os
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from filelock import FileLock
@@ -23,6 +24,7 @@ from covidct.jobs.process import launch
 from covidct.jobs.status import LOG_FILE, JobStatus, last_word, withdraw_stop, write_status
 from covidct.messages import N_
 from covidct.training.run_folder import finished_epochs, planned_epochs
+from covidct.training.webhook import tell_webhook
 
 TRAINING_LOCK = ".training.lock"
 LOCK_VARIABLE = "COVIDCT_TRAINING_LOCK"  # the descriptor of the lock that a run was handed
@@ -114,7 +116,7 @@ def _launch(folder: Path, lock: int) -> None:
         [
             *("-m", "covidct.jobs.attended"),
             *("-m", "covidct", "train", "--run", str(folder), "--resume"),
-            *("--", "-m", "covidct.training.queue"),
+            *("--", "-m", "covidct.training.queue", str(folder)),
         ],
         folder / LOG_FILE,
         lock,
@@ -143,11 +145,17 @@ def _require_queued(folder: Path) -> None:
         )
 
 
-def _leave() -> None:
-    """After a run, in the process that attended it: give the lock back, and let the next begin."""
+def _leave(folder: Path) -> None:
+    """After a run, in the process that attended it: give the lock back, let the next begin, and
+    tell of the end."""
+    said = last_word(folder)
+    if said.is_live and said.pid is None:
+        failed = N_("The process ended before it began to train; see the log.")
+        write_status(folder, replace(said, state="failed", message=failed))
     os.close(int(os.environ.pop(LOCK_VARIABLE)))
     advance()
+    tell_webhook(folder)
 
 
 if __name__ == "__main__":
-    _leave()
+    _leave(Path(sys.argv[1]))

@@ -14,6 +14,7 @@ from covidct.training import jobs
 from covidct.training.progress import read_status
 from covidct.training.run_folder import kept_epoch, read_metrics
 from covidct.ui import access
+from covidct.ui.shared import notices
 from covidct.ui.strings import _, literal
 from covidct.ui.training import charts, words
 from covidct.ui.widgets import callout
@@ -47,12 +48,15 @@ def _draw(run: Path, stage: str) -> None:
         st.rerun()
     rows = read_metrics(run)
     # Places that stay where they are, so that what goes leaves no gap to be redrawn
-    head, progress, curves, log = (st.container() for _place in range(4))
+    head, progress, tell, curves, log = (st.container() for _place in range(5))
     with head:
         _head(run, status)
     if status.is_live:
         with progress:
             _progress(status)
+    if stage != _OVER:
+        with tell:
+            notices.offer(run)
     if rows or status.is_live:
         with curves:
             _curves(rows, status.epochs, kept_epoch(run))
