@@ -41,7 +41,7 @@ def until():
 
     def wait(folder, wanted):
         while not wanted(status := read_status(folder)):
-            assert status.is_live, status.message
+            assert status.is_live or status.state == "queued", status.message
             time.sleep(0.02)
         return status
 

@@ -27,9 +27,10 @@ def idle(own_home, phantom_dataset, quick):
 
 
 def wait_until_over(folder):
-    while read_status(folder).is_live:
+    """A run that waits for the process before it to close down has not begun yet."""
+    while (status := read_status(folder)).is_live or status.state == "queued":
         time.sleep(0.05)
-    return read_status(folder)
+    return status
 
 
 @pytest.mark.train
@@ -84,6 +85,7 @@ def test_a_killed_run_is_collected_and_makes_room_for_the_next(
     assert wait_until_over(folder).state == "failed"
     assert process_identity(status.pid) is None
     second = jobs.start(phantom_dataset, quick, "second")
+    until(second, lambda status: status.is_live)
     assert jobs.live_run() == second
     jobs.stop(second)
     assert "No epoch had ended" in wait_until_over(second).message

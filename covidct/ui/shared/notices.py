@@ -9,7 +9,7 @@ import streamlit as st
 from covidct.ui.shared.component import component
 from covidct.ui.strings import _
 
-_ASKED = "runs to tell of"
+_ASKED, _TOLD, _SWITCHED = "runs to tell of", "runs told of", "runs to tell of switched"
 _EVERY = 3.0  # seconds
 
 
@@ -26,26 +26,28 @@ def offer(run: Path) -> None:
         on_change=_switch,
         args=(run,),
     )
+    if st.session_state.pop(_SWITCHED, False):
+        st.rerun()  # of the whole page, which ends with watch()
 
 
 def watch() -> None:
     """Look after the runs that this session wants to be told of; at the end of every page."""
-    if _asked():
-        st.fragment(_tell, run_every=_EVERY)()
+    if _asked() or _told():
+        st.fragment(_tell, run_every=_EVERY if _asked() else None)()
 
 
 def _tell() -> None:
     from covidct.training.progress import read_status  # here, since it comes with every page
 
-    told = []
     for run in sorted(_asked()):
         status = read_status(run)
         if status.is_live or status.state == "queued":
             continue
         _asked().discard(run)
         if run.is_dir():  # else it was renamed or deleted
-            told.append({"title": _("A run has ended"), "body": _ended(run.name, status.state)})
-    component("notices")(data=told, key="notices", height=1)
+            _told().append({"title": _("A run has ended"), "body": _ended(run.name, status.state)})
+    # All of them: the browser may take its time for the first, and tells of each once
+    component("notices")(data=list(_told()), key="notices", height=1)
 
 
 def _ended(name: str, state: str) -> str:
@@ -62,5 +64,10 @@ def _asked() -> set[Path]:
     return st.session_state.setdefault(_ASKED, set())
 
 
+def _told() -> list[dict[str, str]]:
+    return st.session_state.setdefault(_TOLD, [])
+
+
 def _switch(run: Path) -> None:
     _asked().symmetric_difference_update({run})
+    st.session_state[_SWITCHED] = True

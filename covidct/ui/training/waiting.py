@@ -13,7 +13,7 @@ from covidct.ui.strings import _, literal
 from covidct.ui.training.live import attempt
 from covidct.ui.widgets import label
 
-_EVERY = 2.0  # seconds
+_EVERY = 3.0  # seconds
 
 
 def show() -> None:
