@@ -117,12 +117,19 @@ def read_action_log() -> ActionLog:
     """The whole log, and whether it is as it was written.
 
     Raises:
-        OSError: it cannot be read.
+        LogError: it cannot be read.
     """
+    file = action_log_file()
     try:
-        lines = action_log_file().read_bytes().splitlines()
-    except FileNotFoundError:
-        lines = []
+        lines = file.read_bytes().splitlines() if file.exists() else []
+    except OSError as error:
+        raise LogError(
+            N_(
+                "The log of actions, {file}, cannot be read: {reason}.",
+                file=file,
+                reason=error.strerror or error,
+            )
+        ) from error
     actions, broken, before = [], [], _FIRST
     for number, line in enumerate(lines, 1):
         try:
@@ -139,7 +146,7 @@ def read_action_log() -> ActionLog:
 
 def _action_of(values: dict[str, Any]) -> Action:
     """Anything of the wrong kind raises what malformed JSON does."""
-    datetime.fromisoformat(values["when"])
+    datetime.fromisoformat(values["when"]).astimezone(UTC)
     texts = {name: str(values[name]) for name in ("when", "who", "action", "what")}
     return Action(**texts, signed_in=values["signed_in"] is True)
 

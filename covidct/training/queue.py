@@ -70,6 +70,13 @@ def cancel(folder: Path) -> None:
         (folder / _TURN_FILE).unlink(missing_ok=True)
 
 
+def cancel_all() -> None:
+    """Take all runs out of the queue."""
+    for folder in reversed(queued_runs()):
+        with contextlib.suppress(ConfigError):  # it has begun meanwhile
+            cancel(folder)
+
+
 def move(folder: Path, places: int) -> None:
     """Let a run wait so many places further back, or further in front where that is negative.
 

@@ -1,5 +1,6 @@
 import json
 import os
+import re
 import resource
 import subprocess
 import sys
@@ -18,6 +19,11 @@ def _own_home(own_home):
     """A log for each test."""
     yield
     acting(None)
+
+
+def before_all_time(line):
+    """The same at a time that no clock in UTC can show."""
+    return re.sub("20[^+]*.0", "0001-01-01T00:00+1", line)
 
 
 def whats():
@@ -65,6 +71,14 @@ def test_processes_that_write_at_once_lose_nothing_and_leave_one_chain(root):
         (lambda lines: [lines[1], lines[0], *lines[2:]], (1, 2, 3)),
         (lambda lines: [lines[0], "[1]", *lines[2:]], (2, 3)),
         (lambda lines: [lines[0], '{"before": 3, "when": []}', *lines[2:]], (2, 3)),
+        (
+            lambda lines: [
+                lines[0],
+                re.sub("20[^+]*.0", "0001-01-01T00:00+1", lines[1]),
+                *lines[2:],
+            ],
+            (2, 3),
+        ),
     ],
 )
 def test_a_line_that_was_changed_or_taken_out_shows(change, broken):
@@ -97,6 +111,12 @@ def test_a_log_that_cannot_grow_stays_whole_and_that_is_said():
     assert action_log_file().read_bytes() == before
     record(DELETED, "third")
     assert whats() == ["third", "first"]
+
+
+def test_a_log_that_cannot_be_read_is_said():
+    action_log_file().mkdir(parents=True)
+    with pytest.raises(LogError, match="cannot be read"):
+        read_action_log()
 
 
 def test_an_account_without_a_name_is_named_by_its_number(monkeypatch):

@@ -11,9 +11,10 @@ from covidct.training import jobs, queue
 from covidct.ui import access
 from covidct.ui.strings import _, literal
 from covidct.ui.training.live import attempt
-from covidct.ui.widgets import label
+from covidct.ui.widgets import hint, label
 
 _EVERY = 3.0  # seconds
+_SHOWN = 8
 
 
 def show() -> None:
@@ -30,14 +31,25 @@ def _draw(drawn: tuple[Path, ...]) -> None:
     title = ngettext(
         "{count} run waits for its turn", "{count} runs wait for their turn", len(drawn)
     )
-    label(_(title))
-    for place, run in enumerate(waiting):
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        label(_(title))
+        if len(waiting) > 1 and access.may_change():
+            st.button(
+                _("Take all out"),
+                icon=":material/clear_all:",
+                type="tertiary",
+                on_click=attempt,
+                args=(queue.cancel_all,),
+            )
+    for place, run in enumerate(waiting[:_SHOWN]):
         with st.container(
             horizontal=True, vertical_alignment="center", gap="small", key=f"waits {run.name}"
         ):
             st.html(f'<p class="cv-waits">{place + 1}. {literal(run.name)}</p>')
             if access.may_change():
                 _actions(run, is_first=place == 0, is_last=place == len(waiting) - 1)
+    if (more := len(waiting) - _SHOWN) > 0:
+        hint(_(ngettext("{count} more run behind them.", "{count} more runs behind them.", more)))
 
 
 def _actions(run: Path, is_first: bool, is_last: bool) -> None:

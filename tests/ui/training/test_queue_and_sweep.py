@@ -98,6 +98,8 @@ def test_values_of_a_setting_become_runs_in_the_queue(page, clean_dataset):
     assert (asked.config.learning_rate, asked.config.fold) == (0.0001, "1/3")
     assert page.session_state["view"] == "Runs"
     assert "6 runs wait for their turn" in html(page)
+    button(page, "Take all out").click().run()
+    assert names() == []
     show(page, "Compare")
     assert "Figures come once every value has been judged on the same fold." in html(page)
 
