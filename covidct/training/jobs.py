@@ -75,8 +75,6 @@ def resume(folder: Path) -> None:
             N_("The run “{folder}” has finished: there is nothing to resume.", folder=folder.name)
         )
     _require_idle(folder)
-    if queue.is_queued(folder):
-        raise ConfigError(N_("The run “{folder}” waits in the queue already.", folder=folder.name))
     queue.put(folder)
 
 

@@ -21,7 +21,14 @@ from covidct.files import replace_text
 from covidct.home import runs_dir
 from covidct.jobs.lock import take_lock
 from covidct.jobs.process import launch
-from covidct.jobs.status import LOG_FILE, JobStatus, last_word, withdraw_stop, write_status
+from covidct.jobs.status import (
+    LOG_FILE,
+    JobStatus,
+    last_word,
+    was_killed,
+    withdraw_stop,
+    write_status,
+)
 from covidct.messages import N_
 from covidct.training.run_folder import finished_epochs, planned_epochs
 from covidct.training.webhook import tell_webhook
@@ -48,8 +55,17 @@ def is_queued(folder: Path) -> bool:
 
 
 def put(folder: Path) -> None:
-    """Let a run wait at the end of the queue; it begins at once where nothing is before it."""
+    """Let a run wait at the end of the queue; it begins at once where nothing is before it.
+
+    Raises:
+        ConfigError: it is live, or waits already.
+    """
     with changing():
+        said = last_word(folder)
+        if said.state == "queued" or (said.is_live and not was_killed(said)):
+            raise ConfigError(
+                N_("The run “{folder}” is at work or waits already.", folder=folder.name)
+            )
         last = max((_turn(one / _TURN_FILE) for one in queued_runs()), default=0)
         replace_text(folder / _TURN_FILE, f"{last + 1}\n")
         withdraw_stop(folder)
@@ -161,7 +177,8 @@ def _leave(folder: Path) -> None:
         write_status(folder, replace(said, state="failed", message=failed))
     os.close(int(os.environ.pop(LOCK_VARIABLE)))
     advance()
-    tell_webhook(folder)
+    if folder.is_dir():  # nobody has renamed or deleted it yet
+        tell_webhook(folder)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ import pytest
 
 from covidct.errors import ConfigError
 from covidct.jobs.lock import take_lock
+from covidct.jobs.process import process_identity
 from covidct.jobs.status import JobStatus, write_status
 from covidct.training import jobs, queue
 from covidct.training.progress import read_status
@@ -74,6 +75,12 @@ def test_a_run_taken_out_waits_no_more_and_comes_last_when_it_is_resumed(three):
     assert names() == ["two", "three", "one"]
     with pytest.raises(ConfigError, match="already"):
         jobs.resume(three[0])
+    at_work = JobStatus("running", pid=os.getpid(), process_started=process_identity(os.getpid()))
+    write_status(three[1], at_work)
+    with pytest.raises(ConfigError, match="already"):  # as when two press at once
+        queue.put(three[1])
+    assert read_status(three[1]).state == "running"
+    write_status(three[1], JobStatus("stopped"))
 
 
 def test_a_run_that_waits_can_be_renamed_and_deleted(three):
