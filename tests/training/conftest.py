@@ -1,3 +1,4 @@
+import contextlib
 import os
 import signal
 import time
@@ -32,7 +33,8 @@ def _no_run_is_left(own_home):
     for folder in queue.queued_runs():
         queue.cancel(folder)
     while (folder := jobs.live_run()) and (pid := read_status(folder).pid):
-        os.kill(pid, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
 
 
 @pytest.fixture(scope="session")
