@@ -1,12 +1,13 @@
 """Items -> slices that were read once and cut to the thorax."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from covidct.data.index import Item, Skipped
 from covidct.errors import DatasetError, UnreadableSlice
+from covidct.imaging.anatomy.segmentation import Segmenter
 from covidct.imaging.anatomy.thorax_crop import crop_thorax
 from covidct.imaging.readers import read_slice
 from covidct.messages import N_
@@ -20,11 +21,13 @@ class PreparedSlices:
         pixels: uint8 (N, h, w, 4), as :attr:`.ThoraxCrop.pixels`.
         items: the N items, in the order of ``pixels``.
         skipped: files that could not be read, each with its reason.
+        segmenter: what found their lungs and opacities; None is the shipped network.
     """
 
     pixels: np.ndarray
     items: tuple[Item, ...]
     skipped: tuple[Skipped, ...] = ()
+    segmenter: Segmenter | None = None
 
     @property
     def labels(self) -> np.ndarray:
@@ -60,13 +63,15 @@ class PreparedSlices:
                     unreadable=len(self.skipped),
                 )
             )
-        return PreparedSlices(self.pixels[chosen], tuple(self.items[i] for i in chosen))
+        items = tuple(self.items[i] for i in chosen)
+        return replace(self, pixels=self.pixels[chosen], items=items, skipped=())
 
 
 def prepare(
     items: Iterable[Item],
     image_size: tuple[int, int],
     progress: Callable[[Iterable[Item]], Iterable[Item]] = iter,
+    segmenter: Segmenter | None = None,
 ) -> PreparedSlices:
     """Read slices and cut the thorax out; unreadable files are listed, not fatal.
 
@@ -74,6 +79,8 @@ def prepare(
         items: what to read.
         image_size: rows and columns of the network's input.
         progress: wraps the iteration, to show how far it is.
+        segmenter: what finds lungs and opacities, which must be what finds them for the network
+            that is given these slices; None is the shipped one.
     """
     pixels, read, skipped = [], [], []
     for item in progress(items):
@@ -82,11 +89,14 @@ def prepare(
         except UnreadableSlice as error:
             skipped.append(Skipped(item.path, error.message))
             continue
-        pixels.append(crop_thorax(ct_slice, image_size).pixels)
+        pixels.append(crop_thorax(ct_slice.segmented_by(segmenter), image_size).pixels)
         read.append(item)
     shape = (0, *image_size, 4)
     return PreparedSlices(
-        np.stack(pixels) if pixels else np.empty(shape, np.uint8), tuple(read), tuple(skipped)
+        np.stack(pixels) if pixels else np.empty(shape, np.uint8),
+        tuple(read),
+        tuple(skipped),
+        segmenter,
     )
 
 
@@ -112,5 +122,6 @@ def read_anew(slices: PreparedSlices, to_file: Callable[[np.ndarray], bytes]) ->
         except UnreadableSlice as error:
             skipped.append(Skipped(item.path, error.message))
         else:
-            pixels[position] = crop_thorax(ct_slice, pixels.shape[1:3]).pixels
-    return PreparedSlices(pixels, slices.items, tuple(skipped))
+            seen = ct_slice.segmented_by(slices.segmenter)
+            pixels[position] = crop_thorax(seen, pixels.shape[1:3]).pixels
+    return replace(slices, pixels=pixels, skipped=tuple(skipped))

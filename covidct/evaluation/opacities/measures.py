@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.metrics import roc_auc_score
 
 from covidct.data.masks import MaskedSlice
-from covidct.imaging.anatomy.lungs import as_lungs
+from covidct.imaging.anatomy.lungs import lungs_and_opacities
 from covidct.imaging.anatomy.segmentation import CALLED, Segmenter
 
 OPAQUE_SHARE = 0.01  # of the lungs; from there on a slice counts as one with opacities
@@ -44,9 +44,7 @@ class Found:
 
 def found_by(segmenter: Segmenter, masked: MaskedSlice) -> Found:
     """What a network that is ready for use finds on a slice."""
-    maps = segmenter(masked.grey)
-    lungs = as_lungs(maps.lungs)
-    return Found(masked, lungs, maps.opacities * lungs)
+    return Found(masked, *lungs_and_opacities(masked.grey, segmenter))
 
 
 def dice(one: np.ndarray, other: np.ndarray) -> float:

@@ -9,7 +9,7 @@ import cv2
 import highdicom as hd
 import numpy as np
 
-from covidct.imaging.anatomy.segmentation import CALLED, segmentation_id
+from covidct.imaging.anatomy.segmentation import CALLED
 from covidct.inference.opacities import HUE
 from covidct.reports.dicom import codes
 from covidct.reports.dicom.equipment import MAKER, new_series
@@ -70,8 +70,8 @@ def segmentation(
         opaque, lungs = np.unpackbits(drawn.masks, count=2 * label.size).reshape(2, *label.shape)
         label[:] = np.where(opaque, 1, 2 * lungs)
     segments = [
-        _segment(1, "Opacities", codes.ABNORMAL, codes.OPACITY, HUE),
-        _segment(2, "Lungs without opacities", codes.ANATOMY, codes.LUNG, _LUNGS_HUE),
+        _segment(1, "Opacities", codes.ABNORMAL, codes.OPACITY, HUE, card),
+        _segment(2, "Lungs without opacities", codes.ANATOMY, codes.LUNG, _LUNGS_HUE, card),
     ]
     return hd.seg.Segmentation(
         sources.images,
@@ -87,12 +87,17 @@ def segmentation(
 
 
 def _segment(
-    number: int, label: str, category: Code, kind: Code, hue: tuple[int, int, int]
+    number: int,
+    label: str,
+    category: Code,
+    kind: Code,
+    hue: tuple[int, int, int],
+    card: ModelCard,
 ) -> hd.seg.SegmentDescription:
     network = hd.AlgorithmIdentificationSequence(
         name="covidct segmentation",
         family=codes.ARTIFICIAL_INTELLIGENCE,
-        version=segmentation_id(),
+        version=card.segmentation,
         source=MAKER,
         parameters={"called from a probability of": str(CALLED)},
     )
