@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from covidct.inference.card import ModelCard
     from covidct.reports.dicom.sources import SourceSlices
 
+OPACITIES, _LUNGS = 1, 2  # numbers of segments
 _SEGMENTATION, _MAP = 901, 902  # numbers of series, above those of scanners
 _MAP_SIDE = 128  # finer than what the network sees, and small beside the slices
 _LUNGS_HUE = 140, 140, 140
@@ -68,10 +69,10 @@ def segmentation(
     labels = np.empty((len(planes), *sources.grid.shape), np.uint8)
     for label, drawn in zip(labels, planes, strict=True):
         opaque, lungs = np.unpackbits(drawn.masks, count=2 * label.size).reshape(2, *label.shape)
-        label[:] = np.where(opaque, 1, 2 * lungs)
+        label[:] = np.where(opaque, OPACITIES, _LUNGS * lungs)
     segments = [
-        _segment(1, "Opacities", codes.ABNORMAL, codes.OPACITY, HUE, card),
-        _segment(2, "Lungs without opacities", codes.ANATOMY, codes.LUNG, _LUNGS_HUE, card),
+        _segment(OPACITIES, "Opacities", codes.ABNORMAL, codes.OPACITY, HUE, card),
+        _segment(_LUNGS, "Lungs without opacities", codes.ANATOMY, codes.LUNG, _LUNGS_HUE, card),
     ]
     return hd.seg.Segmentation(
         sources.images,
