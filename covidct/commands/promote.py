@@ -21,11 +21,14 @@ def add_command(commands: argparse._SubParsersAction) -> None:
 def _promote(options: argparse.Namespace) -> int:
     from covidct.evaluation.compare import compare
     from covidct.inference.promotion import promote
+    from covidct.reports.words import overlaps
 
     folder = run_folder(options.name)
     if not options.despite_worse:
         comparison = compare(folder)
         say(comparison.verdict)
+        if comparison.masks:
+            say(overlaps(**comparison.masks))
         if comparison.is_worse:
             say("It was not promoted. To promote it nevertheless, add --despite-worse.")
             return FAILED

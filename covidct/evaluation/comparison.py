@@ -44,6 +44,10 @@ class Comparison:
         verdict: one sentence for a person.
         slices: every slice that could be read.
         skipped: how many could not.
+        masks: where masks were learnt: how well either finds lungs and opacities of the validation
+            patients ("candidate" and "incumbent", as
+            :func:`covidct.training.own_segmentation.overlap` gives them) and how many "patients"
+            these are; else None.
     """
 
     candidate: dict[str, Any]
@@ -54,6 +58,7 @@ class Comparison:
     verdict: str
     slices: tuple[ComparedSlice, ...]
     skipped: int
+    masks: dict[str, Any] | None = None
 
     @property
     def is_worse(self) -> bool:

@@ -40,7 +40,11 @@ _NOT_IN_ZIP = (BACKUP_FOLDER, BEST_WEIGHTS)
 
 
 def start(
-    data: Path, config: "TrainConfig", name: str | None = None, exclude: Sequence[str] = ()
+    data: Path,
+    config: "TrainConfig",
+    name: str | None = None,
+    exclude: Sequence[str] = (),
+    masks: Sequence[Path] = (),
 ) -> Path:
     """Queue a run, which begins at once where nothing is before it, in a process of its own that
     outlives this one.
@@ -50,6 +54,8 @@ def start(
         config: the settings.
         name: of the run; by default the time and the backbone.
         exclude: slices to leave out, as :func:`covidct.data.index.read_index` takes them.
+        masks: folders of slices with masks, as :func:`covidct.data.masks.read_masked_slices` reads
+            them.
 
     Returns:
         The run folder.
@@ -59,7 +65,7 @@ def start(
     """
     folder = new_folder(name or f"{datetime.now(UTC):%Y-%m-%d %H.%M.%S} {config.backbone}")
     with nothing_left(folder):
-        start_run_folder(folder, Path(data).resolve(), config, exclude)
+        start_run_folder(folder, Path(data).resolve(), config, exclude, masks)
         queue.put(folder)
     return folder
 

@@ -49,6 +49,7 @@ def start_sweep(
     folds: int,
     name: str | None = None,
     exclude: Sequence[str] = (),
+    masks: Sequence[Path] = (),
 ) -> tuple[Path, ...]:
     """Queue a run for each value and fold; all values of a fold before those of the next.
 
@@ -60,6 +61,7 @@ def start_sweep(
         folds: of patients, the same for each value, by the seed of `config`.
         name: of the sweep, with which the names of its runs begin; by default time and setting.
         exclude: slices to leave out, as :func:`covidct.data.index.read_index` takes them.
+        masks: as :func:`covidct.training.jobs.start` takes them.
 
     Returns:
         The run folders, in the order of the queue.
@@ -93,7 +95,7 @@ def start_sweep(
     runs = tuple(folder for folder, _, _ in planned)
     try:
         for folder, changed, belongs in planned:
-            start_run_folder(folder, Path(data).resolve(), changed, exclude)
+            start_run_folder(folder, Path(data).resolve(), changed, exclude, masks)
             replace_text(folder / _FILE, json.dumps(belongs) + "\n")
     except OSError:
         for folder in runs:

@@ -114,8 +114,8 @@ def _upload() -> Path | None:
     hint(
         _(
             "For example CT_COVID and CT_NonCOVID, with PNG, JPEG, TIFF, BMP or DICOM slices. "
-            "Unlike slices on the Diagnose page these are kept, on this server, until you delete "
-            "them."
+            "Drawn masks come along in folders lung-masks and lesion-masks. Unlike slices on the "
+            "Diagnose page these are kept, on this server, until you delete them."
         )
     )
     taken = st.session_state.get(_TAKEN)

@@ -13,7 +13,7 @@ from covidct.evaluation.comparison import by_slice, disagreed
 from covidct.evaluation.results import Review, Reviewed, read_review, roc_points
 from covidct.inference.card import read_card
 from covidct.messages import N_, joined, ngettext
-from covidct.reports.words import conversion
+from covidct.reports.words import conversion, learnt_masks
 from covidct.training.run_folder import read_settings
 from covidct.ui import access
 from covidct.ui.strings import _, literal
@@ -50,7 +50,8 @@ def show(run: Path) -> None:
         slices=ngettext("{count:,} validation slice", "{count:,} validation slices", number),
         patients=words.patients(review.figures["patients"]),
     )
-    hint(_(joined(flatter, conversion(read_card(run).about))))
+    about = read_card(run).about
+    hint(_(joined(flatter, learnt_masks(about), conversion(about))))
     in_use = promote.is_in_use(run)
     comparison = None if in_use else promote.held_comparison(run)
     beside = st.container()

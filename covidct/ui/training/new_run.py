@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from covidct.data.index import has_masks
 from covidct.errors import CovidCTError
 from covidct.jobs.status import why_it_failed
 from covidct.messages import joined, ngettext
@@ -22,7 +23,7 @@ from covidct.ui.widgets import callout, hint
 if TYPE_CHECKING:
     from covidct.data.check import DataReport
 
-_NAME = "new run name"
+_NAME, _LEARN_MASKS = "new run name", "learn masks"
 
 
 def show() -> Path | None:
@@ -35,6 +36,7 @@ def show() -> Path | None:
     with check:
         _step(2, _("Check it"))
         report, exclude = _check(data)
+        masks = _masks(data) if data and report else ()
     with form:
         _step(3, _("Set the run"))
         samples = [item.path for item in report.samples] if report else []
@@ -44,7 +46,7 @@ def show() -> Path | None:
         hindrance = _hindrance(data, report is not None, exclude, wrong)
         if not hindrance and sweep and sweep.problem:
             hindrance = _("The values of the sweep are to be corrected (step 3).")
-        return _start(data, exclude, hindrance, sweep)
+        return _start(data, exclude, masks, hindrance, sweep)
 
 
 def _step(number: int, title: str) -> None:
@@ -68,6 +70,23 @@ def _check(data: Path | None) -> tuple[DataReport | None, tuple[str, ...] | None
     return report, data_report.ask_for_exclusions(data, report)
 
 
+def _masks(data: Path) -> tuple[Path, ...]:
+    """The folder of masks to learn lungs and opacities from, if that is wanted."""
+    if not has_masks(data):
+        return ()
+    wanted = st.toggle(
+        _("Learn lungs and opacities from its masks, too"),
+        value=True,
+        key=_LEARN_MASKS,
+        help=_(
+            "What is learnt is used only if it finds the opacities of the validation patients "
+            "better than the network in use. Off, that one stays."
+        ),
+        persist_state="session",
+    )
+    return (data,) if wanted else ()
+
+
 def _hindrance(
     data: Path | None, checked: bool, exclude: tuple[str, ...] | None, wrong: Mapping[str, str]
 ) -> str:
@@ -85,7 +104,11 @@ def _hindrance(
 
 
 def _start(
-    data: Path | None, exclude: tuple[str, ...] | None, hindrance: str, sweep: Wanted | None
+    data: Path | None,
+    exclude: tuple[str, ...] | None,
+    masks: tuple[Path, ...],
+    hindrance: str,
+    sweep: Wanted | None,
 ) -> Path | None:
     name, button = st.columns([3, 2], gap="medium", vertical_alignment="bottom")
     named = name.text_input(
@@ -122,9 +145,9 @@ def _start(
             config = TrainConfig.from_flat_dict(settings.current())
             of_the_run = named.strip() or None
             if sweep is None:
-                return jobs.start(data, config, of_the_run, exclude)
+                return jobs.start(data, config, of_the_run, exclude, masks)
             asked = sweep.setting, sweep.values, sweep.folds
-            return start_sweep(data, config, *asked, of_the_run, exclude)[0]
+            return start_sweep(data, config, *asked, of_the_run, exclude, masks)[0]
     except (CovidCTError, OSError) as error:
         callout(_("The run was not started."), _(why_it_failed(error)), tone="stop")
         return None

@@ -14,12 +14,13 @@ from covidct.files import MALFORMED
 from covidct.inference import promotion
 from covidct.inference.card import CARD_FILE
 from covidct.messages import N_
+from covidct.reports.words import overlaps
 from covidct.ui import access
 from covidct.ui.shared import frame
 from covidct.ui.strings import _, literal
 from covidct.ui.training import words
 from covidct.ui.training.live import attempt, show_refusal
-from covidct.ui.widgets import callout, counted
+from covidct.ui.widgets import callout, counted, hint
 
 if TYPE_CHECKING:
     from covidct.evaluation.comparison import Comparison
@@ -105,6 +106,8 @@ def show(run: Path, comparison: Comparison) -> None:
             ),
             tone="caution" if comparison.is_worse else "note",
         )
+        if comparison.masks:
+            hint(_(overlaps(**comparison.masks)))
     with action:
         if not comparison.is_worse:
             _promote_button(on_click=attempt, args=(promotion.promote, run))

@@ -4,6 +4,7 @@ import getpass
 import json
 import os
 import shutil
+import time
 import zipfile
 from io import BytesIO
 from pathlib import Path
@@ -12,7 +13,7 @@ import patience
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from covidct.data.index import CLASS_FOLDERS
+from covidct.data.index import CLASS_FOLDERS, LESIONS, LUNGS
 from covidct.imaging.formats.pixels import MAX_BYTES
 from covidct.imaging.formats.png import encode_png
 from covidct.imaging.phantom import phantom_slice
@@ -189,6 +190,25 @@ def test_start_hands_data_settings_and_exclusions_to_a_run_and_shows_it(page, le
         assert jobs.list_runs() == (run,)
     finally:
         jobs.stop(run)
+
+
+def test_masks_beside_the_slices_are_learnt_from_unless_that_is_unwanted(
+    page, clean_dataset, tmp_path
+):
+    choose_folder(page, clean_dataset)
+    assert "learn masks" not in {toggle.key for toggle in page.toggle}
+    folder = shutil.copytree(clean_dataset, tmp_path / "drawn")
+    for name in (LUNGS, LESIONS):
+        (folder / name).mkdir()
+    choose_folder(page, folder)
+    assert page.toggle(key="learn masks").value
+    button(page, "Start").click().run()
+    assert not page.exception
+    (run,) = jobs.list_runs()
+    assert json.loads((run / "config.json").read_text())["masks"] == [str(folder)]
+    while jobs.live_run():  # nothing is drawn in these folders
+        time.sleep(0.02)
+    assert "holds no slices with masks" in json.loads((run / "status.json").read_text())["message"]
 
 
 def test_a_bad_name_is_refused_with_its_reason(page, clean_dataset):
