@@ -203,7 +203,7 @@ def _read_split(request: RunRequest, folders: Iterable[Path]) -> MaskedSplit:
     data, config, exclude, _ = request
     slices = [one for folder in folders for one in read_masked_slices(folder)]
     index = read_index(data, exclude, official_lists=config.official_lists)
-    split = split_for_training(index, config.validation_share, config.seed)
+    split = split_for_training(index, config.validation_share, config.seed, config.fold_of_folds)
     return split_by_patient(slices, data, split, config)
 
 
