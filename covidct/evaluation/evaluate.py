@@ -16,6 +16,8 @@ from covidct.errors import DatasetError
 from covidct.evaluation.metrics import Verdicts, summarise
 from covidct.evaluation.results import METRICS_FILE, PREDICTIONS_FILE
 from covidct.files import NAMES
+from covidct.imaging.dicom.acquisition import UNKNOWN, Acquisition, read_acquisition
+from covidct.imaging.file import load
 from covidct.imaging.readers import read_slice
 from covidct.imaging.series import Place
 from covidct.inference.cases import Case
@@ -35,12 +37,16 @@ class ClassifiedSlice:
         source: the format, such as "PNG".
         shape: rows and columns.
         prediction: the verdict.
+        opacity_share: the part of the lungs that opacities take, as found, or None.
+        acquisition: what is known of patient and scanner.
     """
 
     item: Item
     source: str
     shape: tuple[int, int]
     prediction: Prediction
+    opacity_share: float | None = None
+    acquisition: Acquisition = UNKNOWN
 
 
 def evaluate(
@@ -173,11 +179,23 @@ def classify_items(
         item = read.popleft()
         if isinstance(outcome, Judged):
             classified.append(
-                ClassifiedSlice(item, outcome.source, outcome.shape, outcome.prediction)
+                ClassifiedSlice(
+                    item,
+                    outcome.source,
+                    outcome.shape,
+                    outcome.prediction,
+                    outcome.opacities.share_of_lung,
+                    acquisition_of(item, outcome.source),
+                )
             )
         else:
             skipped.append(Skipped(item.path, outcome.reason))
     return classified, skipped
+
+
+def acquisition_of(item: Item, source: str) -> Acquisition:
+    """What the file of a slice that was read as such a format says of patient and scanner."""
+    return read_acquisition(load(item.path)) if source == "DICOM" else UNKNOWN
 
 
 def _write_predictions(path: Path, slices: Iterable[ClassifiedSlice]) -> None:
@@ -186,8 +204,9 @@ def _write_predictions(path: Path, slices: Iterable[ClassifiedSlice]) -> None:
         write_table(file, list(rows[0]), [list(row.values()) for row in rows])
 
 
-def _as_row(one: ClassifiedSlice) -> dict[str, str | float]:
+def _as_row(one: ClassifiedSlice) -> dict[str, str | float | None]:
     height, width = one.shape
+    acquisition = one.acquisition
     return {
         "file": one.item.path.name,
         "class": one.item.class_name,
@@ -198,4 +217,9 @@ def _as_row(one: ClassifiedSlice) -> dict[str, str | float]:
         "height": height,
         "width": width,
         "decision": one.prediction.decision,
+        "opacity_share": None if one.opacity_share is None else round(one.opacity_share, 4),
+        "age": acquisition.age,
+        "sex": acquisition.sex,
+        "scanner": acquisition.scanner,
+        "slice_thickness_mm": acquisition.thickness_mm,
     }

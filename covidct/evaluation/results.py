@@ -15,6 +15,7 @@ from typing import Any
 from covidct.data.index import CLASS_FOLDERS, images_folder
 from covidct.errors import DatasetError
 from covidct.files import MALFORMED, NAMES
+from covidct.imaging.dicom.acquisition import UNKNOWN, Acquisition
 from covidct.messages import N_
 from covidct.spreadsheets import read_table
 
@@ -36,6 +37,8 @@ class Reviewed:
         decision: the label, or "Uncertain"; empty where that was not recorded, as are
         source: the format, such as "PNG", and
         shape: rows and columns, else 0.
+        opacity_share: the part of the lungs that opacities take, as found, or None.
+        acquisition: what is known of patient and scanner.
     """
 
     file: str
@@ -46,6 +49,8 @@ class Reviewed:
     decision: str = ""
     source: str = ""
     shape: tuple[int, int] = (0, 0)
+    opacity_share: float | None = None
+    acquisition: Acquisition = UNKNOWN
 
     @property
     def identity(self) -> tuple[str, str]:
@@ -181,7 +186,18 @@ def _reviewed(row: Mapping[str, str]) -> Reviewed:
         row.get("decision", ""),
         row.get("source", ""),
         (int(row.get("height", 0)), int(row.get("width", 0))),
+        _number(row.get("opacity_share")),
+        Acquisition(
+            None if (age := _number(row.get("age"))) is None else int(age),
+            row.get("sex", ""),
+            row.get("scanner", ""),
+            _number(row.get("slice_thickness_mm")),
+        ),
     )
+
+
+def _number(field: str | None) -> float | None:
+    return float(field) if field else None
 
 
 def path_of(data: Path, reviewed: Reviewed) -> Path:

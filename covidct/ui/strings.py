@@ -55,7 +55,9 @@ OBJECTS = N_(
     "maps, to lie beside the series in a PACS. They hold its patient and study: tick the box for "
     "them."
 )
-INTENDED_USE = N_("Research on COVID-19 in axial chest CT slices. Not a medical device.")
+INTENDED_USE = N_(
+    "Research on COVID-19 in axial chest CT slices. Not a medical device and not a diagnosis."
+)
 LIMITS = N_(
     "Negative does not exclude COVID-19, and other lung diseases with opacities are often called "
     "Positive. Other scanners, doses and reconstructions can change the figures."
@@ -144,6 +146,11 @@ def _(text: str, /, **parameters: Any) -> str:  # noqa: ANN401
 def percent(share: float) -> str:
     """A share 0 to 1 in whole percent, never claiming certainty."""
     return _(words.percent(share))
+
+
+def capitalised(text: str) -> str:
+    """A text with a capital letter at its beginning alone."""
+    return text[:1].upper() + text[1:]
 
 
 def literal(text: str) -> str:

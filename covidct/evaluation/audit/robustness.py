@@ -123,7 +123,7 @@ def _with_gamma(pixels: np.ndarray, gamma: float) -> np.ndarray:
 
 
 _JPEG_50 = _jpeg(50)
-_HALF_SIZE = _picture("resize 0.5×", partial(resized, factor=0.5), _STORED)
+_HALF_SIZE = _picture(N_("resize 0.5×"), partial(resized, factor=0.5), _STORED)
 _MORE_CONTRAST = _picture(N_("window: contrast +25 %"), partial(with_contrast, factor=1.25), _SHOWN)
 _SHIFTED = _picture(N_("shift 5 % right and down"), _shifted, _SHOWN)
 _GAMMA = _picture(N_("window: gamma 0.8"), partial(_with_gamma, gamma=0.8), _SHOWN)
@@ -133,8 +133,8 @@ CHANGES = (
     _jpeg(95),
     Change("PNG", encode_png, _STORED),
     _HALF_SIZE,
-    _picture("resize 2×", partial(resized, factor=2), _STORED),
-    _picture("mirror", np.fliplr, _SHOWN),
+    _picture(N_("resize 2×"), partial(resized, factor=2), _STORED),
+    _picture(N_("mirror"), np.fliplr, _SHOWN),
     _SHIFTED,
     _picture(N_("window: contrast −25 %"), partial(with_contrast, factor=0.75), _SHOWN),
     _MORE_CONTRAST,

@@ -16,6 +16,7 @@ from covidct.messages import N_
 from covidct.stats.bootstrap import Measured
 
 FILE, NETWORK = "file", N_("network pixels")
+BORDER, SHAPE, SIZE = N_("border"), N_("shape"), N_("size")
 BORDER_SHAPE_SIZE = N_("border, shape and size")
 
 _PERCENTILES = (1, 5, 25, 50, 75, 95, 99)
@@ -25,8 +26,8 @@ _BLOCK = 8  # pixels a side of what JPEG compresses at a time
 def picture_features(pixels: np.ndarray) -> dict[str, np.ndarray]:
     """What any picture has, uint8 (H, W), by the name of the feature set."""
     return {
-        "border": _border(pixels),
-        "intensity": _intensity(pixels),
+        BORDER: _border(pixels),
+        N_("intensity"): _intensity(pixels),
         N_("sharpness and compression"): _sharpness(pixels),
     }
 
@@ -43,9 +44,9 @@ def network_features(pixels: np.ndarray) -> dict[str, np.ndarray]:
     size = np.array([seen.mean(), box.height, box.width])
     features = picture_features(grey)
     return {
-        "border": features.pop("border"),
-        "shape": shape,
-        "size": size,
+        BORDER: features.pop(BORDER),
+        SHAPE: shape,
+        SIZE: size,
         BORDER_SHAPE_SIZE: np.concatenate([_border(grey), shape, size]),
         **features,
     }
@@ -71,8 +72,8 @@ def forests(
     numbers = as_numbers(attributes)
     on_file = {
         N_("file format"): numbers[:, :2],
-        "size": numbers[:, 2:5],
-        "shape": numbers[:, 5:],
+        SIZE: numbers[:, 2:5],
+        SHAPE: numbers[:, 5:],
         N_("format, size and shape"): numbers,
         **_stacked(pictures),
     }

@@ -14,9 +14,10 @@ from scipy.stats import rankdata
 
 from covidct.inference.classifier import Classifier, PredictionWithCAM
 from covidct.inference.heatmap import Method, coarse_map
+from covidct.messages import N_
 from covidct.models.network import LOGIT_LAYER
 
-HEAD, EVERY = "the head", "every layer"
+HEAD, EVERY = N_("the head"), N_("every layer")
 
 
 def correlations(

@@ -1,12 +1,14 @@
 """What a model's card tells of cross-validation: recipes compared, label flips."""
 
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from covidct.files import MALFORMED
 from covidct.inference.card import CARD_FILE
+from covidct.messages import N_, Message
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,28 @@ class RecipeRow:
     helped: str
     note: str
     calibration_error: float | None
+
+
+_GAIN = re.compile(r"([+-]\d\.\d{3}), better in (\d+) of (\d+) folds")
+
+
+def gain_in_words(gain: float, better: int, folds: int) -> Message:
+    """A remark on how much better a recipe is than the one that was kept.
+
+    Args:
+        gain: of the mean AUC of the folds.
+        better: in so many
+        folds: of these it is better.
+    """
+    return N_(
+        "{gain:+.3f}, better in {better} of {folds} folds", gain=gain, better=better, folds=folds
+    )
+
+
+def _note(written: str) -> str:
+    """A card's remark, which can be translated where it is one of :func:`gain_in_words`."""
+    said = _GAIN.fullmatch(written)
+    return gain_in_words(float(said[1]), int(said[2]), int(said[3])) if said else written
 
 
 def cross_validation(model: Path) -> tuple[RecipeRow, ...]:
@@ -61,7 +85,7 @@ def _recipe(row: dict) -> RecipeRow:
         tuple(map(float, row["roc_auc_folds"])),
         float(row["accuracy"]),
         str(row["helped"]),
-        str(row["note"]),
+        _note(str(row["note"])),
         None if error is None else float(error),
     )
 

@@ -23,8 +23,9 @@ from covidct.data.index import Item
 from covidct.data.prepared import PreparedSlices, prepare
 from covidct.data.sources import Source
 from covidct.errors import ConfigError
-from covidct.evaluation.evaluate import ClassifiedSlice, write_evaluation
+from covidct.evaluation.evaluate import ClassifiedSlice, acquisition_of, write_evaluation
 from covidct.evaluation.metrics import Verdicts, decided, summarise
+from covidct.evaluation.recipes.cross_validation import gain_in_words
 from covidct.evaluation.recipes.flips import label_flips_out_of_fold
 from covidct.evaluation.recipes.folds import (
     FOLDS,
@@ -43,6 +44,7 @@ from covidct.imaging.readers import read_slice
 from covidct.inference.calibration import Calibration, fit_calibration
 from covidct.inference.card import ModelCard
 from covidct.inference.classifier import Prediction
+from covidct.inference.opacities import findings_of
 from covidct.messages import N_
 from covidct.models.backbones import get_backbone
 from covidct.models.head import Head
@@ -197,7 +199,14 @@ def cross_validate(
     write_evaluation(
         out / EVALUATION_FOLDER,
         [
-            ClassifiedSlice(item, ct_slice.source, ct_slice.shape, Prediction.of(card, logit))
+            ClassifiedSlice(
+                item,
+                ct_slice.source,
+                ct_slice.shape,
+                Prediction.of(card, logit),
+                findings_of(ct_slice).share_of_lung,
+                acquisition_of(item, ct_slice.source),
+            )
             for item, logit in zip(first.items, logits[KEPT.name], strict=True)
             for ct_slice in [read_slice(item.path)]
         ],
@@ -267,8 +276,8 @@ def _judged(row: dict[str, Any], kept: dict[str, Any]) -> dict[str, Any]:
     """The row with a word on whether its recipe does better than the kept one, fold by fold."""
     gains = np.subtract(row["roc_auc_folds"], kept["roc_auc_folds"])
     better = int(np.sum(gains > 0))
-    word = "kept" if row is kept else "yes" if gains.mean() > _NOTABLE else "no"
-    note = "" if row is kept else f"{gains.mean():+.3f}, better in {better} of {FOLDS} folds"
+    word = N_("kept") if row is kept else "yes" if gains.mean() > _NOTABLE else "no"
+    note = "" if row is kept else gain_in_words(float(gains.mean()), better, FOLDS)
     return row | {"helped": word, "note": note}
 
 

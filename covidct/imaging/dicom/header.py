@@ -1,7 +1,7 @@
 """The elements of a DICOM object that a picture needs, read raw and without trust.
 
-Only the elements in `TAGS` are ever converted, so that no patient data can reach a message or note.
-Of PatientID a digest is kept, which tells patients apart.
+Only the elements in `TAGS` are ever converted, so that nothing that identifies a patient can reach
+a message or note. Of PatientID a digest is kept, which tells patients apart.
 """
 
 import logging
@@ -34,8 +34,12 @@ TAGS = {
     0x00080016: "SOPClassUID",
     0x00080018: "SOPInstanceUID",
     0x00080060: "Modality",
+    0x00080070: "Manufacturer",
+    0x00081090: "ManufacturerModelName",
     0x00089007: "ImageType",  # FrameType, its namesake for one frame
     0x00100020: "PatientID",
+    0x00100040: "PatientSex",
+    0x00101010: "PatientAge",
     0x00180050: "SliceThickness",
     0x0020000D: "StudyInstanceUID",
     0x0020000E: "SeriesInstanceUID",

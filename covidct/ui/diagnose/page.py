@@ -120,42 +120,20 @@ def _show(
     found: Sequence[Judged | Refused],
     classifier: Classifier,
 ) -> None:
-    """Series and table, and below them the slice that is open."""
-    walked, at = _overview(groups, concluded, classifier)
-    walk.show(walked, at)
-    case = walked[at]
-    chosen = next(one for one in found if one.case is case)
-    outcomes = [outcome for of_group in concluded for outcome in of_group]
-    notes = [note for group in groups if group.is_series for note in group.notes]
-    _details(chosen, classifier, outcomes, notes)
-
-
-def _overview(
-    groups: Sequence[CaseGroup],
-    concluded: Sequence[Sequence[Outcome | SeriesJudged]],
-    classifier: Classifier,
-) -> tuple[Sequence[Case], int]:
-    """Draw series or table; the slices in the order in which they are walked, which one is open."""
-    from covidct.inference.cases import SetAside
+    """A series: its verdict, the slice that is open, its course. Files: their table, the slice."""
     from covidct.inference.judge import SeriesJudged
 
-    with_slices = [
-        (group, outcomes)
-        for group, outcomes in zip(groups, concluded, strict=True)
-        if any(not isinstance(outcome, SetAside) for outcome in outcomes)
-    ]
+    outcomes = [outcome for of_group in concluded for outcome in of_group]
     of_slices = [
         outcome
-        for group, outcomes in zip(groups, concluded, strict=True)
-        for outcome in outcomes[: len(group.cases)]
+        for group, of_group in zip(groups, concluded, strict=True)
+        for outcome in of_group[: len(group.cases)]
         if not isinstance(outcome, SeriesJudged)
     ]
-    if len(with_slices) == 1 and with_slices[0][0].is_series:
-        group, outcomes = with_slices[0]
-        walked: Sequence[Case] = group.cases
-        at = series_view.show(group, outcomes, classifier.card)
-        with st.expander(_("All slices")):
-            slices_table.show(of_slices, at)
+    series = _only_series(groups, concluded)
+    if series:
+        walked: Sequence[Case] = series[0].cases
+        at = series_view.show_verdict(*series, classifier.card)
     else:
         of_slices = slices_table.ranked(of_slices)
         walked = [outcome.case for outcome in of_slices]
@@ -164,8 +142,34 @@ def _overview(
             slices_table.summarise(of_slices)
             slices_table.show(of_slices, at)
             _show_notes(groups)
+        _show_left_out(groups)
+    walk.show(walked, at)
+    chosen = next(one for one in found if one.case is walked[at])
+    notes = [note for group in groups if group.is_series for note in group.notes]
+    _details(chosen, classifier, outcomes, notes)
+    if series:
+        series_view.show_course(*series, classifier.card)
+        with st.expander(_("All slices")):
+            slices_table.show(of_slices, at)
+        _show_left_out(groups)
+
+
+def _only_series(
+    groups: Sequence[CaseGroup], concluded: Sequence[Sequence[Outcome | SeriesJudged]]
+) -> tuple[CaseGroup, Sequence[Outcome | SeriesJudged]] | None:
+    """The series with its outcomes, where all slices are of one."""
+    from covidct.inference.cases import SetAside
+
+    with_slices = [
+        (group, outcomes)
+        for group, outcomes in zip(groups, concluded, strict=True)
+        if any(not isinstance(outcome, SetAside) for outcome in outcomes)
+    ]
+    return with_slices[0] if len(with_slices) == 1 and with_slices[0][0].is_series else None
+
+
+def _show_left_out(groups: Sequence[CaseGroup]) -> None:
     series_view.show_left_out([left for group in groups for left in group.left_out])
-    return walked, at
 
 
 def _show_notes(groups: Sequence[CaseGroup]) -> None:

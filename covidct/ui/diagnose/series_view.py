@@ -1,4 +1,4 @@
-"""A series on the page: its verdict, its probabilities as a chart, the slices to look at first."""
+"""A series on the page: its verdict and slider, its course, the slices to look at first."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 import streamlit as st
 
+from covidct.imaging.formats.png import encode_png
 from covidct.messages import ngettext
 from covidct.reports.words import series_sentence, uncertain_from_to
 from covidct.ui.diagnose import walk
@@ -21,57 +22,79 @@ if TYPE_CHECKING:
     from covidct.inference.calibration import Calibration
     from covidct.inference.card import ModelCard
     from covidct.inference.cases import Case, CaseGroup, SetAside
-    from covidct.inference.judge import Judged, Outcome, SeriesJudged
+    from covidct.inference.judge import Judged, Outcome, Refused, SeriesJudged
 
 _MOST, _THUMBNAIL, _WIDE = 5, 220, 130  # slices, pixels of a thumbnail, of its place
 _COLOURS = {"Positive": "#c8693a", "Negative": "#2a8fa5", "Uncertain": "#7f9097"}
 _QUIET, _NAMES = "#7f9097", ("#55666e", "#9fb0b6")  # of names on light and on dark
 _HEIGHT = 260
 _CHART, _PRESSED, _SLIDER = "series_chart", "pressed", "series_slice"
+_SMALL = "series thumbnails"  # of the series on the page, which would be read anew for each slice
 _OPACITY, _EDGE, _BAR = "#f0e442", "#8f8200", 6  # its hue everywhere, dark; pixels
 
 
-def show(series: CaseGroup, outcomes: Sequence[Outcome | SeriesJudged], card: ModelCard) -> int:
-    """Draw the series; the position in it of the slice to show.
+def show_verdict(
+    series: CaseGroup, outcomes: Sequence[Outcome | SeriesJudged], card: ModelCard
+) -> int:
+    """Draw the verdict on a series and its slider; the position in it of the slice to show.
 
     Args:
-        series: its slices and notes.
+        series: its slices.
         outcomes: of its slices, in order, and of the whole.
         card: of the model in use.
     """
-    from covidct.inference.judge import Judged, SeriesJudged
+    from covidct.inference.judge import SeriesJudged
 
     cases, axis = series.cases, _axis(series.cases)
-    of_slices = [one for one in outcomes[: len(cases)] if not isinstance(one, SeriesJudged)]
-    judged = [one for one in of_slices if isinstance(one, Judged)]
-    others = [one for one in of_slices if not isinstance(one, Judged)]
+    judged, others = _shared_out(series, outcomes)
     if not judged:
         callout(_("No slice of this series was classified."), _(others[0].reason), tone="stop")
         return _slider(cases, 1, axis)
     (whole,) = (one for one in outcomes if isinstance(one, SeriesJudged))
     verdict = whole.prediction
-    title, chart = st.columns([5, 8], gap="large")
-    with title:
-        st.html(
-            f'<div class="cv-verdict cv-{verdict.decision.lower()}">'
-            f'<p class="cv-decision">{literal(_(verdict.decision))}</p>'
-            f"<p>{literal(_(series_sentence(verdict, whole.number)))}</p></div>"
-            f'<p class="cv-opacities">{literal(_(whole.opacities.sentence))}</p>'
-        )
+    decision, more = st.columns(2, gap="large")
+    decision.html(
+        f'<div class="cv-verdict cv-{verdict.decision.lower()}">'
+        f'<p class="cv-decision">{literal(_(verdict.decision))}</p>'
+        f"<p>{literal(_(series_sentence(verdict, whole.number)))}</p></div>"
+    )
+    with more:
+        st.html(f'<p class="cv-opacities">{literal(_(whole.opacities.sentence))}</p>')
         tell_whose(card)
         hint(_counts(judged, len(cases)))
-        for note in series.notes:
-            callout(_(note), tone="note")
+    return _slider(cases, whole.number, axis)
+
+
+def show_course(
+    series: CaseGroup, outcomes: Sequence[Outcome | SeriesJudged], card: ModelCard
+) -> None:
+    """Draw what there is to say on a series, its probabilities and the slices to look at first."""
+    for note in series.notes:
+        callout(_(note), tone="note")
+    judged, others = _shared_out(series, outcomes)
+    if not judged:
+        return
+    label(_("Probability along the series"))
     rest = [(one.case.number, _(one.reason)) for one in others]
-    chart.altair_chart(
-        _chart(judged, rest, card.calibration, axis),
+    st.altair_chart(
+        _chart(judged, rest, card.calibration, _axis(series.cases)),
         width="stretch",
         key=_CHART,
-        on_select=partial(_open_pressed, cases),
+        on_select=partial(_open_pressed, series.cases),
         selection_mode=[_PRESSED],
     )
     _suspicious(judged)
-    return _slider(cases, whole.number, axis)
+
+
+def _shared_out(
+    series: CaseGroup, outcomes: Sequence[Outcome | SeriesJudged]
+) -> tuple[list[Judged], list[Refused | SetAside]]:
+    """The slices that were judged, and those that were not."""
+    from covidct.inference.judge import Judged, SeriesJudged
+
+    of_slices = [one for one in outcomes[: len(series.cases)] if not isinstance(one, SeriesJudged)]
+    judged = [one for one in of_slices if isinstance(one, Judged)]
+    return judged, [one for one in of_slices if not isinstance(one, Judged)]
 
 
 def show_left_out(left_out: Sequence[SetAside]) -> None:
@@ -124,15 +147,23 @@ def _counts(judged: Sequence[Judged], slices: int) -> str:
     )
 
 
+def _thumbnail(case: Case) -> bytes:
+    return encode_png(case.read().at_most(_THUMBNAIL).pixels)
+
+
 def _suspicious(judged: Sequence[Judged]) -> None:
     """The slices of the highest probability, each to be opened by a press."""
     ranked = sorted(judged, key=lambda one: -one.prediction.probability)[:_MOST]
     label(_("Most suspicious slices first"))
+    held = st.session_state.get(_SMALL, {})
+    st.session_state[_SMALL] = small = {
+        one.case.content: held.get(one.case.content) or _thumbnail(one.case) for one in ranked
+    }
     row = st.container(horizontal=True, gap="small")
     for one in ranked:
         thumbnail = row.container(key=f"thumbnail {one.case.number}", width=_WIDE)
         thumbnail.image(
-            one.case.read().at_most(_THUMBNAIL).pixels,
+            small[one.case.content],
             width="stretch",
             output_format="PNG",
             alt=_("Slice {number}", number=one.case.number),

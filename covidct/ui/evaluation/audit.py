@@ -1,14 +1,15 @@
-"""The audit: what the model goes by apart from anatomy."""
+"""The audit: what the model goes by apart from anatomy, and what it learnt from."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
+from covidct.evaluation.audit.data_learnt import DataLearnt, read_data_learnt
 from covidct.evaluation.audit.text import meaning
 from covidct.evaluation.results import AUDIT_FILE
 from covidct.files import MALFORMED
@@ -17,6 +18,9 @@ from covidct.ui.evaluation import audit_tables
 from covidct.ui.evaluation.download import offer_csv
 from covidct.ui.strings import _, literal
 from covidct.ui.widgets import callout, caption, hint
+
+if TYPE_CHECKING:
+    from covidct.evaluation.request import Request
 
 _PARTS = {
     "forests": (
@@ -74,12 +78,18 @@ _OUT_OF_FOLD = (
 )
 
 
-def show(folder: Path) -> None:
-    """The tables of the audit in the folder of an evaluation."""
+_NOT_ASKED = N_("The model is not asked: a forest judges patients that it has not seen.")
+_NOT_SEEN = N_("No slice of the patient was learnt from by the head that judged it.")
+
+
+def show(folder: Path, request: Request) -> None:
+    """The tables of the audit in the folder of an evaluation that was asked for so."""
+    learnt = read_data_learnt(request.model)
     try:
         audit = json.loads((folder / AUDIT_FILE).read_text(encoding="utf-8"))
+        audit["learnt"] = _of_sets(audit, learnt, request)
         drawn = [
-            (table(audit), *texts)
+            (table(audit), *texts, _of_part(part, audit, learnt, request))
             for part, (table, *texts) in _PARTS.items()
             if part in audit or part not in _NOT_IN_ALL
         ]
@@ -102,12 +112,35 @@ def show(folder: Path) -> None:
 def show_out_of_fold(rows: Sequence[Mapping[str, Any]]) -> None:
     """What of a model's cross-validation is like the flips of an audit."""
     flips = {"flips": rows}
-    _show_part(audit_tables.flips(flips), *_OUT_OF_FOLD)
+    _show_part(audit_tables.flips(flips), *_OUT_OF_FOLD, _NOT_SEEN)
     offer_csv(
         _("Flips out of fold as CSV"), "flips-out-of-fold", lambda: audit_tables.as_csv(flips)
     )
 
 
-def _show_part(table: str, title: str, explanation: str) -> None:
-    st.html(f'<h3 class="cv-label">{literal(_(title))}</h3>{table}')
+def _of_part(part: str, audit: Mapping[str, Any], learnt: DataLearnt, request: Request) -> str:
+    """What the model learnt from of the slices that a table is about; empty where rows say it."""
+    match part:
+        case "forests":
+            return _NOT_ASKED
+        case "painted":
+            return ""
+        case "told_apart":
+            return learnt.said_of_all(str(one["source"]) for one in audit[part]["sources"])
+        case _:
+            split = str(audit.get("split", request.split))
+            return learnt.said_of_split(request.data.name, split)
+
+
+def _of_sets(audit: Mapping[str, Any], learnt: DataLearnt, request: Request) -> dict[str, str]:
+    """The same of each set that is painted on; one that nobody drew on is the request's."""
+    return {
+        row["of"]: learnt.said_of(row["of"] if row["drawn"] else request.data.name)
+        for row in audit.get("painted", ())
+    }
+
+
+def _show_part(table: str, title: str, explanation: str, about: str) -> None:
+    said = f'<p class="cv-learnt">{literal(_(about))}</p>' if about else ""
+    st.html(f'<h3 class="cv-label">{literal(_(title))}</h3>{said}{table}')
     caption(_(explanation))

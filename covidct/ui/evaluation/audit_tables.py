@@ -8,7 +8,7 @@ from typing import Any
 from covidct.evaluation.audit.text import ways
 from covidct.messages import N_, joined, number
 from covidct.ui.evaluation import tables
-from covidct.ui.strings import _, literal
+from covidct.ui.strings import _, capitalised, literal
 
 _SHOWN = {
     "everything": N_("The slice as it is"),
@@ -56,10 +56,15 @@ def anatomy(audit: Audit) -> str:
 
 
 def painted(audit: Audit) -> str:
-    """How many Positive verdicts painting opacities out, or other lung, turns over."""
+    """How many Positive verdicts painting opacities out, or other lung, turns over.
+
+    Args:
+        audit: with "learnt", what the model learnt from of each set.
+    """
     rows = (
         (
-            f"{_sentence(row['painted'])} <small>{literal(_of_set(row))}</small>",
+            f"{_sentence(row['painted'])} <small>{literal(_of_set(row))}: "
+            f"{literal(_(audit['learnt'][row['of']]))}</small>",
             _turned(row),
             ""
             if row["n"] == 0
@@ -186,5 +191,4 @@ def _target(row: Audit, form: str) -> str:
 
 
 def _sentence(text: str) -> str:
-    said = _(text)
-    return literal(said[:1].upper() + said[1:])
+    return literal(capitalised(_(text)))

@@ -8,7 +8,7 @@ from typing import Any
 from covidct.evaluation.faithfulness.text import limit_of, value_of
 from covidct.messages import N_
 from covidct.ui.evaluation import tables
-from covidct.ui.strings import _, literal
+from covidct.ui.strings import _, capitalised, literal
 
 _FIGURES = {
     "pointing": (N_("Pointing"), ".0%"),
@@ -17,6 +17,16 @@ _FIGURES = {
     "deletion": (N_("Deletion"), ".2f"),
     "insertion": (N_("Insertion"), ".2f"),
 }
+
+# What targets are of, which is stored in English
+TARGETS = (
+    N_("pointing, series"),
+    N_("pointing beside random, series"),
+    N_("pointing, planted"),
+    N_("pointing beside random, planted"),
+    N_("rank correlation, every layer randomised"),
+    N_("method that wins"),
+)
 
 Measured = Mapping[str, Any]
 
@@ -54,7 +64,7 @@ def targets(measured: Measured) -> str:
     """What the default method should reach, and whether it does."""
     rows = (
         (
-            literal(target["figure"][:1].upper() + target["figure"][1:]),
+            literal(capitalised(_(target["figure"]))),
             literal(_(measured["methods"].get(target["value"], value_of(target)))),
             tables.met(target["met"], _(limit_of(target))),
         )

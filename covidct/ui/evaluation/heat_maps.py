@@ -14,7 +14,7 @@ from covidct.evaluation.results import FAITHFULNESS_FILE
 from covidct.messages import N_, Message
 from covidct.ui.evaluation import heat_map_tables
 from covidct.ui.evaluation.download import offer_csv
-from covidct.ui.strings import _, literal
+from covidct.ui.strings import _, capitalised, literal
 from covidct.ui.widgets import callout, caption, hint
 
 _EXPLAINED = N_(
@@ -72,7 +72,7 @@ def _show(measured: Mapping[str, Any]) -> None:
         )
         st.html(targets)
         for title, table in tables:
-            st.html(f'<h3 class="cv-label">{literal(title[:1].upper() + title[1:])}</h3>{table}')
+            st.html(f'<h3 class="cv-label">{literal(capitalised(title))}</h3>{table}')
         caption(_(_EXPLAINED))
         title = literal(_("Maps of a network without what it learnt"))
         st.html(f'<h3 class="cv-label">{title}</h3>{shuffled}')

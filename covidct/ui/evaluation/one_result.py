@@ -1,7 +1,8 @@
-"""The results of one evaluation, from the headline figures to the worst mistakes."""
+"""The results of one evaluation: headline, operating point, then a tab for each question."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from covidct.evaluation.reliability import Bin
     from covidct.evaluation.request import Request
     from covidct.evaluation.sample import Sample
+
+PART = "part of the results"  # which tab is open
 
 _OWN, _SENSITIVE = N_("The model’s own"), N_("High sensitivity")
 _CAVEATS = {
@@ -140,41 +143,56 @@ def _introduce(review: Review, request: Request) -> None:
 
 @st.fragment
 def _judgement(measured: _Measured, folder: Path, request: Request) -> None:
-    from covidct.evaluation.operating_point import rates_at
-
-    review, sample = measured.review, measured.sample
-    prevalence = float(sample.labels.mean())
+    """Figures and slider, and the one tab that is open; the others are not computed."""
+    review = measured.review
     _headline(measured)
-    hint(_("Point at a chart to save it as a picture; the button below it saves its numbers."))
-    _heading(_("Operating point"))
     presets: dict[str, float] = {_OWN: review.operating_point, _SENSITIVE: measured.sensitive}
     threshold = operating.choose(presets, f"operating point {folder}")
+    compared = cross_validation(request.model)
+    model_id = review.figures["model_id"]
+    parts: dict[str, Callable[[], None]] = {
+        N_("Figures"): lambda: _figures(measured, threshold),
+        N_("Worst mistakes"): lambda: mistakes.show(
+            review.at(threshold).mistakes(), request, model_id
+        ),
+        N_("Where it works"): lambda: groups.show(review.slices, measured.sample, threshold),
+        N_("Calibration"): lambda: _calibration(measured),
+        N_("What it goes by"): lambda: _audit(folder, request),
+        N_("Heat maps"): lambda: heat_maps.show(folder, request.model, model_id),
+    }
+    if compared:
+        parts[N_("Recipes")] = lambda: recipes.show(compared)
+    tabs = st.tabs([_(title) for title in parts], key=PART, on_change="rerun")
+    for tab, show_part in zip(tabs, parts.values(), strict=True):
+        if tab.open:
+            with tab:
+                show_part()
+
+
+def _figures(measured: _Measured, threshold: float) -> None:
+    from covidct.evaluation.operating_point import rates_at
+
+    sample = measured.sample
+    prevalence = float(sample.labels.mean())
     rates = rates_at(sample, threshold)
-    curves.show_ranking(measured.roc, measured.precision_recall, rates, prevalence)
     operating.show(rates, threshold, prevalence)
-    _heading(_("Can the probability be believed?"))
+    curves.show_ranking(measured.roc, measured.precision_recall, rates, prevalence)
+    hint(_("Point at a chart to save it as a picture; the button below it saves its numbers."))
+
+
+def _calibration(measured: _Measured) -> None:
     left, right = st.columns(2, gap="large")
     with left:
-        curves.show_reliability(measured.bins, review.figures["expected_calibration_error"])
+        error = measured.review.figures["expected_calibration_error"]
+        curves.show_reliability(measured.bins, error)
     with right:
-        coverage.show(review, sample)
-    _heading(_("Where it works"))
-    groups.show(review.slices, sample, threshold)
-    _heading(_("What it goes by"))
-    audit.show(folder)
+        coverage.show(measured.review, measured.sample)
+
+
+def _audit(folder: Path, request: Request) -> None:
+    audit.show(folder, request)
     if turned := label_flips_out_of_fold(request.model):
         audit.show_out_of_fold(turned)
-    _heading(_("Can the heat maps be trusted?"))
-    heat_maps.show(folder, request.model, review.figures["model_id"])
-    if compared := cross_validation(request.model):
-        _heading(_("Recipes compared by cross-validation"))
-        recipes.show(compared)
-    _heading(_("Worst mistakes"))
-    mistakes.show(review.at(threshold).mistakes(), request, review.figures["model_id"])
-
-
-def _heading(title: str) -> None:
-    st.html(f'<h2 class="cv-heading">{literal(title)}</h2>')
 
 
 def _headline(measured: _Measured) -> None:

@@ -27,20 +27,29 @@ _RATE_COLUMNS = ("value", "low", "high", "hits", "n", "patients")
 
 
 def html(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table whose first column names the rows.
+    """A table whose first column names the rows; in a narrow window each cell says its column.
+
+    Roles keep it a table for screen readers there, where it is laid out as blocks.
 
     Args:
         head: titles of the columns, plain text.
         rows: of cells, HTML.
     """
-    titles = "".join(f"<th>{literal(title)}</th>" for title in head)
+    titles = [literal(title) for title in head]
+    named = "".join(f'<th role="columnheader" scope="col">{title}</th>' for title in titles)
     body = "".join(
-        f"<tr><th>{first}</th>{''.join(f'<td>{cell}</td>' for cell in others)}</tr>"
+        f'<tr role="row"><th role="rowheader" scope="row">{first}</th>'
+        + "".join(
+            f'<td role="cell" data-title="{title}"><div>{cell}</div></td>'
+            for title, cell in zip(titles[1:], others, strict=True)
+        )
+        + "</tr>"
         for first, *others in rows
     )
     return (
-        f'<div class="cv-scroll"><table class="cv-table"><thead><tr>{titles}</tr></thead>'
-        f"<tbody>{body}</tbody></table></div>"
+        '<div class="cv-scroll"><table class="cv-table cv-stacked" role="table">'
+        f'<thead role="rowgroup"><tr role="row">{named}</tr></thead>'
+        f'<tbody role="rowgroup">{body}</tbody></table></div>'
     )
 
 

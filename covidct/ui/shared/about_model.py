@@ -9,8 +9,9 @@ import streamlit as st
 
 from covidct.messages import N_
 from covidct.reports.words import uncertain_from_to, whose
-from covidct.ui import strings
+from covidct.ui import languages, strings
 from covidct.ui.strings import _, literal, percent
+from covidct.ui.widgets import caption
 
 if TYPE_CHECKING:
     from covidct.inference.card import ModelCard
@@ -47,11 +48,14 @@ def show(card: ModelCard) -> None:
             f"<dt>{literal(_(term))}</dt><dd>{literal(said)}</dd>" for term, said in _lines(card)
         )
         folded = "".join(
-            f"<details><summary>{literal(_(title))}</summary>{_prose(card.about[name])}</details>"
+            f"<details><summary>{literal(_(title))}</summary>"
+            f'<div lang="en">{_prose(card.about[name])}</div></details>'
             for name, title in _FOLDED.items()
             if card.about.get(name)
         )
         st.html(f'<div class="cv-card"><dl>{"".join(rows)}</dl>{folded}</div>')
+        if folded and languages.current().name != languages.ENGLISH:
+            caption(_("What is folded here comes from the model’s card, which is in English."))
 
 
 def _lines(card: ModelCard) -> Iterator[tuple[str, str]]:
@@ -71,7 +75,7 @@ def _lines(card: ModelCard) -> Iterator[tuple[str, str]]:
 
 
 def _use(card: ModelCard) -> Iterator[tuple[str, str]]:
-    yield N_("For what"), str(card.about.get("intended_use") or _(strings.INTENDED_USE))
+    yield N_("For what"), _(str(card.about.get("intended_use") or strings.INTENDED_USE))
     point = percent(card.calibration.operating_point)
     band = _(uncertain_from_to(card.calibration.abstain_band))
     yield (
