@@ -74,6 +74,15 @@ def write_archive(path: Path, numbers: Iterable[int], side: int) -> Path:
     return path
 
 
+def series_archive(slices: int, side: int) -> bytes:
+    """A ZIP of one DICOM series."""
+    file = BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        for number in range(slices):
+            archive.writestr(f"{number:04d}.dcm", dicom_slice(number, side))
+    return file.getvalue()
+
+
 def write_series(folder: Path, slices: int, side: int) -> Path:
     """A folder of one DICOM series."""
     folder.mkdir()

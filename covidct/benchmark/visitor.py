@@ -41,11 +41,11 @@ _AGAIN = 0.02  # seconds
 # it is used again
 _ASK_AGAIN = 1
 _VERDICT = 'class="cv-decision"'
-_RUN_ENDS = {
+_RUN_ENDS = (  # of a page and of a fragment, and of what is no page
     ForwardMsg.FINISHED_SUCCESSFULLY,
-    ForwardMsg.FINISHED_WITH_COMPILE_ERROR,
     ForwardMsg.FINISHED_FRAGMENT_RUN_SUCCESSFULLY,
-}
+    ForwardMsg.FINISHED_WITH_COMPILE_ERROR,
+)
 
 
 class Visitor:
@@ -64,11 +64,11 @@ class Visitor:
         self._dropped: FileURLs | None = None
         self._states: dict[str, WidgetState] = {}
         self._cached: dict[str, ForwardMsg] = {}
+        self._fragments: dict[str, str] = {}
 
     def accept_notice(self) -> "Visitor":
         """Go past the notice to the page, and wait for all of it."""
-        (accept,) = (button for button in self.elements("button") if button.label == ACCEPT)
-        self.run(WidgetState(id=accept.id, trigger_value=True))
+        self.press(ACCEPT)
         return self
 
     def drop(self, name: str, data: bytes) -> Iterator[Element]:
@@ -128,6 +128,19 @@ class Visitor:
         """Those of a kind on the page."""
         return [getattr(e, kind) for e in self.page.values() if e.WhichOneof("type") == kind]
 
+    def press(self, label: str) -> None:
+        """Press the button of that name, and wait for all of the page."""
+        (button,) = (one for one in self.elements("button") if one.label == label)
+        self.run(WidgetState(id=button.id, trigger_value=True))
+
+    def slide(self, label: str, value: float) -> None:
+        """Move the slider of that name, and wait for the part of the page that it redraws."""
+        (slider,) = (one for one in self.elements("slider") if one.label == label)
+        self._states[slider.id] = state = WidgetState(id=slider.id)
+        state.double_array_value.data.append(value)
+        for _ in self.watch(fragment=self._fragments.get(slider.id, "")):
+            pass
+
     def html(self) -> str:
         """All HTML on the page."""
         return "\n".join(element.body for element in self.elements("html"))
@@ -137,9 +150,10 @@ class Visitor:
         for _ in self.watch(*pressed):
             pass
 
-    def watch(self, *pressed: WidgetState) -> Iterator[Element]:
-        """Let the page run; what is drawn as it comes."""
+    def watch(self, *pressed: WidgetState, fragment: str = "") -> Iterator[Element]:
+        """Let the page run, or a fragment of it alone; what is drawn as it comes."""
         message = BackMsg()
+        message.rerun_script.fragment_id = fragment
         message.rerun_script.widget_states.widgets.extend([*self._states.values(), *pressed])
         self.socket.send(message.SerializeToString())
         self.received.clear()
@@ -148,13 +162,16 @@ class Visitor:
             kind = answer.WhichOneof("type")
             if kind == "new_session":
                 self.session = answer.new_session.initialize.session_id
-                self.page.clear()
+                if not fragment:
+                    self.page.clear()
             elif kind == "delta" and answer.delta.WhichOneof("type") == "new_element":
                 element = answer.delta.new_element
                 self.page[tuple(answer.metadata.delta_path)] = element
+                if answer.delta.fragment_id and element.WhichOneof("type") == "slider":
+                    self._fragments[element.slider.id] = answer.delta.fragment_id
                 yield element
             elif kind == "script_finished" and answer.script_finished in _RUN_ENDS:
-                assert answer.script_finished == ForwardMsg.FINISHED_SUCCESSFULLY
+                assert answer.script_finished == _RUN_ENDS[bool(fragment)]
                 return
 
     def _ask(self, message: BackMsg, kind: str) -> ForwardMsg:

@@ -3,6 +3,10 @@ import re
 from covidct.benchmark.visitor import open_tab
 
 
+def pictures_of(tab):
+    return [one.imgs[0].url for one in tab.elements("imgs")]
+
+
 def test_who_visits_without_a_browser_sees_page_and_verdict(server, slices):
     with open_tab(server.url) as tab:
         assert not tab.elements("file_uploader")
@@ -12,3 +16,8 @@ def test_who_visits_without_a_browser_sees_page_and_verdict(server, slices):
             pass
         assert re.search(r"Positive|Negative", tab.html())
         assert "a &lt;b&gt;slice&lt;/b&gt;.png" in tab.html()
+        verdict, pictures = tab.html(), pictures_of(tab)
+        tab.slide("Opacity", 90)
+        assert tab.html() == verdict
+        slice_, overlay = pictures_of(tab)
+        assert slice_ == pictures[0] and overlay != pictures[1]

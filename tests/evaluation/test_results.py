@@ -9,6 +9,7 @@ from covidct.errors import DatasetError
 from covidct.evaluation.comparison import ComparedSlice, Comparison, disagreed
 from covidct.evaluation.evaluate import ClassifiedSlice, write_evaluation
 from covidct.evaluation.results import is_judged, path_of, read_evaluation, read_review
+from covidct.imaging.dicom.acquisition import UNKNOWN, Acquisition
 from covidct.inference.classifier import Prediction
 
 ROWS = [  # file, class, probability; Positive from 0.4
@@ -103,6 +104,22 @@ def test_a_run_without_validation_is_said_not_to_be_judged(run, damage):
         read_review(run)
 
 
+def test_what_is_known_of_patient_and_scanner_is_found_again(tmp_path):
+    said = Prediction("Positive", 0.9, "Positive", 0.5, "model@0")
+    known = [
+        (0.125, Acquisition(61, "F", "=Maker, 64", 1.25)),
+        (None, UNKNOWN),
+        (0.0, Acquisition(0, "", "", None)),
+    ]
+    slices = [
+        ClassifiedSlice(Item(Path(f"{n}"), n % 2, f"{n}"), "DICOM", (64, 64), said, share, told)
+        for n, (share, told) in enumerate(known)
+    ]
+    write_evaluation(tmp_path, slices, [], "data", "all")
+    read = read_evaluation(tmp_path).slices
+    assert [(one.opacity_share, one.acquisition) for one in read] == known
+
+
 def test_names_are_found_again_and_no_spreadsheet_takes_them_for_formulas(tmp_path):
     given = ["=1+1.png", "'a.png", '-1,"x".png', "\udce4.png"]
     said = Prediction("Positive", 0.9, "Positive", 0.5, "model@0")
@@ -116,5 +133,5 @@ def test_names_are_found_again_and_no_spreadsheet_takes_them_for_formulas(tmp_pa
     assert [one.patient for one in read] == [one.item.patient for one in slices]
     written = (tmp_path / "predictions.csv").read_text(errors="surrogateescape")
     fields = written.removesuffix('"\n').removeprefix('"').replace('"\n"', '","').split('","')
-    assert len(fields) == 9 * (1 + len(given))
+    assert len(fields) == 14 * (1 + len(given))
     assert not any(field.startswith(("=", "+", "-", "@")) for field in fields)

@@ -19,7 +19,7 @@ from covidct.inference import promotion
 from covidct.inference.classifier import Classifier
 from covidct.inference.heatmap import heat_map, overlay
 from covidct.jobs.status import JobStatus, write_status
-from covidct.ui.evaluation import mistakes, opacities
+from covidct.ui.evaluation import mistakes, one_result, opacities
 
 OWN = 0.45
 
@@ -152,8 +152,21 @@ def run(app: AppTest) -> AppTest:
     return app
 
 
+def opened(app: AppTest, *parts: str) -> str:
+    """What is shown in these tabs of the results."""
+    shown = []
+    for part in parts:
+        app.session_state[one_result.PART] = part
+        shown.append(html(run(app)))
+    return "\n".join(shown)
+
+
 def button(app: AppTest, label: str):
     return next(b for b in app.button if b.label.startswith(label))
+
+
+def charts(app: AppTest) -> int:
+    return len(app.get("vega_lite_chart") or app.get("arrow_vega_lite_chart"))
 
 
 def cells(app: AppTest) -> list[int]:
@@ -174,13 +187,21 @@ def test_a_visitor_without_results_is_shown_how_to_make_some(page):
 
 def test_results_are_shown_with_all_their_parts(page, results):
     text = html(run(page))
-    for part in ("ROC AUC", "Average precision", "Confusion matrix", "PPV", "JPEG", "Target"):
+    for part in ("ROC AUC", "Average precision", "Confusion matrix", "PPV"):
         assert part in text
     assert "these figures flatter it" in text
-    assert "met: at most 0.60" in text and "missed: at most 0.60" in text
-    assert "too few patients" in text
-    assert "Called Uncertain" in text
-    assert len(page.get("vega_lite_chart") or page.get("arrow_vega_lite_chart")) == 3
+    assert charts(page) == 2
+    assert [tab.label for tab in page.tabs][:2] == ["Figures", "Worst mistakes"]
+    calibration = opened(page, "Calibration")
+    assert "Called Uncertain" in calibration and "Confusion matrix" not in calibration
+    assert charts(page) == 1
+    audit = opened(page, "What it goes by")
+    assert "met: at most 0.60" in audit and "missed: at most 0.60" in audit
+    assert "too few patients" in audit and "Target" in audit
+    assert "Slices of nowhere: not known whether the model learnt from this data set." in audit
+    text += opened(page, "Worst mistakes", "Where it works")
+    assert "JPEG" in text
+    assert "Not known of these slices: Age, Sex, Opaque lung, Slice thickness, Scanner." in text
     assert "The pictures are not on this computer." in text
     assert "<b>bad" not in text and "<i>a" not in text
 
@@ -212,7 +233,7 @@ def test_mistakes_are_shown_with_the_network_that_made_them(
     write_results(folder, tiny_model, clean_dataset)
     slices = (folder / "predictions.csv").read_text()
     (folder / "predictions.csv").write_text(slices.replace("<i>", ""))
-    assert "The model in this place is another one now" in html(run(page))
+    assert "The model in this place is another one now" in opened(page, "Worst mistakes")
 
     figures = (folder / "metrics.json").read_text()
     (folder / "metrics.json").write_text(figures.replace("some@0123", model_id))
@@ -263,22 +284,21 @@ def test_results_without_an_audit_and_of_older_making_are_shown_as_far_as_they_g
         )
         table.writeheader()
         table.writerows(rows)
-    text = html(run(page))
-    assert "There is no audit" in text
-    assert text.count("Evaluate again") == 2
+    assert "There is no audit" in opened(page, "What it goes by")
+    assert opened(page, "Calibration", "Where it works").count("Evaluate again") == 2
     (results / "predictions.csv").write_text("file\nx\n")
     assert "These results cannot be shown." in html(run(page))
 
 
 def test_heat_maps_are_shown_as_measured_with_what_was_missed(page, results):
-    text = html(run(page))
+    text = opened(page, "Heat maps")
     assert "23 are called so" in text
     assert "missed: at least 0.80" in text
     assert "not measured" in text
     assert "&lt;b&gt;Random points best" in text
     measured = json.loads((results / "faithfulness.json").read_text())
     (results / "faithfulness.json").write_text(json.dumps(measured | {"model_id": "other@1"}))
-    assert "missed: at least 0.80" not in html(run(page))
+    assert "missed: at least 0.80" not in opened(page, "Heat maps")
     (results / "faithfulness.json").write_text("{")
     assert "heat maps cannot be read" in html(run(page))
 
@@ -318,7 +338,7 @@ def test_each_table_can_be_saved(page, results, monkeypatch):
         "covidct.ui.evaluation.download.download",
         lambda title, name, mime, make, **_: made.update({name: make}),
     )
-    run(page)
+    opened(page, *(tab.label for tab in run(page).tabs))
     rows = {
         name: list(csv.DictReader(make().decode().splitlines()))
         for name, make in made.items()
@@ -343,7 +363,6 @@ def test_shipped_results_are_there_at_the_first_visit(page, tmp_path, monkeypatc
     text = html(run(page))
     assert "Confusion matrix" in text and "cv-state" not in text
     assert page.selectbox(key="evaluation").options == ["some on COVID-CT, val · as shipped"]
-    assert "The pictures are not on this computer." in text
     assert not [b for b in page.button if b.label.startswith("Delete")]
 
 
@@ -362,7 +381,7 @@ def test_what_turned_over_out_of_fold_is_shown_beside_the_audit(page, results, t
     (tmp_path / "some").mkdir()
     card = {"about": {"out_of_fold": {"flips": [row]}}}
     (tmp_path / "some" / "card.json").write_text(json.dumps(card))
-    text = html(run(page))
+    text = opened(page, "What it goes by")
     assert "What turns verdicts over in cross-validation" in text
     assert all(told in text for told in ("A storm", "17.1%", "7.0%", "6 to Positive and 1 without"))
 
@@ -372,8 +391,7 @@ def test_the_recipes_on_the_card_are_shown(page, results, tmp_path):
     card = {"about": {"cross_validation": [row | {"helped": "no", "note": "a note"}]}}
     (tmp_path / "some").mkdir()
     (tmp_path / "some" / "card.json").write_text(json.dumps(card))
-    text = html(run(page))
-    assert "Recipes compared by cross-validation" in text
+    text = opened(page, "Recipes")
     assert "0.870" in text and "&lt;u&gt;plain" in text
 
 
@@ -384,7 +402,7 @@ def test_opacities_are_held_against_masks_and_their_worst_slices_can_be_leafed_t
     text = html(run(page))
     assert "coronacases" in text and "Severity of whole patients" in text
     assert "The network has learnt from these very patients." in text
-    assert len(page.get("vega_lite_chart") or page.get("arrow_vega_lite_chart")) == 3
+    assert charts(page) == 3
     assert "Contact sheets show slices of data sets" in text
 
     sheets = own_home / "opacities" / "mine" / "sheets"
