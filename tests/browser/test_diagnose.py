@@ -153,6 +153,11 @@ def test_a_narrow_screen_is_not_scrolled_sideways(diagnose, slices, text_file):
     for picture in page.get_by_role("img").all():
         box = picture.bounding_box()
         assert box["x"] >= 0 and box["x"] + box["width"] <= 400
+    page.get_by_role("button", name="Expand sidebar").click()
+    page.get_by_role("link", name="Evaluation").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("How good is the model?")
+    expect(page.get_by_role("button", name="Expand sidebar")).to_be_visible()
+    expect(page.get_by_role("link", name="Training")).not_to_be_in_viewport()
 
 
 @pytest.mark.parametrize("colour_scheme", ["light", "dark"])
@@ -175,11 +180,13 @@ def test_slices_and_verdicts_outlast_another_page_until_removed_or_loaded_again(
     drop(page, slices[0], slices[1])
     expect(decision(page)).to_have_text(DECISION)
     verdict, name = decision(page).inner_text(), page.locator("h2.cv-file").inner_text()
+    page.keyboard.press("+")
     page.get_by_role("link", name="Training").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Train on your own slices")
     page.get_by_role("link", name="Diagnose").click()
     expect(page.locator("h2.cv-file")).to_have_text(name)
     expect(decision(page)).to_have_text(verdict)
+    expect(page.locator(".st-key-viewer")).to_have_attribute("data-zoomed", "true")
     drop(page, slices[-1])
     expect(page.get_by_text("3 files", exact=True)).to_be_visible()
     page.get_by_role("button", name="Remove all 3 files").click()

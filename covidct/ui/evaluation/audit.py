@@ -79,7 +79,7 @@ _OUT_OF_FOLD = (
 
 
 _NOT_ASKED = N_("The model is not asked: a forest judges patients that it has not seen.")
-_NOT_SEEN = N_("No slice of the patient was learnt from by the head that judged it.")
+_NOT_SEEN = N_("The head that judged a slice had learnt from no slice of its patient.")
 
 
 def show(folder: Path, request: Request) -> None:

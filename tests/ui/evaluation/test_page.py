@@ -152,7 +152,7 @@ def run(app: AppTest) -> AppTest:
     return app
 
 
-def opened(app: AppTest, *parts: str) -> str:
+def in_tabs(app: AppTest, *parts: str) -> str:
     """What is shown in these tabs of the results."""
     shown = []
     for part in parts:
@@ -192,14 +192,14 @@ def test_results_are_shown_with_all_their_parts(page, results):
     assert "these figures flatter it" in text
     assert charts(page) == 2
     assert [tab.label for tab in page.tabs][:2] == ["Figures", "Worst mistakes"]
-    calibration = opened(page, "Calibration")
+    calibration = in_tabs(page, "Calibration")
     assert "Called Uncertain" in calibration and "Confusion matrix" not in calibration
     assert charts(page) == 1
-    audit = opened(page, "What it goes by")
+    audit = in_tabs(page, "What it goes by")
     assert "met: at most 0.60" in audit and "missed: at most 0.60" in audit
     assert "too few patients" in audit and "Target" in audit
     assert "Slices of nowhere: not known whether the model learnt from this data set." in audit
-    text += opened(page, "Worst mistakes", "Where it works")
+    text += in_tabs(page, "Worst mistakes", "Where it works")
     assert "JPEG" in text
     assert "Not known of these slices: Age, Sex, Opaque lung, Slice thickness, Scanner." in text
     assert "The pictures are not on this computer." in text
@@ -233,7 +233,7 @@ def test_mistakes_are_shown_with_the_network_that_made_them(
     write_results(folder, tiny_model, clean_dataset)
     slices = (folder / "predictions.csv").read_text()
     (folder / "predictions.csv").write_text(slices.replace("<i>", ""))
-    assert "The model in this place is another one now" in opened(page, "Worst mistakes")
+    assert "The model in this place is another one now" in in_tabs(page, "Worst mistakes")
 
     figures = (folder / "metrics.json").read_text()
     (folder / "metrics.json").write_text(figures.replace("some@0123", model_id))
@@ -284,21 +284,21 @@ def test_results_without_an_audit_and_of_older_making_are_shown_as_far_as_they_g
         )
         table.writeheader()
         table.writerows(rows)
-    assert "There is no audit" in opened(page, "What it goes by")
-    assert opened(page, "Calibration", "Where it works").count("Evaluate again") == 2
+    assert "There is no audit" in in_tabs(page, "What it goes by")
+    assert in_tabs(page, "Calibration", "Where it works").count("Evaluate again") == 2
     (results / "predictions.csv").write_text("file\nx\n")
     assert "These results cannot be shown." in html(run(page))
 
 
 def test_heat_maps_are_shown_as_measured_with_what_was_missed(page, results):
-    text = opened(page, "Heat maps")
+    text = in_tabs(page, "Heat maps")
     assert "23 are called so" in text
     assert "missed: at least 0.80" in text
     assert "not measured" in text
     assert "&lt;b&gt;Random points best" in text
     measured = json.loads((results / "faithfulness.json").read_text())
     (results / "faithfulness.json").write_text(json.dumps(measured | {"model_id": "other@1"}))
-    assert "missed: at least 0.80" not in opened(page, "Heat maps")
+    assert "missed: at least 0.80" not in in_tabs(page, "Heat maps")
     (results / "faithfulness.json").write_text("{")
     assert "heat maps cannot be read" in html(run(page))
 
@@ -338,7 +338,7 @@ def test_each_table_can_be_saved(page, results, monkeypatch):
         "covidct.ui.evaluation.download.download",
         lambda title, name, mime, make, **_: made.update({name: make}),
     )
-    opened(page, *(tab.label for tab in run(page).tabs))
+    in_tabs(page, *(tab.label for tab in run(page).tabs))
     rows = {
         name: list(csv.DictReader(make().decode().splitlines()))
         for name, make in made.items()
@@ -381,7 +381,7 @@ def test_what_turned_over_out_of_fold_is_shown_beside_the_audit(page, results, t
     (tmp_path / "some").mkdir()
     card = {"about": {"out_of_fold": {"flips": [row]}}}
     (tmp_path / "some" / "card.json").write_text(json.dumps(card))
-    text = opened(page, "What it goes by")
+    text = in_tabs(page, "What it goes by")
     assert "What turns verdicts over in cross-validation" in text
     assert all(told in text for told in ("A storm", "17.1%", "7.0%", "6 to Positive and 1 without"))
 
@@ -391,7 +391,7 @@ def test_the_recipes_on_the_card_are_shown(page, results, tmp_path):
     card = {"about": {"cross_validation": [row | {"helped": "no", "note": "a note"}]}}
     (tmp_path / "some").mkdir()
     (tmp_path / "some" / "card.json").write_text(json.dumps(card))
-    text = opened(page, "Recipes")
+    text = in_tabs(page, "Recipes")
     assert "0.870" in text and "&lt;u&gt;plain" in text
 
 
