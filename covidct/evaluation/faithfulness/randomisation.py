@@ -17,7 +17,8 @@ from covidct.inference.heatmap import Method, coarse_map
 from covidct.messages import N_
 from covidct.models.network import LOGIT_LAYER
 
-HEAD, EVERY = N_("the head"), N_("every layer")
+HEAD: str = N_("the head")
+EVERY: str = N_("every layer")
 
 
 def correlations(

@@ -27,34 +27,31 @@ def show() -> list[UploadedFile]:
     key = f"uploads {state.setdefault(_TIMES_EMPTIED, 0)}"
     if key not in state:  # it is new, or was not drawn the last time
         state[_EARLIER] = state.get(_ON_PAGE, [])
-    dropped = st.file_uploader(_(strings.UPLOADER), accept_multiple_files=True, key=key)
-    state[_ON_PAGE] = [*state[_EARLIER], *dropped]
+    with st.container(horizontal=True, vertical_alignment="bottom", key="drop"):
+        dropped = st.file_uploader(_(strings.UPLOADER), accept_multiple_files=True, key=key)
+        state[_ON_PAGE] = [*state[_EARLIER], *dropped]
+        if state[_ON_PAGE]:
+            _offer_removal(len(state[_ON_PAGE]))
     if not state[_ON_PAGE]:
         hint(_(strings.FORMATS))
-    else:
-        _offer_removal(len(state[_ON_PAGE]), len(state[_EARLIER]))
+    elif state[_EARLIER]:
+        still_here = ngettext(
+            "{count} file is still here from before you looked at another page.",
+            "{count} files are still here from before you looked at another page.",
+            len(state[_EARLIER]),
+        )
+        hint(_(still_here))
     return state[_ON_PAGE]
 
 
-def _offer_removal(files: int, earlier: int) -> None:
-    with st.container(horizontal=True, vertical_alignment="center", key="held"):
-        if earlier:
-            hint(
-                _(
-                    ngettext(
-                        "{count} file is still here from before you looked at another page.",
-                        "{count} files are still here from before you looked at another page.",
-                        earlier,
-                    )
-                )
-            )
-        st.button(
-            _(ngettext("Remove the file", "Remove all {count} files", files)),
-            key="remove all",
-            type="tertiary",
-            icon=":material/delete:",
-            on_click=_remove_all,
-        )
+def _offer_removal(files: int) -> None:
+    st.button(
+        _(ngettext("Remove the file", "Remove all {count} files", files)),
+        key="remove all",
+        type="tertiary",
+        icon=":material/delete:",
+        on_click=_remove_all,
+    )
 
 
 def _remove_all() -> None:

@@ -30,7 +30,6 @@ _FILES, _ARCHIVE = N_("Files"), N_("Archive")
 
 def page() -> None:
     """From the uploader at the top to the model's card at the bottom."""
-    close_up.keep_controls()
     st.title(_(strings.TITLE), anchor=False)
     lead = st.empty()
     archive = search.named_archive()
@@ -143,7 +142,7 @@ def _show(
             slices_table.show(of_slices, at)
             _show_notes(groups)
         _show_left_out(groups)
-    walk.show(walked, at)
+    walk.show(walked, at, series_view.axis(walked) if series else "")
     chosen = next(one for one in found if one.case is walked[at])
     notes = [note for group in groups if group.is_series for note in group.notes]
     _details(chosen, classifier, outcomes, notes)

@@ -1,4 +1,4 @@
-"""A series on the page: its verdict and slider, its course, the slices to look at first."""
+"""A series on the page: its verdict, its course, the slices to look at first."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _MOST, _THUMBNAIL, _WIDE = 5, 220, 130  # slices, pixels of a thumbnail, of its 
 _COLOURS = {"Positive": "#c8693a", "Negative": "#2a8fa5", "Uncertain": "#7f9097"}
 _QUIET, _NAMES = "#7f9097", ("#55666e", "#9fb0b6")  # of names on light and on dark
 _HEIGHT = 260
-_CHART, _PRESSED, _SLIDER = "series_chart", "pressed", "series_slice"
+_CHART, _PRESSED = "series_chart", "pressed"
 _SMALL = "series thumbnails"  # of the series on the page, which would be read anew for each slice
 _OPACITY, _EDGE, _BAR = "#f0e442", "#8f8200", 6  # its hue everywhere, dark; pixels
 
@@ -36,7 +36,7 @@ _OPACITY, _EDGE, _BAR = "#f0e442", "#8f8200", 6  # its hue everywhere, dark; pix
 def show_verdict(
     series: CaseGroup, outcomes: Sequence[Outcome | SeriesJudged], card: ModelCard
 ) -> int:
-    """Draw the verdict on a series and its slider; the position in it of the slice to show.
+    """Draw the verdict on a series; the position in it of the slice to show.
 
     Args:
         series: its slices.
@@ -45,14 +45,14 @@ def show_verdict(
     """
     from covidct.inference.judge import SeriesJudged
 
-    cases, axis = series.cases, _axis(series.cases)
+    cases = series.cases
     judged, others = _shared_out(series, outcomes)
     if not judged:
         callout(_("No slice of this series was classified."), _(others[0].reason), tone="stop")
-        return _slider(cases, 1, axis)
+        return walk.position(cases)
     (whole,) = (one for one in outcomes if isinstance(one, SeriesJudged))
     verdict = whole.prediction
-    decision, more = st.columns(2, gap="large")
+    decision, more = st.columns([3, 2], gap="large")
     decision.html(
         f'<div class="cv-verdict cv-{verdict.decision.lower()}">'
         f'<p class="cv-decision">{literal(_(verdict.decision))}</p>'
@@ -62,7 +62,7 @@ def show_verdict(
         st.html(f'<p class="cv-opacities">{literal(_(whole.opacities.sentence))}</p>')
         tell_whose(card)
         hint(_counts(judged, len(cases)))
-    return _slider(cases, whole.number, axis)
+    return walk.position(cases, whole.number - 1)
 
 
 def show_course(
@@ -77,7 +77,7 @@ def show_course(
     label(_("Probability along the series"))
     rest = [(one.case.number, _(one.reason)) for one in others]
     st.altair_chart(
-        _chart(judged, rest, card.calibration, _axis(series.cases)),
+        _chart(judged, rest, card.calibration, axis(series.cases)),
         width="stretch",
         key=_CHART,
         on_select=partial(_open_pressed, series.cases),
@@ -112,22 +112,10 @@ def show_left_out(left_out: Sequence[SetAside]) -> None:
         )
 
 
-def _axis(cases: Sequence[Case]) -> str:
+def axis(cases: Sequence[Case]) -> str:
     """What the numbers of the slices mean; without positions nobody knows where the head is."""
     known = all(case.place.position_mm is not None for case in cases)
     return _("Slice, from the feet to the head") if known else _("Slice")
-
-
-def _slider(cases: Sequence[Case], first: int, axis: str) -> int:
-    """The position of the slice that is open; at first that with this number."""
-    at = walk.position(cases, first - 1)
-    st.session_state[_SLIDER] = at + 1
-    st.slider(axis, 1, len(cases), key=_SLIDER, on_change=_open_slid, args=(cases,))
-    return at
-
-
-def _open_slid(cases: Sequence[Case]) -> None:
-    walk.open_slice(cases[st.session_state[_SLIDER] - 1])
 
 
 def _open_pressed(cases: Sequence[Case]) -> None:

@@ -12,6 +12,7 @@ from covidct.ui.strings import _, literal
 if TYPE_CHECKING:
     from covidct.inference.cases import Case
 
+_SLIDER = "series_slice"
 OPEN = "open slice"  # in the session, while other pages are looked at as well
 
 
@@ -27,21 +28,29 @@ def position(cases: Sequence[Case], first: int = 0) -> int:
     return next(found, first)
 
 
-def show(cases: Sequence[Case], at: int) -> None:
+def show(cases: Sequence[Case], at: int, along: str = "") -> None:
     """The name of the open slice, and buttons that the arrow keys press.
 
     Args:
         cases: in the order in which they are walked.
         at: position of the open one.
+        along: what their numbers are, for a slider; there is none where it is empty.
     """
     with st.container(horizontal=True, vertical_alignment="center", key="walk"):
         st.html(f'<h2 class="cv-file">{literal(cases[at].name)}</h2>')
         if len(cases) == 1:
             return
+        if along:
+            st.session_state[_SLIDER] = at + 1
+            st.slider(along, 1, len(cases), key=_SLIDER, on_change=_open_slid, args=(cases,))
         _step(_("Previous"), "Left", cases, at - 1)
         number = _("{number} of {slices}", number=at + 1, slices=len(cases))
         st.html(f'<p class="cv-caption">{literal(number)}</p>', width="content")
         _step(_("Next"), "Right", cases, at + 1)
+
+
+def _open_slid(cases: Sequence[Case]) -> None:
+    open_slice(cases[st.session_state[_SLIDER] - 1])
 
 
 def _step(title: str, key: str, cases: Sequence[Case], to: int) -> None:

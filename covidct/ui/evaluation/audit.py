@@ -141,6 +141,7 @@ def _of_sets(audit: Mapping[str, Any], learnt: DataLearnt, request: Request) -> 
 
 
 def _show_part(table: str, title: str, explanation: str, about: str) -> None:
-    said = f'<p class="cv-learnt">{literal(_(about))}</p>' if about else ""
-    st.html(f'<h3 class="cv-label">{literal(_(title))}</h3>{said}{table}')
-    caption(_(explanation))
+    with st.expander(_(title)):
+        said = f'<p class="cv-learnt">{literal(_(about))}</p>' if about else ""
+        st.html(said + table)
+        caption(_(explanation))

@@ -45,6 +45,7 @@ def choose(presets: dict[str, float], key: str) -> float:
         step=_STEP,
         format="%.1f%%",
         key=key,
+        persist_state="session",
     )
     return rounded.get(chosen, chosen / 100)
 

@@ -9,7 +9,6 @@ from covidct.evaluation import jobs
 from covidct.messages import N_
 from covidct.ui import access, strings
 from covidct.ui.evaluation import choose, new_evaluation, opacities
-from covidct.ui.shared import close_up
 from covidct.ui.strings import _, literal
 from covidct.ui.widgets import callout
 
@@ -19,7 +18,6 @@ _VIEW, _CHOSEN, _STARTED = "results view", "evaluation", "evaluation just starte
 
 def page() -> None:
     """Title, the choice of a view, the view."""
-    close_up.keep_controls()
     st.title(_(strings.EVALUATION_TITLE), anchor=False)
     st.html(f'<p class="cv-lead">{literal(_(strings.EVALUATION_LEAD))}</p>')
     _turn_to_what_is_going_on()

@@ -13,7 +13,7 @@ from covidct.ui import access, strings
 from covidct.ui.diagnose.page import say_no_slice, show_groups
 from covidct.ui.diagnose.uploads import sort_uploads
 from covidct.ui.received.server_node import served
-from covidct.ui.shared import about_model, close_up, network
+from covidct.ui.shared import about_model, network
 from covidct.ui.strings import _
 from covidct.ui.widgets import callout, hint
 
@@ -29,7 +29,6 @@ _POLL = 2.0  # seconds between two looks whether a verdict has come
 
 def page() -> None:
     """From the table of series to the slice that is chosen of one of them."""
-    close_up.keep_controls()
     st.title(_("Received"), anchor=False)
     node = served()
     if node is None or not access.may_use_archive():

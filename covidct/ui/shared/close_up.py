@@ -33,14 +33,7 @@ _CONTROLS = {
     "method": "gradcam-relative",
     "opacity": 50,
     "colormap": "One hue for each class",
-    **viewing_window.CONTROLS,
 }
-
-
-def keep_controls() -> None:
-    """Keep what the user set while a page shows no slice; Streamlit drops unseen widgets."""
-    for control, default in _CONTROLS.items():
-        st.session_state[control] = st.session_state.get(control, default)
 
 
 @st.fragment
@@ -61,6 +54,8 @@ def show(
     from covidct.inference.heatmap import COLORMAPS, METHODS, lung_share
     from covidct.reports.slice_page import SlicePage
 
+    for control, default in _CONTROLS.items():
+        st.session_state.setdefault(control, default)
     canvas = st.container(key="viewer")
     verdict, controls = st.columns([5, 8], gap="large")
     with verdict:
@@ -74,10 +69,19 @@ def show(
     with controls:
         first, second, third = st.columns(3, gap="medium")
         method = first.selectbox(
-            _("Method"), METHODS, format_func=lambda name: _(METHODS[name].title), key="method"
+            _("Method"),
+            METHODS,
+            format_func=lambda name: _(METHODS[name].title),
+            key="method",
+            persist_state="session",
         )
-        opacity = second.slider(_("Opacity"), 0, 100, step=5, format="%d%%", key="opacity") / 100
-        colormap = third.selectbox(_("Colours"), COLORMAPS, format_func=_, key="colormap")
+        percents = second.slider(
+            _("Opacity"), 0, 100, step=5, format="%d%%", key="opacity", persist_state="session"
+        )
+        opacity = percents / 100
+        colormap = third.selectbox(
+            _("Colours"), COLORMAPS, format_func=_, key="colormap", persist_state="session"
+        )
         waits = METHODS[method].needs_tensorflow and "tensorflow" not in sys.modules
         about = N_(
             "{method}: {description}",

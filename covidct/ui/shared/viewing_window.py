@@ -7,11 +7,13 @@ from covidct.ui import strings
 from covidct.ui.strings import _
 from covidct.ui.widgets import caption
 
-CONTROLS = {"window_centre": LUNG.centre, "window_width": LUNG.width}
+_CONTROLS = {"window_centre": LUNG.centre, "window_width": LUNG.width}
 
 
 def choose() -> Window:
     """A preset, or any centre and width."""
+    for control, default in _CONTROLS.items():
+        st.session_state.setdefault(control, default)
     at = _current()
     names = [name for name, preset in VIEWING_WINDOWS.items() if preset == at]
     st.session_state["window"] = names[0] if names else None
@@ -24,8 +26,12 @@ def choose() -> Window:
         on_change=_take_preset,
         width="stretch",
     )
-    centre.number_input(_("Centre, HU"), -1000, 1000, step=10, key="window_centre")
-    width.number_input(_("Width, HU"), 10, 4000, step=50, key="window_width")
+    centre.number_input(
+        _("Centre, HU"), -1000, 1000, step=10, key="window_centre", persist_state="session"
+    )
+    width.number_input(
+        _("Width, HU"), 10, 4000, step=50, key="window_width", persist_state="session"
+    )
     caption(_(strings.VIEWING_ONLY))
     return _current()
 

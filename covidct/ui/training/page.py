@@ -8,7 +8,6 @@ from covidct.errors import CovidCTError
 from covidct.messages import N_
 from covidct.training import jobs
 from covidct.ui import access, strings
-from covidct.ui.shared import close_up
 from covidct.ui.strings import _, literal
 from covidct.ui.training import actions, compare, in_use, new_run, one_run
 from covidct.ui.widgets import callout
@@ -19,7 +18,6 @@ _VIEW, _RUN, _STARTED = "view", "run", "run just started"
 
 def page() -> None:
     """Title, the choice of a view, the view."""
-    close_up.keep_controls()
     st.title(_(strings.TRAINING_TITLE), anchor=False)
     st.html(f'<p class="cv-lead">{literal(_(strings.TRAINING_LEAD))}</p>')
     _turn_to_what_is_going_on()

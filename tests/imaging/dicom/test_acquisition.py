@@ -1,6 +1,5 @@
 import pytest
 
-from covidct.errors import UnreadableSlice
 from covidct.imaging.dicom.acquisition import UNKNOWN, Acquisition, read_acquisition
 
 
@@ -21,6 +20,7 @@ def test_age_sex_scanner_and_thickness_are_those_of_the_header(read):
     assert told == Acquisition(61, "F", "Some Maker Model 64", 1.25)
 
 
+@pytest.mark.filterwarnings("ignore:Invalid value")  # pydicom's, when the header is made
 @pytest.mark.parametrize(
     ("age", "years"), [("018M", 1), ("003W", 0), ("400D", 1), ("61", None), ("61 years", None)]
 )
@@ -31,8 +31,3 @@ def test_ages_are_in_whole_years(read, age, years):
 def test_what_a_header_leaves_out_or_mistakes_is_not_known(read):
     assert read() == UNKNOWN
     assert read(PatientSex="X", SliceThickness="0", Manufacturer=" ") == UNKNOWN
-
-
-def test_a_damaged_header_is_refused(ct_header, ct_file, volume):
-    with pytest.raises(UnreadableSlice):
-        read_acquisition(ct_file(ct_header(0), volume[0])[:200])
