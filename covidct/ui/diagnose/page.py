@@ -61,6 +61,7 @@ def show_groups(
     """Judge files and series, and draw them with their verdicts; the outcomes of all."""
     found = _judge_all([case for group in groups for case in group.cases], classifier)
     if not found:
+        series_view.forget()
         return []
     concluded = _conclude(groups, found, classifier)
     _show(groups, concluded, found, classifier)
@@ -134,6 +135,7 @@ def _show(
         walked: Sequence[Case] = series[0].cases
         at = series_view.show_verdict(*series, classifier.card)
     else:
+        series_view.forget()
         of_slices = slices_table.ranked(of_slices)
         walked = [outcome.case for outcome in of_slices]
         at = walk.position(walked)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from copy import deepcopy
 from functools import partial
 from typing import TYPE_CHECKING, Literal
 
@@ -12,6 +13,7 @@ import streamlit as st
 from covidct.imaging.formats.png import encode_png
 from covidct.messages import ngettext
 from covidct.reports.words import series_sentence, uncertain_from_to
+from covidct.ui import languages
 from covidct.ui.diagnose import walk
 from covidct.ui.strings import _, literal, percent
 from covidct.ui.widgets import callout, hint, label, tell_whose
@@ -29,7 +31,8 @@ _COLOURS = {"Positive": "#c8693a", "Negative": "#2a8fa5", "Uncertain": "#7f9097"
 _QUIET, _NAMES = "#7f9097", ("#55666e", "#9fb0b6")  # of names on light and on dark
 _HEIGHT = 260
 _CHART, _PRESSED = "series_chart", "pressed"
-_SMALL = "series thumbnails"  # of the series on the page, which would be read anew for each slice
+# What is drawn of the series on the page once, since it would take longer than the next slice
+_SPEC, _SMALL = "series chart drawn", "series thumbnails"
 _OPACITY, _EDGE, _BAR = "#f0e442", "#8f8200", 6  # its hue everywhere, dark; pixels
 
 
@@ -76,14 +79,25 @@ def show_course(
         return
     label(_("Probability along the series"))
     rest = [(one.case.number, _(one.reason)) for one in others]
-    st.altair_chart(
-        _chart(judged, rest, card.calibration, axis(series.cases)),
+    drawn = [one.case.content for one in judged], rest, card.model_id
+    look = languages.current().tag, st.context.theme.type
+    if st.session_state.get(_SPEC, (None, None))[0] != (drawn, look):
+        chart = _chart(judged, rest, card.calibration, axis(series.cases))
+        st.session_state[_SPEC] = (drawn, look), chart.to_dict()
+    st.vega_lite_chart(
+        deepcopy(st.session_state[_SPEC][1]),
         width="stretch",
         key=_CHART,
         on_select=partial(_open_pressed, series.cases),
         selection_mode=[_PRESSED],
     )
     _suspicious(judged)
+
+
+def forget() -> None:
+    """Let go of what is kept of a series that is no longer on the page."""
+    for kept in (_SPEC, _SMALL):
+        st.session_state.pop(kept, None)
 
 
 def _shared_out(

@@ -382,7 +382,8 @@ def test_what_turned_over_out_of_fold_is_shown_beside_the_audit(page, results, t
     card = {"about": {"out_of_fold": {"flips": [row]}}}
     (tmp_path / "some" / "card.json").write_text(json.dumps(card))
     text = in_tabs(page, "What it goes by")
-    assert "What turns verdicts over in cross-validation" in text
+    assert "What turns verdicts over in cross-validation" in [one.label for one in page.expander]
+    assert "had learnt from no slice of its patient" in text
     assert all(told in text for told in ("A storm", "17.1%", "7.0%", "6 to Positive and 1 without"))
 
 
