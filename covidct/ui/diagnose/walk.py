@@ -41,7 +41,8 @@ def show(cases: Sequence[Case], at: int, along: str = "") -> None:
         if len(cases) == 1:
             return
         if along:
-            st.session_state[_SLIDER] = at + 1
+            if st.session_state.get(_SLIDER) != at + 1:  # or it would jump under whoever moves it
+                st.session_state[_SLIDER] = at + 1
             st.slider(along, 1, len(cases), key=_SLIDER, on_change=_open_slid, args=(cases,))
         _step(_("Previous"), "Left", cases, at - 1)
         number = _("{number} of {slices}", number=at + 1, slices=len(cases))
