@@ -9,7 +9,7 @@ from covidct.evaluation.curves import auc
 from covidct.evaluation.operating_point import rates_at
 from covidct.evaluation.results import Reviewed
 from covidct.evaluation.sample import Rate, Sample
-from covidct.messages import N_, Message, joined
+from covidct.messages import N_, Message, joined, number
 from covidct.stats.bootstrap import Measured
 
 NOT_SAID = N_("Not said by the file")
@@ -148,7 +148,7 @@ def _with_rest(parts: Parts, rest: np.ndarray) -> Parts:
 
 
 def _pixels(pixels: np.ndarray) -> Message:
-    low, high = (f"{round(float(end) / 1000):,}" for end in (pixels.min(), pixels.max()))
+    low, high = (number(round(float(end) / 1000), ",") for end in (pixels.min(), pixels.max()))
     if low == high:
         return N_("{size} thousand pixels", size=low)
     return N_("{low} to {high} thousand pixels", low=low, high=high)
