@@ -7,10 +7,10 @@ import pytest
 from covidct.data.index import Item
 from covidct.errors import DatasetError
 from covidct.evaluation.comparison import ComparedSlice, Comparison, disagreed
-from covidct.evaluation.evaluate import ClassifiedSlice, write_evaluation
+from covidct.evaluation.evaluate import ClassifiedSlice, evaluate, write_evaluation
 from covidct.evaluation.results import is_judged, path_of, read_evaluation, read_review
 from covidct.imaging.dicom.acquisition import UNKNOWN, Acquisition
-from covidct.inference.classifier import Prediction
+from covidct.inference.classifier import Classifier, Prediction
 
 ROWS = [  # file, class, probability; Positive from 0.4
     ("a.png", "COVID", 0.9),
@@ -118,6 +118,21 @@ def test_what_is_known_of_patient_and_scanner_is_found_again(tmp_path):
     write_evaluation(tmp_path, slices, [], "data", "all")
     read = read_evaluation(tmp_path).slices
     assert [(one.opacity_share, one.acquisition) for one in read] == known
+
+
+def test_an_evaluation_records_what_dicom_headers_say_and_how_opaque_the_lungs_are(
+    tmp_path, tiny_model, volume, ct_header, ct_file
+):
+    headers = {"CT_COVID": {"PatientAge": "061Y", "PatientSex": "F"}, "CT_NonCOVID": {}}
+    for number, (name, elements) in enumerate(headers.items()):
+        (tmp_path / name).mkdir()
+        data = ct_file(ct_header(number, **elements), volume[1 + number])
+        (tmp_path / name / "a.dcm").write_bytes(data)
+    evaluate(Classifier.load(tiny_model), tmp_path, "all", tmp_path / "out")
+    ill, other = read_evaluation(tmp_path / "out").slices
+    assert ill.acquisition == Acquisition(61, "F")
+    assert other.acquisition == UNKNOWN
+    assert 0 < other.opacity_share < 1
 
 
 def test_names_are_found_again_and_no_spreadsheet_takes_them_for_formulas(tmp_path):
