@@ -20,7 +20,7 @@ from covidct.ui.widgets import hint
 def show(run: Path) -> None:
     """Draw a line of what is not usual, and all settings folded below it."""
     try:
-        data, config, exclude = read_run_folder(run)
+        data, config, exclude, masks = read_run_folder(run)
     except ConfigError as error:
         hint(_(error.message))
         return
@@ -30,6 +30,7 @@ def show(run: Path) -> None:
     said = [
         _("Data: {name}", name=data.name),
         *([_(left_out)] if exclude else []),
+        *([_("masks of lungs and opacities")] if masks else []),
         *(f"{title}: {value}" for title, value in _in_words(unusual)),
         *([] if unusual else [_("all settings as by default")]),
     ]
