@@ -15,6 +15,7 @@ from pydicom import dcmread
 from pydicom.uid import JPEGLosslessSV1
 from pypdf import PdfReader
 
+from covidct.data.corrections import LEFT_OUT, correct
 from covidct.evaluation.results import read_evaluation
 from covidct.imaging.phantom import phantom_slice
 from covidct.reports.words import OUTSIDE_LUNGS
@@ -206,6 +207,9 @@ def test_check_reports_leaks_with_status_1_and_lists_what_to_leave_out(
     assert report["exclusions"] == listed
     assert ["CT_COVID/a.png", "CT_NonCOVID/copy of a.png"] in report["duplicates"]
     assert {"counts", "unreadable", "near_duplicates", "contradictions", "shortcut"} <= set(report)
+    correct(data, data / "CT_COVID" / "a.png", LEFT_OUT)  # which is there twice
+    done = run("check", "--data", data)
+    assert "Corrections of labels were applied to 2 slices: 2 left out." in done.stdout
 
 
 def test_fetch_without_a_network_is_a_sentence(run, tmp_path):
@@ -237,7 +241,7 @@ def test_train_evaluate_and_classify_with_the_new_model(
     assert len(figures["roc_auc_ci95"]) == 2
     with (out / "predictions.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
-    columns = "file class patient probability label source height width decision"
+    columns = "file class patient probability label source height width decision path"
     assert list(rows[0]) == columns.split()
     assert {(row["source"], row["height"], row["width"]) for row in rows} == {("PNG", "160", "160")}
     assert {row["decision"] for row in rows} <= {"Positive", "Negative", "Uncertain"}

@@ -39,6 +39,7 @@ def add_command(commands: argparse._SubParsersAction) -> None:
 
 
 def _cross_validate(options: argparse.Namespace) -> int:
+    from covidct.data.corrections import told
     from covidct.data.sources import read_source
     from covidct.evaluation.recipes.search import cross_validate
     from covidct.training.config import TrainConfig
@@ -46,9 +47,11 @@ def _cross_validate(options: argparse.Namespace) -> int:
     config = TrainConfig(backbone=options.backbone, probe_views=options.views, seed=options.seed)
     sources = [read_source(text) for text in options.sources]
     figures = cross_validate(sources, options.out, config, progress_of_steps)
+    corrected = {source.name: source.corrections for source in sources if source.corrections}
     if options.json:
-        print(json.dumps(figures, ensure_ascii=False))
+        print(json.dumps(figures | {"corrections": corrected}, ensure_ascii=False))
     else:
+        say(*(f"{name}: {told(counts)}" for name, counts in corrected.items()))
         _say_figures(figures)
     return DONE
 

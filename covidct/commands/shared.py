@@ -93,12 +93,16 @@ def print_rates(figures: Mapping[str, Any]) -> None:
 
 
 def print_figures(figures: Mapping[str, Any]) -> None:
-    """What a model comes to on a split, and what was left out."""
+    """What a model comes to on a split, what was corrected and what was left out."""
+    from covidct.data.corrections import told
+
     say(
         f"{figures['split']}: {figures['n']} slices of {figures['patients']} patients, "
         f"model {figures['model_id']}"
     )
     print_rates(figures)
     say(f"  expected calibration error {figures['expected_calibration_error']:.3f}")
+    if figures["corrections"]:
+        say(f"  {told(figures['corrections'])}")
     for skip in figures["skipped"]:
         say(f"  left out: {skip['file']}: {skip['reason']}")

@@ -4,6 +4,7 @@ import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from os import PathLike
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from covidct.data.file_attributes import (
 )
 from covidct.data.index import (
     CLASS_FOLDERS,
+    UNLABELLED_FOLDER,
     Item,
     Skipped,
     read_index,
@@ -33,6 +35,7 @@ from covidct.messages import N_, Message, joined
 TRAINING, VALIDATION, SET_ASIDE = N_("training"), N_("validation"), N_("set aside")
 
 _SAMPLES = 4
+_LOOKS = 8192  # slices that are kept in mind between two checks, at half a kilobyte each
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +67,7 @@ class DataReport:
         outside_use: slices that the gate would refuse as no lung slices, and why. They stay in use:
             a data set is not gated, since a label was given to each by a person.
         left_out: files left out for another reason: known to be mislabelled, named in a list but
-            missing, excluded by choice.
+            missing, excluded by choice or by a correction of labels.
         duplicates: groups of the same picture, pixel by pixel.
         near_duplicates: groups of nearly the same picture, or of neighbouring slices.
         contradictions: groups of the same or nearly the same picture under both labels.
@@ -75,6 +78,8 @@ class DataReport:
         official_lists: whether training and validation are those of the official lists.
         patients_known: whether ``patients.csv`` names the patient of every slice; otherwise
             neighbours in a series of names are taken for one patient.
+        unlabelled: how many files nobody has labelled yet.
+        corrections: how many of labels were applied, as :func:`.corrections.count` counts them.
     """
 
     counts: tuple[Count, ...]
@@ -90,6 +95,25 @@ class DataReport:
     samples: tuple[Item, ...]
     official_lists: bool
     patients_known: bool
+    unlabelled: int
+    corrections: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Look:
+    """What is kept of one readable slice.
+
+    Attributes:
+        refusal: why the gate would refuse it; empty where it would not.
+        attributes: of the file.
+        digest: of the pixels.
+        fingerprint: as :func:`.fingerprint` makes it.
+    """
+
+    refusal: str
+    attributes: FileAttributes
+    digest: str
+    fingerprint: np.ndarray
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -136,6 +160,13 @@ def check_dataset(
     index = read_index(path, tuple(exclude), official_lists=official_lists)
     seen = _look_at(progress(index.items))
     if {item.label for item in seen.items} != {0, 1}:
+        if index.unlabelled:
+            raise DatasetError(
+                N_(
+                    "Slices of both classes are needed. Label some of each of those in {folder}.",
+                    folder=UNLABELLED_FOLDER,
+                )
+            )
         raise DatasetError(
             N_(
                 "Slices of both classes are needed; {read} files could be read and {unreadable} "
@@ -169,42 +200,62 @@ def check_dataset(
         shortcut=measure_shortcut(seen.items, seen.attributes, seed),
         samples=_samples(seen.items),
         official_lists=official,
-        patients_known=all((i.class_name, i.path.name) in known for i in index.items),
+        patients_known=all(item.filed in known for item in index.items),
+        unlabelled=len(index.unlabelled),
+        corrections=index.corrections,
     )
-
-
-def relative_name(item: Item) -> str:
-    """The item's class folder and file name, as ``exclude`` and ``exclusions`` have it."""
-    return f"{CLASS_FOLDERS[item.class_name]}/{item.path.name}"
 
 
 def _look_at(items: Iterable[Item]) -> _Seen:
     """Read every file once and keep what the checks need, no pixels."""
-    read, unreadable, outside_use, attributes, digests, fingerprints = [], [], [], [], [], []
+    read, unreadable, outside_use, looks = [], [], [], []
     for item in items:
         try:
-            data = load(item.path)
-            ct_slice = read_slice(data)
+            look = _look(item.path, _stamp(item.path))
         except UnreadableSlice as error:
             unreadable.append(Skipped(item.path, error.message))
             continue
         read.append(item)
-        verdict = gate(ct_slice)
-        if not verdict.accepted:
-            outside_use.append(Skipped(item.path, verdict.reason))
-        attributes.append(file_attributes(data, ct_slice))
-        shape = str(ct_slice.pixels.shape).encode()
-        digests.append(hashlib.sha256(shape + ct_slice.pixels.tobytes()).hexdigest())
-        fingerprints.append(fingerprint(ct_slice))
-    stacked = np.stack(fingerprints) if fingerprints else np.empty((0, 32), np.uint8)
+        looks.append(look)
+        if look.refusal:
+            outside_use.append(Skipped(item.path, look.refusal))
+    fingerprints = [look.fingerprint for look in looks]
     return _Seen(
         tuple(read),
         tuple(unreadable),
         tuple(outside_use),
-        tuple(attributes),
-        tuple(digests),
-        stacked,
+        tuple(look.attributes for look in looks),
+        tuple(look.digest for look in looks),
+        np.stack(fingerprints) if fingerprints else np.empty((0, 32), np.uint8),
     )
+
+
+@lru_cache(maxsize=_LOOKS)
+def _look(path: Path, stamp: tuple[int, ...]) -> _Look:
+    """What a file shows, kept as long as it is the same file, whatever its label becomes.
+
+    Raises:
+        UnreadableSlice: it cannot be read.
+    """
+    data = load(path)
+    ct_slice = read_slice(data)
+    verdict = gate(ct_slice)
+    shape = str(ct_slice.pixels.shape).encode()
+    return _Look(
+        "" if verdict.accepted else verdict.reason,
+        file_attributes(data, ct_slice),
+        hashlib.sha256(shape + ct_slice.pixels.tobytes()).hexdigest(),
+        fingerprint(ct_slice),
+    )
+
+
+def _stamp(path: Path) -> tuple[int, ...]:
+    """Changes when a file does; empty where there is none any more."""
+    try:
+        status = path.stat()
+    except OSError:
+        return ()
+    return status.st_ino, status.st_mtime_ns, status.st_size
 
 
 def _side(item: Item, split: str, official: bool) -> str:
@@ -222,7 +273,7 @@ def _torn_patients(
     """Positions of each patient who is named by the table and stands on both sides."""
     slices = defaultdict(list)
     for i, item in enumerate(items):
-        if sides[i] and (item.class_name, item.path.name) in known:
+        if sides[i] and item.filed in known:
             slices[item.patient].append(i)
     return tuple(tuple(those) for those in slices.values() if len({sides[i] for i in those}) > 1)
 
@@ -243,7 +294,7 @@ def _exclusions(
     while left := [pair for pair in crossing if not dropped & set(pair)]:
         counted = Counter(i for pair in left for i in pair if sides[i] != "held out")
         dropped.add(max(counted, key=lambda i: (counted[i], i)))
-    return tuple(relative_name(items[i]) for i in sorted(dropped))
+    return tuple(items[i].name for i in sorted(dropped))
 
 
 def _picture_leaks(

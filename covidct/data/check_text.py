@@ -3,8 +3,9 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from covidct.data.check import DataReport, relative_name
-from covidct.data.index import Item, Skipped
+from covidct.data.check import DataReport
+from covidct.data.corrections import told
+from covidct.data.index import UNLABELLED_FOLDER, Item, Skipped
 from covidct.terminal import visible
 
 _MOST_LINES = 10
@@ -14,6 +15,7 @@ def as_text(report: DataReport) -> str:
     """What a person reads in half a minute; long lists end with how many more there are."""
     lines = [
         *_counts(report),
+        *_corrections(report),
         *_files("cannot be read", report.unreadable),
         *_files("do not look like lung slices", report.outside_use),
         *_files("left out", report.left_out),
@@ -35,6 +37,8 @@ def as_json(report: DataReport) -> dict[str, Any]:
         ],
         "official_lists": report.official_lists,
         "patients_known": report.patients_known,
+        "corrections": report.corrections,
+        "unlabelled": report.unlabelled,
         "unreadable": [_skipped(skip) for skip in report.unreadable],
         "outside_use": [_skipped(skip) for skip in report.outside_use],
         "left_out": [_skipped(skip) for skip in report.left_out],
@@ -60,6 +64,13 @@ def _counts(report: DataReport) -> Iterable[str]:
         yield f"  {c.split:10s} {c.class_name:8s} {c.slices:5d} slices of {c.patients} patients"
     if not report.patients_known:
         yield "  Patients are guessed from file names, since no patients.csv names them all."
+
+
+def _corrections(report: DataReport) -> Iterable[str]:
+    if report.corrections:
+        yield told(report.corrections)
+    if report.unlabelled:
+        yield f"{report.unlabelled} files in {UNLABELLED_FOLDER} that nobody has labelled yet"
 
 
 def _files(title: str, skipped: Sequence[Skipped]) -> Iterable[str]:
@@ -89,7 +100,7 @@ def _cut(lines: list[str]) -> list[str]:
 
 
 def _names(items: Iterable[Item]) -> list[str]:
-    return [relative_name(item) for item in items]
+    return [item.name for item in items]
 
 
 def _skipped(skip: Skipped) -> dict[str, str]:

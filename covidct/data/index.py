@@ -2,7 +2,8 @@
 
 Two layouts are understood: the upstream COVID-CT repository (``Images-processed/CT_COVID``,
 ``Images-processed/CT_NonCOVID`` and the lists ``Data-split/COVID/trainCT_COVID.txt`` and so on) and
-just two folders ``CT_COVID`` and ``CT_NonCOVID``.
+just two folders ``CT_COVID`` and ``CT_NonCOVID``. Beside them a folder ``CT_Unlabelled`` may hold
+slices that nobody has labelled yet.
 """
 
 import csv
@@ -13,6 +14,14 @@ from io import StringIO
 from os import PathLike
 from pathlib import Path
 
+from covidct.data.corrections import (
+    LABELS,
+    LEFT_OUT,
+    Corrected,
+    Correction,
+    count,
+    read_corrections,
+)
 from covidct.errors import DatasetError
 from covidct.files import sha256_of
 from covidct.messages import N_
@@ -22,7 +31,10 @@ SPLITS = ("train", "val", "test")
 HALVES = ("first-half", "second-half")
 CLASS_FOLDERS = {"COVID": "CT_COVID", "NonCOVID": "CT_NonCOVID"}
 LUNGS, LESIONS = "lung-masks", "lesion-masks"  # folders of masks beside those of slices
+UNLABELLED = "Unlabelled"
+UNLABELLED_FOLDER = f"CT_{UNLABELLED}"
 EXCLUDED_BY_CHOICE = N_("Excluded by choice after the data check.")
+LEFT_OUT_BY_CORRECTION = N_("Left out by a correction of labels.")
 
 # SHA-256 of COVID-CT's CT_NonCOVID/71%0.jpg and 71%1.jpg: figures of a COVID-19 paper, which the
 # upstream test list holds as COVID
@@ -43,20 +55,29 @@ class Item:
 
     Attributes:
         path: where it is.
-        label: 1 for COVID-19, 0 for anything else.
+        label: 1 for COVID-19, 0 for anything else; as corrected, where somebody did.
         patient: slices with the same value must stay on the same side of any split.
         split: "train", "val" or "test" by the official lists, or None.
+        name: the folder that it was filed in and its path there, "CT_COVID/a.png"; empty of what
+            comes from no data set.
     """
 
     path: Path
     label: int
     patient: str
     split: str | None = None
+    name: str = ""
 
     @property
     def class_name(self) -> str:
         """ "COVID" or "NonCOVID", as upstream names the classes."""
         return "COVID" if self.label else "NonCOVID"
+
+    @property
+    def filed(self) -> tuple[str, str]:
+        """The class for which its folder stands, whatever the label, and its path there."""
+        folder, _, file = self.name.partition("/")
+        return folder.removeprefix("CT_"), file
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +90,23 @@ class Skipped:
 
 @dataclass(frozen=True, slots=True)
 class Index:
-    """The items of a data set in a fixed order, and the files left out."""
+    """The items of a data set in a fixed order, and the files left out.
+
+    Attributes:
+        root: its folder.
+        items: what has a label.
+        skipped: files left out.
+        unlabelled: files that nobody has labelled yet.
+        corrected: files to which a correction of labels applies.
+        unmatched: how many corrections belong to no file that is here.
+    """
 
     root: Path
     items: tuple[Item, ...]
     skipped: tuple[Skipped, ...] = ()
+    unlabelled: tuple[Path, ...] = ()
+    corrected: tuple[Corrected, ...] = ()
+    unmatched: int = 0
 
     @property
     def name(self) -> str:
@@ -84,6 +117,11 @@ class Index:
     def splits(self) -> frozenset[str]:
         """The official splits it has lists for."""
         return frozenset(item.split for item in self.items if item.split)
+
+    @property
+    def corrections(self) -> dict[str, int]:
+        """How many corrections of labels were applied, as :func:`.corrections.count` counts."""
+        return count(self.corrected, self.unmatched)
 
     def subset(self, split: str) -> tuple[Item, ...]:
         """Items of an official split, of a half, or every item for "all".
@@ -112,13 +150,18 @@ class Index:
 
     def _half(self, which: int) -> tuple[Item, ...]:
         chosen: list[Item] = []
-        for class_name in CLASS_FOLDERS:
-            items = [item for item in self.items if item.class_name == class_name]
+        # By their patients' folders, so that these stay whole whatever a slice is relabelled
+        for filed in dict.fromkeys(map(_filed_as, self.items)):
+            items = [item for item in self.items if _filed_as(item) == filed]
             patients = sorted({item.patient for item in items}, key=_by_numbers)
             middle = len(patients) // 2
             kept = frozenset(patients[middle:] if which else patients[:middle])
             chosen += [item for item in items if item.patient in kept]
         return tuple(chosen)
+
+
+def _filed_as(item: Item) -> str:
+    return item.patient.partition("/")[0]
 
 
 def _by_numbers(name: str) -> list[str | int]:
@@ -128,6 +171,7 @@ def _by_numbers(name: str) -> list[str | int]:
 def read_index(
     path: str | PathLike,
     exclude: Collection[str] = (),
+    corrections: Collection[Correction] | None = None,
     *,
     official_lists: bool = True,
     one_class: bool = False,
@@ -139,20 +183,27 @@ def read_index(
     files are grouped by name, so that neighbours that may show one patient stay together: numbered
     files of the same series of names form blocks of 20 consecutive numbers.
 
+    A slice keeps its patient and its list when its label is corrected. One of ``CT_Unlabelled``
+    that was labelled joins training where there are official lists, which do not know it.
+
     Args:
         path: folder in one of the two layouts above.
         exclude: files to leave out, each as its class folder and name ("CT_COVID/a.png").
+        corrections: of labels; None takes those that are in force.
         official_lists: heed the training and validation lists where there are any; a test list
             always is.
         one_class: do with one of the two folders where the other is missing.
 
     Raises:
-        DatasetError: the folder is missing, has another layout or lacks a class.
+        DatasetError: the folder is missing, has another layout, lacks a class and has no
+            ``CT_Unlabelled`` either, or one of its tables cannot be read.
     """
     root = Path(path)
     folders = {name: images_folder(root) / folder for name, folder in CLASS_FOLDERS.items()}
     missing = [folder.name for folder in folders.values() if not folder.is_dir()]
-    if missing and not (one_class and len(missing) < len(folders)):
+    unlabelled_folder = images_folder(root) / UNLABELLED_FOLDER
+    enough = (one_class and len(missing) < len(folders)) or unlabelled_folder.is_dir()
+    if missing and not enough:
         raise DatasetError(
             N_(
                 "{root} is not a data set: {folders} missing. Expected are two folders CT_COVID "
@@ -162,11 +213,18 @@ def read_index(
             )
         )
     folders = {name: folder for name, folder in folders.items() if folder.name not in missing}
+    if corrections is None:
+        corrections = read_corrections(root)
+    by_content = {correction.sha256: correction for correction in corrections}
+    unmatched = set(by_content)
     patients, splits, exclude = read_patients(root), _read_splits(root), frozenset(exclude)
-    items, skipped = [], []
+    has_lists = official_lists and {"train", "val"} <= set(splits.values())
+    items, skipped, unlabelled, corrected = [], [], [], []
+    if unlabelled_folder.is_dir():
+        folders[UNLABELLED] = unlabelled_folder
     for class_name, folder in folders.items():
         files = files_below(folder)
-        if not files:
+        if not files and class_name != UNLABELLED:
             raise DatasetError(N_("The folder {folder} holds no files.", folder=folder.name))
         for file in files:
             name = file.relative_to(folder).as_posix()
@@ -174,30 +232,66 @@ def read_index(
             split = splits.pop(key, None)
             if split != "test" and not official_lists:
                 split = None
+            digest = sha256_of(file) if by_content or class_name == "NonCOVID" else ""
+            unmatched.discard(digest)
             if f"{folder.name}/{name}" in exclude:
                 skipped.append(Skipped(file, EXCLUDED_BY_CHOICE))
                 continue
-            if class_name == "NonCOVID" and _is_known_mislabelled(file):
-                skipped.append(Skipped(file, N_("Known to be labelled wrongly in COVID-CT.")))
+            correction = by_content.get(digest)
+            if correction:
+                corrected.append(Corrected(file, class_name, correction))
+            label = _label(class_name, correction)
+            if reason := _why_left_out(label, digest, correction):
+                skipped.append(Skipped(file, reason))
                 continue
+            if label == UNLABELLED:
+                unlabelled.append(file)
+                continue
+            if class_name == UNLABELLED and has_lists:
+                split = "train"
             patient = patients.get(key) or name.rpartition("/")[0] or group_by_name(name)
-            label = int(class_name == "COVID")
-            items.append(Item(file, label, f"{class_name}/{patient}", split))
+            items.append(
+                Item(
+                    file,
+                    int(label == "COVID"),
+                    f"{class_name}/{patient}",
+                    split,
+                    f"{folder.name}/{name}",
+                )
+            )
     skipped += [
         Skipped(folders[class_name] / name, N_("Named in the official lists, but missing."))
         for class_name, name in splits
     ]
-    return Index(root, tuple(items), tuple(skipped))
+    return Index(
+        root,
+        tuple(items),
+        tuple(skipped),
+        tuple(unlabelled),
+        tuple(corrected),
+        len(unmatched),
+    )
+
+
+def _label(filed: str, correction: Correction | None) -> str:
+    """The class of a file by its folder, or by who corrected it."""
+    return correction.decision if correction and correction.decision in LABELS else filed
+
+
+def _why_left_out(label: str, digest: str, correction: Correction | None) -> str:
+    """Why a file of this content is not used; empty where it is."""
+    if correction and correction.decision == LEFT_OUT:
+        return LEFT_OUT_BY_CORRECTION
+    confirmed = correction and correction.decision in LABELS
+    if label == "NonCOVID" and digest in _KNOWN_MISLABELLED and not confirmed:
+        return N_("Known to be labelled wrongly in COVID-CT.")
+    return ""
 
 
 def files_below(folder: Path) -> list[Path]:
     """The files of a class folder and of the folders in it, without what systems leave there."""
     found = (file for file in folder.rglob("*") if file.is_file())
     return sorted(file for file in found if not is_junk(file.relative_to(folder)))
-
-
-def _is_known_mislabelled(file: Path) -> bool:
-    return sha256_of(file) in _KNOWN_MISLABELLED
 
 
 def images_folder(root: Path) -> Path:

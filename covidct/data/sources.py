@@ -1,7 +1,8 @@
 """Sources of labelled slices, from which a model to ship learns: two classes, or only one."""
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from covidct.data.index import CLASS_FOLDERS, LESIONS, Item, images_folder, read_index
@@ -20,11 +21,13 @@ class Source:
         name: what people call it.
         items: its slices.
         weight: of each class it has, against one of the first source's.
+        corrections: how many of labels were applied, as :func:`.corrections.count` counts them.
     """
 
     name: str
     items: tuple[Item, ...]
     weight: float = 1.0
+    corrections: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def has_both_classes(self) -> bool:
@@ -36,7 +39,8 @@ def read_source(text: str) -> Source:
     """A source by ``NAME=DIR`` or ``NAME=DIR:WEIGHT``.
 
     The folder holds a data set with both classes, of which a test list is left out; or only
-    ``CT_COVID`` or only ``CT_NonCOVID``; or slices with ``lesion-masks``, of which those with
+    ``CT_COVID`` or only ``CT_NonCOVID``, of which slices that were relabelled are left out, since a
+    few of the other class are no sample of it; or slices with ``lesion-masks``, of which those with
     opacities are taken for COVID-19 and the others left out.
 
     Raises:
@@ -53,13 +57,24 @@ def read_source(text: str) -> Source:
         raise ConfigError(
             N_("“{text}” names no source. Write NAME=DIR or NAME=DIR:WEIGHT.", text=text)
         )
-    return Source(name, _items_in(Path(path)), counted)
+    folder = Path(path)
+    classes = [name for name, inside in CLASS_FOLDERS.items() if _holds(folder, inside)]
+    if not classes:
+        return Source(name, _with_opacities(folder), counted)
+    index = read_index(folder, one_class=True)
+    items = tuple(
+        item
+        for item in index.items
+        if item.split != "test" and (len(classes) > 1 or item.class_name in classes)
+    )
+    return Source(name, items, counted, index.corrections)
 
 
-def _items_in(folder: Path) -> tuple[Item, ...]:
-    if any((images_folder(folder) / name).is_dir() for name in CLASS_FOLDERS.values()):
-        index = read_index(folder, one_class=True)
-        return tuple(item for item in index.items if item.split != "test")
+def _holds(folder: Path, inside: str) -> bool:
+    return (images_folder(folder) / inside).is_dir()
+
+
+def _with_opacities(folder: Path) -> tuple[Item, ...]:
     if not (folder / LESIONS).is_dir():
         raise DatasetError(
             N_(

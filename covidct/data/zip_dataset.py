@@ -13,14 +13,14 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
-from covidct.data.index import CLASS_FOLDERS, LESIONS, LUNGS
+from covidct.data.index import CLASS_FOLDERS, LESIONS, LUNGS, UNLABELLED_FOLDER
 from covidct.errors import DatasetError
 from covidct.messages import N_
 from covidct.zip_files import Member, opened_zip
 
 _NOT_SLICES = {".txt", ".csv", ".md", ".json", ".xml", ".html", ".xlsx", ".xls", ".pdf", ".docx"}
 _COMPANION = re.compile(
-    r"patients\.csv|Data-split/(?P<name>COVID|NonCOVID)/(train|val|test)CT_(?P=name)\.txt"
+    r"(patients|corrections)\.csv|Data-split/(?P<name>COVID|NonCOVID)/(train|val|test)CT_(?P=name)\.txt"
 )
 _COMPANION_PARTS = (1, 3)
 _OTHER_CLASS = re.compile(r"non|no[ _-]|not|neg|normal|health|control|other|without", re.I)
@@ -52,7 +52,7 @@ def _folders_of_slices(members: Sequence[Member]) -> Iterator[str]:
 
 
 def list_class_folders(archive: BinaryIO) -> tuple[ClassFolder, ...]:
-    """The folders of a ZIP that hold slices and no masks, in order of names; nothing is unpacked.
+    """The folders of a ZIP that hold slices of a class, in order of names; nothing is unpacked.
 
     Raises:
         DatasetError: the file is no ZIP, is damaged, or holds what is refused: absolute paths,
@@ -60,7 +60,11 @@ def list_class_folders(archive: BinaryIO) -> tuple[ClassFolder, ...]:
     """
     with opened_zip(archive) as (_, members):
         counted = Counter(_folders_of_slices(members))
-    return tuple(ClassFolder(name, counted[name]) for name in sorted(counted) if name != ".")
+    return tuple(
+        ClassFolder(name, counted[name])
+        for name in sorted(counted)
+        if name != "." and not _is_unlabelled(name)
+    )
 
 
 def guess_classes(names: Sequence[str]) -> tuple[str, str] | None:
@@ -80,9 +84,10 @@ def guess_classes(names: Sequence[str]) -> tuple[str, str] | None:
 def unpack_dataset(archive: BinaryIO, to: Path, classes: tuple[str, str] | None = None) -> Path:
     """Unpack a ZIP of two class folders as a data set folder.
 
-    The folders become ``CT_COVID`` and ``CT_NonCOVID``. A ``patients.csv``, official lists under
-    ``Data-split``, and folders ``lung-masks`` and ``lesion-masks`` come along where the ZIP holds
-    one of each; all else is left behind.
+    The folders become ``CT_COVID`` and ``CT_NonCOVID``. A folder ``CT_Unlabelled``, a
+    ``patients.csv``, a ``corrections.csv``, official lists under ``Data-split``, and folders
+    ``lung-masks`` and ``lesion-masks`` come along where the ZIP holds one of each; all else is left
+    behind.
 
     Args:
         archive: the ZIP, seekable.
@@ -99,8 +104,11 @@ def unpack_dataset(archive: BinaryIO, to: Path, classes: tuple[str, str] | None 
     """
     with opened_zip(archive) as (zipped, members):
         folders = list(dict.fromkeys(_folders_of_slices(members)))
-        covid, other = _chosen(classes, [name for name in folders if name != "."])
+        unlabelled = [name for name in folders if _is_unlabelled(name)]
+        covid, other = _chosen(classes, [n for n in folders if n != "." and n not in unlabelled])
         wanted = {covid: CLASS_FOLDERS["COVID"], other: CLASS_FOLDERS["NonCOVID"]}
+        if len(unlabelled) == 1:
+            wanted[unlabelled[0]] = UNLABELLED_FOLDER
         targets = {
             PurePosixPath(wanted[member.folder], member.path.name): member
             for member in members
@@ -124,6 +132,10 @@ def unpack_folder(archive: BinaryIO, name: str, to: Path) -> Path:
             )
         _write_folder(zipped, {PurePosixPath(m.path.name): m for m in inside}, to)
     return to
+
+
+def _is_unlabelled(folder: str) -> bool:
+    return PurePosixPath(folder).name == UNLABELLED_FOLDER
 
 
 def _chosen(classes: tuple[str, str] | None, folders: list[str]) -> tuple[str, str]:

@@ -67,8 +67,8 @@ class Comparison:
 
 
 def by_slice(comparison: Comparison) -> dict[tuple[str, str], ComparedSlice]:
-    """The slices of a comparison by class and file name, as :attr:`Reviewed.identity` has them."""
-    return {(one.class_name, Path(one.path).name): one for one in comparison.slices}
+    """The slices of a comparison by patient and file, as :attr:`Reviewed.identity` has them."""
+    return {(one.patient, Path(one.path).name): one for one in comparison.slices}
 
 
 def disagreed(review: Review, comparison: Comparison) -> tuple[Reviewed, ...]:

@@ -2,7 +2,7 @@
 
 import json
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from os import PathLike
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from covidct.data.index import Item, Skipped, read_index
+from covidct.data.index import Index, Item, Skipped, read_index
 from covidct.data.splits import split_for_training
 from covidct.errors import DatasetError
 from covidct.evaluation.metrics import Verdicts, summarise
@@ -25,7 +25,7 @@ from covidct.inference.classifier import Classifier, Prediction
 from covidct.inference.judge import Judged, judge_slices
 from covidct.messages import N_
 from covidct.spreadsheets import write_table
-from covidct.training.run_folder import read_run_folder
+from covidct.training.run_folder import corrections_of, read_run_folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,8 @@ def evaluate(
         DatasetError: no such data set or split, or a class without a readable slice.
     """
     index = read_index(data)
-    return _evaluate_items(classifier, index.subset(split), index.name, split, Path(out), progress)
+    slices, skipped = classify_items(classifier, progress(index.subset(split)))
+    return write_evaluation(Path(out), slices, skipped, index.name, split, index.corrections)
 
 
 def evaluate_validation(
@@ -84,9 +85,12 @@ def evaluate_validation(
         ModelError: the run has left no model.
     """
     run = Path(run)
-    items, data = validation_items(run), read_run_folder(run).data.name
+    index, items = _validation(run)
     classifier = Classifier.open(run)
-    figures = _evaluate_items(classifier, items, data, "val", run / "validation", progress)
+    slices, skipped = classify_items(classifier, progress(items))
+    figures = write_evaluation(
+        run / "validation", slices, skipped, index.name, "val", index.corrections
+    )
     card = classifier.card
     replace(card, about=card.about | {"validation": figures}).write(run)
     return figures
@@ -99,21 +103,15 @@ def validation_items(run: Path) -> tuple[Item, ...]:
         ConfigError: there is no run in the folder.
         DatasetError: its data set is gone.
     """
+    return _validation(run)[1]
+
+
+def _validation(run: Path) -> tuple[Index, tuple[Item, ...]]:
+    """The data set of a run as it began with it, and the slices that it is validated on."""
     data, config, exclude, _ = read_run_folder(run)
-    index = read_index(data, exclude, official_lists=config.official_lists)
-    return split_for_training(index, config.validation_share, config.seed, config.fold_of_folds)[1]
-
-
-def _evaluate_items(
-    classifier: Classifier,
-    items: Iterable[Item],
-    data: str,
-    split: str,
-    out: Path,
-    progress: Callable[[Iterable[Item]], Iterable[Item]],
-) -> dict:
-    slices, skipped = classify_items(classifier, progress(items))
-    return write_evaluation(out, slices, skipped, data, split)
+    index = read_index(data, exclude, corrections_of(run), official_lists=config.official_lists)
+    split = split_for_training(index, config.validation_share, config.seed, config.fold_of_folds)
+    return index, split[1]
 
 
 def write_evaluation(
@@ -122,8 +120,18 @@ def write_evaluation(
     skipped: Sequence[Skipped],
     data: str,
     split: str,
+    corrections: Mapping[str, int] | None = None,
 ) -> dict:
     """Write ``metrics.json``, which is returned, and ``predictions.csv``.
+
+    Args:
+        out: folder for the two files, made if needed.
+        slices: with their verdicts.
+        skipped: files that could not be read.
+        data: what the data set is called.
+        split: of it.
+        corrections: how many of labels were applied, as
+            :func:`covidct.data.corrections.count` counts them.
 
     Raises:
         DatasetError: a class has no slices.
@@ -136,6 +144,7 @@ def write_evaluation(
         "operating_point": slices[0].prediction.operating_point,
         **summarise(verdicts),
         "skipped": [{"file": s.path.name, "reason": s.reason} for s in skipped],
+        "corrections": corrections or {},
     }
     out.mkdir(parents=True, exist_ok=True)
     (out / METRICS_FILE).write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
@@ -222,4 +231,5 @@ def _as_row(one: ClassifiedSlice) -> dict[str, str | float | None]:
         "sex": acquisition.sex,
         "scanner": acquisition.scanner,
         "slice_thickness_mm": acquisition.thickness_mm,
+        "path": one.item.name,
     }

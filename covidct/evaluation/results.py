@@ -36,6 +36,7 @@ class Reviewed:
         label: "Positive" or "Negative".
         decision: the label, or "Uncertain"; empty where that was not recorded, as are
         source: the format, such as "PNG", and
+        path: where it was filed, "CT_COVID/a.png", whatever its label was corrected to.
         shape: rows and columns, else 0.
         opacity_share: the part of the lungs that opacities take, as found, or None.
         acquisition: what is known of patient and scanner.
@@ -51,11 +52,12 @@ class Reviewed:
     shape: tuple[int, int] = (0, 0)
     opacity_share: float | None = None
     acquisition: Acquisition = UNKNOWN
+    path: str = ""
 
     @property
     def identity(self) -> tuple[str, str]:
-        """Class and file name, which no two slices of a data set share."""
-        return self.class_name, self.file
+        """Patient and file name, which no two slices of a data set share."""
+        return self.patient, self.file
 
     @property
     def is_covid(self) -> bool:
@@ -112,9 +114,7 @@ class Review:
 
     def confidence(self, reviewed: Reviewed) -> float:
         """How far past the operating point a verdict lies, as a share of the room on its side."""
-        point, probability = self.operating_point, reviewed.probability
-        room = 1 - point if reviewed.is_positive else point
-        return abs(probability - point) / room if room else 0.0
+        return confidence(reviewed.probability, self.operating_point)
 
     def roc(self) -> tuple[tuple[float, float], ...]:
         """The ROC curve: (1 - specificity, sensitivity) from (0, 0) to (1, 1)."""
@@ -126,6 +126,12 @@ class Review:
         for one in self.slices:
             called[one.is_covid].append(one.is_positive)
         return fmean(called[False]), fmean(called[True])
+
+
+def confidence(probability: float, operating_point: float) -> float:
+    """How far from the operating point a probability lies, as a share of the room on its side."""
+    room = 1 - operating_point if probability >= operating_point else operating_point
+    return abs(probability - operating_point) / room if room else 0.0
 
 
 def is_judged(run: Path) -> bool:
@@ -193,6 +199,7 @@ def _reviewed(row: Mapping[str, str]) -> Reviewed:
             row.get("scanner", ""),
             _number(row.get("slice_thickness_mm")),
         ),
+        row.get("path") or "",
     )
 
 
@@ -202,4 +209,5 @@ def _number(field: str | None) -> float | None:
 
 def path_of(data: Path, reviewed: Reviewed) -> Path:
     """Where the slice lies in its data set."""
-    return images_folder(data) / CLASS_FOLDERS[reviewed.class_name] / reviewed.file
+    filed = reviewed.path or f"{CLASS_FOLDERS[reviewed.class_name]}/{reviewed.file}"
+    return images_folder(data) / filed

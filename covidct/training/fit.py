@@ -35,6 +35,7 @@ from covidct.training.progress import ProgressWriter, recorded_run
 from covidct.training.run_folder import (
     BACKUP_FOLDER,
     SKIPPED_FILE,
+    corrections_of,
     finished_epochs,
     is_trained,
     kept_epoch,
@@ -84,9 +85,10 @@ def fit(
     """Train a network and leave it in the run folder as a model that can be opened.
 
     Writes ``config.json``, ``status.json`` (how far it is), ``metrics.csv`` (a row an epoch),
-    ``skipped.csv`` (files left out, and why), ``backup/`` (the state to resume from), and at the
-    end ``model.tflite``, which is used, ``model.keras`` for further training, and ``card.json``. In
-    ``segmentation`` lies what finds lungs and opacities, unless that is the shipped network.
+    ``skipped.csv`` (files left out, and why), ``corrections.csv`` (of labels, where there are any),
+    ``backup/`` (the state to resume from), and at the end ``model.tflite``, which is used,
+    ``model.keras`` for further training, and ``card.json``. In ``segmentation`` lies what finds
+    lungs and opacities, unless that is the shipped network.
     Without fine-tuning an epoch is a view of the slices that the head is solved on; with it, the
     weights kept are those of the epoch with the best validation AUC. Stopped by a file ``stop`` or
     SIGTERM, it ends after the current batch with the model of what was kept so far.
@@ -134,7 +136,7 @@ def _train(run: Path, progress: Callable) -> ModelCard:
     # Crops and features rest on what this finds: the model is used with the same
     segmenter = settle_segmenter(run, writer)
 
-    index = read_index(data, exclude, official_lists=config.official_lists)
+    index = read_index(data, exclude, corrections_of(run), official_lists=config.official_lists)
     training_items, validation_items = split_for_training(
         index, config.validation_share, config.seed, config.fold_of_folds
     )

@@ -8,8 +8,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from covidct.data.corrections import (
+    CORRECTIONS_FILE,
+    Correction,
+    as_csv,
+    read_corrections,
+    read_rows,
+)
 from covidct.errors import ConfigError
-from covidct.files import MALFORMED, replace_text
+from covidct.files import MALFORMED, replace_bytes, replace_text
 from covidct.messages import N_
 from covidct.training.config import TrainConfig
 
@@ -44,11 +51,16 @@ def start_run_folder(
     exclude: Sequence[str] = (),
     masks: Sequence[Path] = (),
 ) -> None:
-    """Make the folder and write down data set, settings, what is left out, and folders of masks.
+    """Make the folder and write down data, settings, what is left out, masks, corrected labels.
+
+    A run keeps to the corrections that are in force when it begins, so that it can be resumed and
+    judged by the labels that it learnt.
 
     Raises:
         ConfigError: the folder holds something already.
+        DatasetError: a table of corrections cannot be read.
     """
+    corrections = read_corrections(data)
     if run.exists() and (not run.is_dir() or any(run.iterdir())):
         raise ConfigError(
             N_(
@@ -58,6 +70,8 @@ def start_run_folder(
             )
         )
     run.mkdir(parents=True, exist_ok=True)
+    if corrections:
+        replace_bytes(run / CORRECTIONS_FILE, as_csv(corrections))
     settings = {
         "data": str(data),
         "exclude": sorted(exclude),
@@ -100,6 +114,15 @@ def read_run_folder(run: Path) -> RunRequest:
         raise ConfigError(
             N_("The settings of the run in {run} cannot be read.", run=run)
         ) from error
+
+
+def corrections_of(run: Path) -> tuple[Correction, ...]:
+    """The corrections of labels that a run began with.
+
+    Raises:
+        DatasetError: their table was damaged.
+    """
+    return read_rows(run / CORRECTIONS_FILE)
 
 
 def planned_epochs(run: Path) -> int:

@@ -19,8 +19,8 @@ USE_NOTICE = N_(
 #### Before you begin
 - **{research_use}** {no_decision}
 - **Slices to diagnose stay in the memory** of the computer that runs this page. Neither they nor
-  their names and headers are stored or logged. Labelled slices on the other pages are kept there
-  until you delete them.
+  their names and headers are stored or logged; the picture of a slice is stored only when you press
+  “Store this slice”. Labelled slices on the other pages are kept there until you delete them.
 - **Upload only what you may.** Letters in a picture, a patient’s name among them, are not removed.
 """,
     research_use=RESEARCH_USE,
@@ -32,7 +32,7 @@ NO_SLICE_HINT = N_("Drop an axial chest CT slice, a series, or a ZIP of them.")
 FORMATS = N_(
     "PNG, JPEG, TIFF, WebP, HEIC, DICOM or NIfTI files of one slice or many, or a ZIP of them, "
     "told by content and not by name. They stay in the memory of the computer that runs this page "
-    "and are never stored."
+    "and are not stored unless you ask for it."
 )
 FIRST_LOOK = N_(
     "Take a synthetic one, drawn by the program. The network learnt from real slices, so its "

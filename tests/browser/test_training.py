@@ -68,6 +68,22 @@ def model_in_use(page: Page) -> str:
     return footer.inner_text()
 
 
+def leave_one_out_and_take_it_back(page: Page) -> None:
+    """By its label, below the report, which is made anew when it is asked for."""
+    left_out = page.locator(".cv-findings").get_by_text("1 left out.")
+    for shown, decision, told in (
+        ("All with a label (50)", "Leave out", 1),
+        ("Corrected (1)", "As filed: COVID-19", 0),
+    ):
+        page.get_by_text(shown).click()
+        page.get_by_role("combobox", name="Label of patient c.png").first.click()
+        page.get_by_role("option", name=decision, exact=True).click()
+        expect(left_out).to_have_count(1 - told)
+        button(page, "Check again").click()
+        expect(left_out).to_have_count(told)
+        expect(button(page, "Check again")).to_have_count(0)
+
+
 def test_from_a_zip_to_a_model_in_use_and_back(
     cold_server, new_page, slices_zip, slices, tmp_path, request
 ):
@@ -77,6 +93,7 @@ def test_from_a_zip_to_a_model_in_use_and_back(
     expect(page.locator(".cv-findings")).to_contain_text("No picture is there twice.")
     assert page.locator(".cv-findings .cv-bad").count() == 0
     expect(page.get_by_alt_text("Slices of the class COVID-19")).to_be_visible()
+    leave_one_out_and_take_it_back(page)
 
     # Many short epochs: some pass on any machine while the page is looked at
     network = page.get_by_role("combobox", name="Network")

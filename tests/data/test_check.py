@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
-from covidct.data.check import check_dataset, relative_name
+from covidct.data.check import check_dataset
 from covidct.data.check_text import as_json, as_text
 from covidct.data.index import read_index
 from covidct.data.near_duplicates import fingerprint, near_pairs
@@ -57,7 +57,7 @@ def _disguised(pixels):
 
 
 def _names(items):
-    return {relative_name(item) for item in items}
+    return {item.name for item in items}
 
 
 def test_a_clean_data_set_has_nothing_to_report(clean):

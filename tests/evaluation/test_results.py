@@ -86,7 +86,7 @@ def test_slices_are_found_in_either_layout(run, tmp_path):
 def test_disagreements_show_this_models_mistakes_first(run):
     others = {"a.png": 0.1, "d.png": 0.2}  # elsewhere as the run's model
     slices = tuple(
-        ComparedSlice(f"/d/{name}", kind, "p", p, label(p), q, label(q))
+        ComparedSlice(f"/d/{name}", kind, f"{kind}/{name}", p, label(p), q, label(q))
         for name, kind, p in ROWS
         for q in [others.get(name, p)]
     )
@@ -148,5 +148,5 @@ def test_names_are_found_again_and_no_spreadsheet_takes_them_for_formulas(tmp_pa
     assert [one.patient for one in read] == [one.item.patient for one in slices]
     written = (tmp_path / "predictions.csv").read_text(errors="surrogateescape")
     fields = written.removesuffix('"\n').removeprefix('"').replace('"\n"', '","').split('","')
-    assert len(fields) == 14 * (1 + len(given))
+    assert len(fields) == 15 * (1 + len(given))
     assert not any(field.startswith(("=", "+", "-", "@")) for field in fields)

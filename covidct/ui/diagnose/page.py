@@ -13,7 +13,7 @@ from covidct.errors import UnreadableSlice
 from covidct.messages import N_
 from covidct.ui import strings
 from covidct.ui.archive import fetching, search, send_back
-from covidct.ui.diagnose import drop_zone, first_look, series_view, slices_table, walk
+from covidct.ui.diagnose import drop_zone, first_look, keep, series_view, slices_table, walk
 from covidct.ui.diagnose.uploads import sort_uploads
 from covidct.ui.shared import about_model, close_up, downloads, network, slice_view
 from covidct.ui.shared.slice_view import View
@@ -276,7 +276,7 @@ def _details(
     notes: list[str],
 ) -> None:
     """One file: its error, or its verdict and pictures."""
-    from covidct.inference.judge import Refused
+    from covidct.inference.judge import Refused, SeriesJudged
 
     key = _key(chosen.case, classifier)
     despite_gate = st.session_state["despite_gate"]
@@ -291,6 +291,9 @@ def _details(
             )
         downloads.show(outcomes, classifier)
     else:
-        close_up.show(_view(chosen, classifier), classifier, outcomes, notes)
+        view = _view(chosen, classifier)
+        close_up.show(view, classifier, outcomes, notes)
+        of_group = [one.case for one in outcomes if not isinstance(one, SeriesJudged)]
+        keep.offer(view, [case for case in of_group if case.group == chosen.case.group])
         with st.expander(_("How to read this")):
             st.markdown(_(strings.HOW_TO_READ))

@@ -17,6 +17,7 @@ from covidct.ui.evaluation import tables
 from covidct.ui.evaluation.download import offer_csv
 from covidct.ui.shared import network
 from covidct.ui.strings import _, literal, percent
+from covidct.ui.training import correct
 from covidct.ui.training.gallery import called, open_slice
 from covidct.ui.widgets import callout, hint, picture
 
@@ -101,6 +102,7 @@ def _one(one: Reviewed, request: Request, classifier: Classifier, number: int) -
         f"{literal(called(one))}<br>"
         f"<span>{literal(one.file)}</span></p>"
     )
+    correct.tell(request.data, path)
     if st.button(_("Open"), key=f"open mistake {number}", width="stretch"):
         open_slice(one, request.data, request.model)
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import streamlit as st
 
+from covidct.data.corrections import told
 from covidct.errors import DatasetError
 from covidct.evaluation.recipes.cross_validation import cross_validation, label_flips_out_of_fold
 from covidct.evaluation.request import read_request
@@ -134,6 +135,8 @@ def _introduce(review: Review, request: Request) -> None:
     )
     if caveat := _CAVEATS.get(request.split):
         callout(_(caveat), tone="caution")
+    if corrected := told(figures.get("corrections", {})):
+        hint(_(corrected))
     if skipped := figures.get("skipped"):
         left_out = ngettext("{count:,} file left out", "{count:,} files left out", len(skipped))
         with st.expander(_(left_out)):

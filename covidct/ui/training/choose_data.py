@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 import shutil
 from collections.abc import Callable, Sequence
 from hashlib import file_digest
@@ -11,12 +13,14 @@ from typing import Any
 
 import streamlit as st
 
+from covidct.data import corrections
 from covidct.data.download import Download
 from covidct.data.fetch import fetch
+from covidct.data.kept import kept_folder
 from covidct.data.zip_dataset import ClassFolder, guess_classes, list_class_folders, unpack_dataset
 from covidct.errors import ConfigError, CovidCTError
 from covidct.evaluation.jobs import live_evaluation
-from covidct.home import data_dir, data_folders
+from covidct.home import FOLDERS_VARIABLE, data_dir, data_folders
 from covidct.jobs import action_log
 from covidct.messages import N_, ngettext
 from covidct.terminal import visible
@@ -190,9 +194,11 @@ def _folder() -> Path | None:
         persist_state="session",
     ).strip()
     hint(_("Either the layout of COVID-CT, or just two folders CT_COVID and CT_NonCOVID."))
-    if chosen and chosen.name.startswith(_UPLOAD_PREFIX) and not path:
+    own = chosen and (chosen.name.startswith(_UPLOAD_PREFIX) or chosen == kept_folder())
+    if own and not path:
         with place:
             _offer_to_delete(chosen)
+    _tell_folders()
     if not path:
         return chosen
     folder = _allowed(path)
@@ -202,6 +208,20 @@ def _folder() -> Path | None:
         callout(_("There is no such folder on this server."), tone="stop")
         return None
     return folder
+
+
+def _tell_folders() -> None:
+    """Which folders of the server may be read, and how one is added."""
+    folders = data_folders()
+    hint(
+        _(
+            "Data sets are read below {folders}. Whoever runs the server adds a folder when "
+            "starting it:",
+            folders=", ".join(visible(str(folder)) for folder in folders),
+        )
+    )
+    named = os.pathsep.join(map(str, (*folders[1:], _("/path/to/a/folder"))))
+    st.code(f"{FOLDERS_VARIABLE}={shlex.quote(named)} python -m covidct app", language="sh")
 
 
 def _allowed(path: str) -> Path | None:
@@ -217,7 +237,7 @@ def _offer_to_delete(folder: Path) -> None:
     with st.popover(_("Delete these slices"), icon=":material/delete:", type="tertiary"):
         st.markdown(
             _(
-                "The uploaded slices go for good. Runs that learnt from them stay, but their "
+                "These slices go for good. Runs that learnt from them stay, but their "
                 "mistakes can no longer be looked at."
             )
         )
@@ -234,6 +254,7 @@ def _delete(folder: Path) -> None:
             )
         )
     shutil.rmtree(folder)
+    corrections.forget(folder)
     action_log.record(N_("Deleted a data set"), folder.name)
 
 

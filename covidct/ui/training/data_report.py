@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import streamlit as st
 
+from covidct.data.corrections import read_corrections
 from covidct.errors import CovidCTError
 from covidct.imaging.anatomy.thorax_crop import chest_grid
 from covidct.messages import N_, ngettext
@@ -38,11 +39,10 @@ def require(
     """The report on a data set, made at most once a server; None where it is no data set."""
     from covidct.data.check import check_dataset  # scikit-learn: a second
 
-    held = _held()
-    key = data, validation_share, seed, official_lists, _stamp(data)
-    if key not in held:
-        place = st.empty()
-        try:
+    held, place = _held(), st.empty()
+    try:
+        key = data, validation_share, seed, official_lists, _stamp(data), read_corrections(data)
+        if key not in held:
             report = check_dataset(
                 data,
                 validation_share,
@@ -50,13 +50,13 @@ def require(
                 lambda items: counted(items, place, _LOOKING),
                 official_lists=official_lists,
             )
-        except CovidCTError as error:
-            callout(_("This data set cannot be used."), _(error.message), tone="stop")
-            return None
-        place.empty()
-        while len(held) >= _HELD:
-            held.pop(next(iter(held)))
-        held[key] = report
+            place.empty()
+            while len(held) >= _HELD:
+                held.pop(next(iter(held)))
+            held[key] = report
+    except CovidCTError as error:
+        callout(_("This data set cannot be used."), _(error.message), tone="stop")
+        return None
     return held[key]
 
 

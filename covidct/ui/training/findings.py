@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from covidct.data import corrections
 from covidct.messages import N_, Message, joined, ngettext
 from covidct.ui.training.words import patients, slices
 
@@ -41,6 +42,7 @@ def findings(report: DataReport) -> tuple[Finding, ...]:
         _outside_use(report),
         _patients(report),
         _shortcut(report),
+        *_corrections(report),
     )
 
 
@@ -143,6 +145,18 @@ def _patients(report: DataReport) -> Finding:
 def _shortcut(report: DataReport) -> Finding:
     tone = NOTE if report.shortcut.is_warning else GOOD
     return Finding(tone, report.shortcut.sentence)
+
+
+def _corrections(report: DataReport) -> Iterable[Finding]:
+    if told := corrections.told(report.corrections):
+        yield Finding(NOTE, told)
+    if report.unlabelled:
+        unlabelled = ngettext(
+            "{count:,} slice has no label yet and is not used.",
+            "{count:,} slices have no label yet and are not used.",
+            report.unlabelled,
+        )
+        yield Finding(NOTE, unlabelled)
 
 
 def _line(skipped: Skipped) -> Message:

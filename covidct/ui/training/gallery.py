@@ -19,7 +19,8 @@ from covidct.inference.cases import Case
 from covidct.messages import N_, Message
 from covidct.ui.shared import close_up, frame, network, slice_view
 from covidct.ui.strings import _, literal, percent
-from covidct.ui.training import preview
+from covidct.ui.training import correct, preview
+from covidct.ui.training.live import show_refusal
 from covidct.ui.widgets import callout, hint, picture
 
 if TYPE_CHECKING:
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 _PAGE = 9
 _SIDE = 200
 _CARD = 150
-CLASSES = {"COVID": N_("COVID-19"), "NonCOVID": N_("Other")}
 
 
 def show(
@@ -53,8 +53,9 @@ def show(
     with st.container(horizontal=True, gap="medium", key=f"{held} row"):
         for number, reviewed in enumerate(slices[:shown]):
             with st.container(width=_CARD, gap="xsmall"):
-                _thumbnail(path_of(data, reviewed))
+                thumbnail(path_of(data, reviewed))
                 st.html(_verdict(reviewed, others.get(reviewed.identity)))
+                correct.tell(data, path_of(data, reviewed))
                 if st.button(_("Open"), key=f"open {key} {number}", width="stretch"):
                     opened = reviewed
     if len(slices) > shown:
@@ -89,14 +90,14 @@ def called(reviewed: Reviewed) -> str:
     """What a slice is, and what the model calls it."""
     return _(
         "{class_name}, called {label}",
-        class_name=CLASSES[reviewed.class_name],
+        class_name=correct.CLASSES[reviewed.class_name],
         label=Message(reviewed.label),
     )
 
 
 def open_slice(reviewed: Reviewed, data: Path, model: Path) -> None:
     """The slice with this model's verdict and heat map, as on the Diagnose page."""
-    st.dialog(_("Slice"), width="large")(_draw_slice)(reviewed, data, model)
+    st.dialog(_("Slice"), width="large", on_dismiss="rerun")(_draw_slice)(reviewed, data, model)
 
 
 def _draw_slice(reviewed: Reviewed, data: Path, model: Path) -> None:
@@ -105,11 +106,13 @@ def _draw_slice(reviewed: Reviewed, data: Path, model: Path) -> None:
     hint(
         _(
             "Labelled {class_name} in the data set, patient or group {patient}",
-            class_name=CLASSES[reviewed.class_name],
+            class_name=correct.CLASSES[reviewed.class_name],
             patient=reviewed.patient,
         )
     )
     path = path_of(data, reviewed)
+    correct.offer(data, path, "opened")
+    show_refusal()
     try:
         with st.spinner(_("Opening the model…")):
             classifier = network.open_classifier(model)
@@ -125,7 +128,8 @@ def _draw_slice(reviewed: Reviewed, data: Path, model: Path) -> None:
     close_up.show(view, classifier)
 
 
-def _thumbnail(path: Path) -> None:
+def thumbnail(path: Path) -> None:
+    """The slice as the network gets it, small; where it cannot be read, that is said."""
     pixels = _pixels(path)
     if pixels is None:
         gone = literal(_("not in the data set any more"))

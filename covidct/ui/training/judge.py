@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from covidct.data.corrections import told
 from covidct.errors import DatasetError
 from covidct.evaluation.comparison import by_slice, disagreed
 from covidct.evaluation.results import Review, Reviewed, read_review, roc_points
@@ -51,7 +52,8 @@ def show(run: Path) -> None:
         patients=words.patients(review.figures["patients"]),
     )
     about = read_card(run).about
-    hint(_(joined(flatter, learnt_masks(about), conversion(about))))
+    corrected = told(review.figures.get("corrections", {}))
+    hint(_(joined(flatter, learnt_masks(about), conversion(about), corrected)))
     in_use = promote.is_in_use(run)
     comparison = None if in_use else promote.held_comparison(run)
     beside = st.container()

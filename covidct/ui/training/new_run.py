@@ -16,7 +16,7 @@ from covidct.training import jobs, queue
 from covidct.training.config import TrainConfig
 from covidct.training.sweep import start_sweep
 from covidct.ui.strings import _, literal
-from covidct.ui.training import choose_data, data_report, fields, settings, sweep_form
+from covidct.ui.training import choose_data, data_report, fields, labels, settings, sweep_form
 from covidct.ui.training.sweep_form import Wanted
 from covidct.ui.widgets import callout, hint
 
@@ -64,9 +64,11 @@ def _check(data: Path | None) -> tuple[DataReport | None, tuple[str, ...] | None
         return None, None
     split = (values[name] for name in ("validation_share", "seed", "official_lists"))
     report = data_report.require(data, *split)
+    if report:
+        data_report.show(report)
+    labels.show(data, report)
     if report is None:
         return None, None
-    data_report.show(report)
     return report, data_report.ask_for_exclusions(data, report)
 
 

@@ -11,6 +11,7 @@ import patience
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from covidct.data.corrections import read_corrections
 from covidct.evaluation import jobs, request
 from covidct.evaluation.request import read_request
 from covidct.imaging.formats.png import encode_png
@@ -242,6 +243,11 @@ def test_mistakes_are_shown_with_the_network_that_made_them(
     assert "mistakes at this operating point" in html(page)
     opened[0].click()
     assert "cv-verdict" in html(run(page))
+    (label,) = (box for box in page.selectbox if box.label.startswith("Label of "))
+    label.select("left out")
+    assert "Corrected: left out" in html(run(page))
+    (one,) = read_corrections(clean_dataset)
+    assert Path(one.file).name == label.label.removeprefix("Label of ")
 
 
 def test_the_map_of_a_mistake_is_that_of_its_label(clean_dataset, tiny_model):

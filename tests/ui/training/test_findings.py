@@ -27,6 +27,8 @@ def report(**changes) -> DataReport:
         "samples": (A, B),
         "official_lists": True,
         "patients_known": True,
+        "unlabelled": 0,
+        "corrections": {},
     }
     return DataReport(**clean | changes)
 

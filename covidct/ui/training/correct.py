@@ -1,0 +1,112 @@
+"""A slice's label, corrected where the slice is seen."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import streamlit as st
+
+from covidct.data import corrections
+from covidct.data.corrections import AS_FILED, LEFT_OUT, SECOND_LOOK, Correction, read_corrections
+from covidct.data.index import UNLABELLED, images_folder
+from covidct.errors import DatasetError
+from covidct.files import sha256_of
+from covidct.messages import N_
+from covidct.terminal import visible
+from covidct.ui import access
+from covidct.ui.strings import _, literal
+from covidct.ui.training.live import attempt
+from covidct.ui.training.words import when
+from covidct.ui.widgets import caption, hint
+
+CLASSES = {"COVID": N_("COVID-19"), "NonCOVID": N_("Other"), UNLABELLED: N_("No label yet")}
+_DECISIONS = {LEFT_OUT: N_("Leave out"), SECOND_LOOK: N_("Second look")}
+_TOLD = {
+    "COVID": N_("Corrected: COVID-19"),
+    "NonCOVID": N_("Corrected: other"),
+    LEFT_OUT: N_("Corrected: left out"),
+    SECOND_LOOK: N_("Marked for a second look"),
+}
+
+
+def offer(data: Path, path: Path, place: str) -> None:
+    """Let a slice's label be corrected; who may not do that sees what it was corrected to.
+
+    Args:
+        data: the data set folder.
+        path: the slice in it.
+        place: where on the pages, since a slice may be shown at several at once.
+    """
+    if not path.is_file() or not path.is_relative_to(images_folder(data)):
+        return
+    if not access.may_change():
+        tell(data, path)
+        return
+    now, filed = _correction(data, path), _filed(data, path)
+
+    def worded(decision: str) -> str:
+        if decision == AS_FILED:
+            title = CLASSES.get(filed, "")
+            return _(title) if filed == UNLABELLED else _("As filed: {label}", label=title)
+        return _(_DECISIONS.get(decision) or CLASSES[decision])
+
+    key = visible(f"label {place} {path}")  # which need not be valid Unicode
+    st.session_state[key] = now.decision if now else AS_FILED
+    st.selectbox(
+        _("Label of {file}", file=visible(path.name)),
+        (AS_FILED, "COVID", "NonCOVID", LEFT_OUT, SECOND_LOOK),
+        format_func=worded,
+        key=key,
+        label_visibility="collapsed",
+        on_change=_correct,
+        args=(data, path, key),
+    )
+
+
+def explain(data: Path) -> None:
+    """What a correction does and where it is kept."""
+    hint(
+        _(
+            "A correction counts from the next run, check and evaluation on. The slice itself "
+            "stays as it is; what was decided, when and by whom is kept in {table}. Correct what "
+            "the picture shows: if only a model’s mistakes are corrected, its figures flatter.",
+            table=corrections.corrections_table(data),
+        )
+    )
+
+
+def tell(data: Path, path: Path) -> None:
+    """What a slice was corrected to, if it was."""
+    if correction := _correction(data, path):
+        caption(_(_TOLD[correction.decision]))
+
+
+def tell_when(correction: Correction) -> None:
+    """When a correction was made, and by whom."""
+    try:
+        told = when(correction.at)
+    except ValueError:  # in a table that somebody wrote by hand
+        told = correction.at
+    st.html(f'<p class="cv-card-line">{literal(told)}<br>{literal(correction.by)}</p>')
+
+
+def who() -> str:
+    """The name of who is signed in; empty where nobody is asked for one."""
+    return str(st.user.get("email") or st.user.get("name") or "")
+
+
+def _correct(data: Path, path: Path, key: str) -> None:
+    attempt(corrections.correct, data, path, st.session_state[key], who())
+
+
+def _correction(data: Path, path: Path) -> Correction | None:
+    """That of a slice; none where the tables cannot be read, which the data check tells."""
+    try:
+        known = {one.sha256: one for one in read_corrections(data)}
+        return known.get(sha256_of(path)) if known else None
+    except (DatasetError, OSError):
+        return None
+
+
+def _filed(data: Path, path: Path) -> str:
+    return path.relative_to(images_folder(data)).parts[0].removeprefix("CT_")
