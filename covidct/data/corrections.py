@@ -23,6 +23,7 @@ from filelock import FileLock
 from covidct.errors import DatasetError
 from covidct.files import NAMES, replace_bytes, sha256_of
 from covidct.home import home
+from covidct.jobs import action_log
 from covidct.messages import N_, Message, joined, ngettext
 from covidct.spreadsheets import read_table, write_table
 
@@ -143,6 +144,7 @@ def correct(data: Path, path: Path, decision: str, by: str = "") -> None:
         raise DatasetError(N_("The slice cannot be read any more; nothing was changed.")) from error
     file = path.relative_to(data).as_posix() if path.is_relative_to(data) else path.name
     _add(data, [Correction(digest, decision, file, _now(), by)])
+    action_log.record(N_("Corrected a label"), data.name)
 
 
 def undo_all(data: Path, by: str = "") -> None:
@@ -155,6 +157,7 @@ def undo_all(data: Path, by: str = "") -> None:
     now = _now()
     undone = [Correction(c.sha256, AS_FILED, c.file, now, by) for c in read_corrections(data)]
     _add(data, undone)
+    action_log.record(N_("Undid all corrections of labels"), data.name)
 
 
 def forget(data: Path) -> None:

@@ -13,6 +13,8 @@ from covidct.data.index import UNLABELLED_FOLDER
 from covidct.files import replace_bytes
 from covidct.home import data_dir
 from covidct.imaging.formats.png import encode_png
+from covidct.jobs import action_log
+from covidct.messages import N_
 
 _FOLDER = "Kept from Diagnose"
 
@@ -40,6 +42,7 @@ def keep(pixels: np.ndarray, patient: str) -> None:
     folder = kept_folder() / UNLABELLED_FOLDER / patient
     folder.mkdir(parents=True, exist_ok=True)
     replace_bytes(folder / _name(pixels), encode_png(pixels))
+    action_log.record(N_("Kept a slice for labelling"), _FOLDER)
 
 
 def _name(pixels: np.ndarray) -> str:

@@ -23,7 +23,7 @@ def labels(app: AppTest) -> set[str]:
 
 
 def files(home: Path) -> list[Path]:
-    return [path for path in home.rglob("*") if path.is_file()]
+    return [path for path in (home / "data").rglob("*") if path.is_file()]
 
 
 def test_a_slice_is_stored_when_somebody_says_so_and_not_before(own_home, app, png):
@@ -32,6 +32,7 @@ def test_a_slice_is_stored_when_somebody_says_so_and_not_before(own_home, app, p
     next(button for button in app.button if button.label == "Store this slice").click().run()
     assert not app.exception
     (stored,) = files(own_home)
+    assert "Secret" not in (own_home / "actions.jsonl").read_text()
     assert "Secret" not in str(stored)
     assert np.array_equal(read_slice(stored).pixels, read_slice(png).pixels)
     assert read_index(kept_folder()).unlabelled == (stored,)
