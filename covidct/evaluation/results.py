@@ -36,10 +36,10 @@ class Reviewed:
         label: "Positive" or "Negative".
         decision: the label, or "Uncertain"; empty where that was not recorded, as are
         source: the format, such as "PNG", and
-        path: where it was filed, "CT_COVID/a.png", whatever its label was corrected to.
         shape: rows and columns, else 0.
         opacity_share: the part of the lungs that opacities take, as found, or None.
         acquisition: what is known of patient and scanner.
+        path: where it was filed, "CT_COVID/a.png", whatever its label was corrected to.
     """
 
     file: str
