@@ -1,7 +1,7 @@
 """A candidate and the model in use on the same slices, and whether their difference is noise."""
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path

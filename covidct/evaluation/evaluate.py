@@ -1,8 +1,8 @@
 """A model's verdicts on a labelled data set, as figures and as a table."""
 
 import json
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
 from os import PathLike
@@ -17,12 +17,12 @@ from covidct.evaluation.metrics import Verdicts, summarise
 from covidct.evaluation.results import METRICS_FILE, PREDICTIONS_FILE
 from covidct.files import NAMES
 from covidct.imaging.dicom.acquisition import UNKNOWN, Acquisition, read_acquisition
-from covidct.imaging.file import load
+from covidct.imaging.file import File, load
 from covidct.imaging.readers import read_slice
 from covidct.imaging.series import Place
 from covidct.inference.cases import Case
 from covidct.inference.classifier import Classifier, Prediction
-from covidct.inference.judge import Judged, judge_slices
+from covidct.inference.judge import Judged, SliceJudge, admit_all, judge_slices
 from covidct.messages import N_
 from covidct.spreadsheets import write_table
 from covidct.training.run_folder import corrections_of, read_run_folder
@@ -55,6 +55,7 @@ def evaluate(
     split: str,
     out: str | PathLike,
     progress: Callable[[Iterable[Item]], Iterable[Item]] = iter,
+    by: SliceJudge = judge_slices,
 ) -> dict:
     """Classify a split and write ``metrics.json`` and ``predictions.csv``.
 
@@ -64,6 +65,7 @@ def evaluate(
         split: as :meth:`covidct.data.index.Index.subset` names it.
         out: folder for the two files, made if needed.
         progress: wraps the iteration, to show how far it is.
+        by: judges the slices.
 
     Returns:
         What ``metrics.json`` holds.
@@ -72,7 +74,7 @@ def evaluate(
         DatasetError: no such data set or split, or a class without a readable slice.
     """
     index = read_index(data)
-    slices, skipped = classify_items(classifier, progress(index.subset(split)))
+    slices, skipped = classify_items(classifier, index.subset(split), progress, by)
     return write_evaluation(Path(out), slices, skipped, index.name, split, index.corrections)
 
 
@@ -87,7 +89,7 @@ def evaluate_validation(
     run = Path(run)
     index, items = _validation(run)
     classifier = Classifier.open(run)
-    slices, skipped = classify_items(classifier, progress(items))
+    slices, skipped = classify_items(classifier, items, progress)
     figures = write_evaluation(
         run / "validation", slices, skipped, index.name, "val", index.corrections
     )
@@ -170,36 +172,38 @@ def verdicts_of(slices: Sequence[ClassifiedSlice]) -> Verdicts:
 
 
 def classify_items(
-    classifier: Classifier, items: Iterable[Item]
+    classifier: Classifier,
+    items: Sequence[Item],
+    progress: Callable[[Iterable[Item]], Iterable[Item]] = iter,
+    by: SliceJudge = judge_slices,
 ) -> tuple[list[ClassifiedSlice], list[Skipped]]:
     """The items that could be read with a prediction for each, and the files that could not.
 
     No gate is asked: a labelled data set is judged as it is.
     """
-    read: deque[Item] = deque()
-
-    def cases() -> Iterator[Case]:
-        for item in items:
-            read.append(item)
-            yield Case(Place(item.path.name), partial(read_slice, item.path))
-
     classified, skipped = [], []
-    for outcome in judge_slices(classifier, cases(), admit=lambda ct_slice: ct_slice):
-        item = read.popleft()
-        if isinstance(outcome, Judged):
-            classified.append(
-                ClassifiedSlice(
-                    item,
-                    outcome.source,
-                    outcome.shape,
-                    outcome.prediction,
-                    outcome.opacities.share_of_lung,
-                    acquisition_of(item, outcome.source),
+    with closing(by(classifier, map(_case, items), admit_all)) as outcomes:
+        for item, outcome in zip(progress(items), outcomes, strict=True):
+            if isinstance(outcome, Judged):
+                classified.append(
+                    ClassifiedSlice(
+                        item,
+                        outcome.source,
+                        outcome.shape,
+                        outcome.prediction,
+                        outcome.opacities.share_of_lung,
+                        acquisition_of(item, outcome.source),
+                    )
                 )
-            )
-        else:
-            skipped.append(Skipped(item.path, outcome.reason))
+            else:
+                skipped.append(Skipped(item.path, outcome.reason))
     return classified, skipped
+
+
+def _case(item: Item) -> Case:
+    path = item.path.absolute()
+    file = File(str(path), partial(load, path))
+    return Case(Place(item.path.name), partial(read_slice, path), file=file)
 
 
 def acquisition_of(item: Item, source: str) -> Acquisition:

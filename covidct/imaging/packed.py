@@ -8,9 +8,9 @@ import gzip
 import threading
 import zipfile
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache, partial
 from io import BytesIO
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, Protocol
@@ -144,27 +144,54 @@ def _unpacked(source: Path | bytes) -> bytes:
 
 
 class _Slot:
-    """Keeps the archive of one depth that was opened last; safe to share between threads."""
+    """Keeps the archive of one depth that was opened last; safe to share between threads.
 
-    def __init__(self) -> None:
+    One that is sent to another process becomes that process's own slot of the depth.
+    """
+
+    def __init__(self, depth: int) -> None:
+        self._depth = depth
         self._lock = threading.Lock()
-        self._held: tuple[object, _Archive] | None = None
+        self._held: tuple[Hashable, _Archive] | None = None
 
-    def get(self, owner: object, open_archive: Callable[[], _Archive]) -> _Archive:
+    def __reduce__(self) -> tuple[Callable[[int], "_Slot"], tuple[int]]:
+        return _slot_of_process, (self._depth,)
+
+    def get(self, owner: Hashable, open_archive: Callable[[], _Archive]) -> _Archive:
         with self._lock:
-            if self._held is None or self._held[0] is not owner:
+            if self._held is None or self._held[0] != owner:
                 self._held = None  # before the next one takes its room
                 self._held = owner, open_archive()
             return self._held[1]
+
+
+@cache
+def _slot_of_process(depth: int) -> _Slot:
+    return _Slot(depth)
+
+
+class _Kept:
+    """An archive that stays open in this process; another opens it again."""
+
+    def __init__(self, archive: _Archive, again: Callable[[], _Archive]) -> None:
+        self._archive, self._again = archive, again
+
+    def __call__(self) -> _Archive:
+        return self._archive
+
+    def __reduce__(self) -> tuple[Callable, tuple[Callable[[], _Archive]]]:
+        return _again, (self._again,)
+
+
+def _again(opened: Callable[[], _Archive]) -> Callable[[], _Archive]:
+    return opened
 
 
 @dataclass(slots=True)
 class Walk:
     """What all archives that are walked together share: the one of each depth that is open."""
 
-    slots: tuple[_Slot, ...] = field(
-        default_factory=lambda: tuple(_Slot() for _ in range(MAX_DEPTH))
-    )
+    slots: tuple[_Slot, ...] = field(default_factory=lambda: tuple(map(_Slot, range(MAX_DEPTH))))
 
 
 @dataclass(slots=True)
@@ -199,15 +226,28 @@ def unpack(name: str, source: Path | bytes, walk: Walk) -> list[File]:
     """
     length = len(source) if isinstance(source, bytes) else source.stat().st_size
     budget = _Budget(MAX_MEMBERS, min(MAX_UNPACKED, max(MANY_TIMES, MAX_RATIO * length)))
-    if _is_gzipped(source):  # what it unpacks to is not held for good
-        opened = partial(walk.slots[0].get, object(), partial(_open, source))
-        return _files(name, opened, walk, budget, 1)
-    archive = _open(source)
-    return _files(name, lambda: archive, walk, budget, 1)
+    owner = _identity(source)
+    again = partial(walk.slots[0].get, owner, partial(_open, source))
+    # What a gzip file unpacks to is not held for good
+    opened = again if _is_gzipped(source) else _Kept(_open(source), again)
+    return _files(name, opened, owner, walk, budget, 1)
+
+
+def _identity(source: Path | bytes) -> Hashable:
+    """What tells an archive from others, and from a later one of its name."""
+    if isinstance(source, bytes):
+        return object()
+    found = source.stat()
+    return source, found.st_size, found.st_mtime_ns
 
 
 def _files(
-    name: str, opened: Callable[[], _Archive], walk: Walk, budget: _Budget, depth: int
+    name: str,
+    opened: Callable[[], _Archive],
+    owner: Hashable,
+    walk: Walk,
+    budget: _Budget,
+    depth: int,
 ) -> list[File]:
     archive = opened()
     budget.spend(archive.members)
@@ -220,9 +260,10 @@ def _files(
         start = _start(archive, number) if member.refusal else b""
         if depth < MAX_DEPTH and is_walked(member.path, start):
             read = partial(_read, opened, number)
-            inner = partial(walk.slots[depth].get, object(), partial(_open_inner, read))
+            itself = owner, number
+            inner = partial(walk.slots[depth].get, itself, partial(_open_inner, read))
             try:
-                files += _files(called, inner, walk, budget, depth + 1)
+                files += _files(called, inner, itself, walk, budget, depth + 1)
             except (ArchiveError, UnreadableSlice) as error:
                 files.append(refused(called, error.message))
         elif member.refusal and not is_nifti(start):

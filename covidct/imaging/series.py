@@ -68,6 +68,31 @@ class LastOpened:
                 self._held = file, open_frames(file.read())
             return self._held[1]
 
+    def __reduce__(self) -> tuple[type["LastOpened"], tuple[()]]:
+        return LastOpened, ()  # another process opens for itself what it reads
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SeriesSlice:
+    """One slice of a series, which can be read without the others, in another process as well."""
+
+    _file: File
+    _frame: int
+    _open_frames: Callable[[bytes], Frames]
+    _opened: LastOpened
+
+    def read(self) -> CTSlice:
+        """Decode it.
+
+        Raises:
+            UnreadableSlice: it cannot be decoded.
+        """
+        return self._opened(self._file, self._open_frames).read(self._frame)
+
+    def read_hounsfield(self) -> np.ndarray | None:
+        """Its Hounsfield units, as :func:`covidct.imaging.read_hounsfield`."""
+        return self._opened(self._file, self._open_frames).read_hounsfield(self._frame)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Series:
@@ -100,13 +125,15 @@ class Series:
         Raises:
             UnreadableSlice: it cannot be decoded.
         """
-        file, frame = self._found[index]
-        return self._opened(file, self._open_frames).read(frame)
+        return self.slice_at(index).read()
+
+    def slice_at(self, index: int) -> SeriesSlice:
+        """One slice, yet to be read."""
+        return SeriesSlice(*self._found[index], self._open_frames, self._opened)
 
     def read_hounsfield(self, index: int) -> np.ndarray | None:
         """The Hounsfield units of one slice, as :func:`covidct.imaging.read_hounsfield`."""
-        file, frame = self._found[index]
-        return self._opened(file, self._open_frames).read_hounsfield(frame)
+        return self.slice_at(index).read_hounsfield()
 
     @property
     def files(self) -> tuple[File, ...]:

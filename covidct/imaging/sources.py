@@ -24,7 +24,7 @@ def files_at(path: Path) -> list[File]:
         paths = [file for file in found if not is_junk(file.relative_to(path))]
         return [file for one in paths for file in _in_folder(one, walk)]
     if is_archive(_start(path)):
-        return unpack(str(path), path, walk)
+        return unpack(str(path), path.absolute(), walk)
     return [_at(path)]
 
 
@@ -40,7 +40,7 @@ def uploaded(name: str, data: bytes) -> list[File]:
 
 
 def _at(path: Path) -> File:
-    return File(str(path), partial(load, path))
+    return File(str(path), partial(load, path.absolute()))  # wherever it is read
 
 
 def _in_folder(path: Path, walk: Walk) -> list[File]:
@@ -48,7 +48,7 @@ def _in_folder(path: Path, walk: Walk) -> list[File]:
     if not is_walked(path, _start(path)):
         return [_at(path)]
     try:
-        return unpack(str(path), path, walk)
+        return unpack(str(path), path.absolute(), walk)
     except ArchiveError as error:
         return [refused(str(path), error.message)]
 

@@ -18,6 +18,10 @@ from covidct.imaging.series import LeftOut, Place, Series
 from covidct.imaging.sources import files_at, uploaded
 
 
+def no_hounsfield() -> None:
+    """What there is of a slice that has no Hounsfield units."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Case:
     """A slice, wherever it comes from, that can be judged.
@@ -36,7 +40,7 @@ class Case:
     read: Callable[[], CTSlice]
     group: int = 1
     number: int | None = 1
-    read_hounsfield: Callable[[], np.ndarray | None] = lambda: None
+    read_hounsfield: Callable[[], np.ndarray | None] = no_hounsfield
     file: File | None = None
     content: str = ""
 
@@ -156,25 +160,29 @@ def _alone(stranger: Stranger, number: int) -> CaseGroup:
 def _single(file: File, number: int, beside_series: bool = False) -> CaseGroup:
     case = Case(
         Place(file.name),
-        lambda: read_slice(file.read()),
+        partial(_read, file),
         number,
-        read_hounsfield=lambda: read_hounsfield(file.read()),
+        read_hounsfield=partial(_read_hounsfield, file),
         file=file,
     )
     return CaseGroup(number, file.name, (case,), beside_series=beside_series)
 
 
+def _read(file: File) -> CTSlice:
+    return read_slice(file.read())
+
+
+def _read_hounsfield(file: File) -> np.ndarray | None:
+    return read_hounsfield(file.read())
+
+
 def _series(series: Series, number: int) -> CaseGroup:
+    slices = map(series.slice_at, range(len(series)))
     cases = tuple(
-        Case(
-            place,
-            partial(series.read, index),
-            number,
-            index + 1,
-            partial(series.read_hounsfield, index),
-            file,
+        Case(place, one.read, number, index, one.read_hounsfield, file)
+        for index, (place, one, file) in enumerate(
+            zip(series.places, slices, series.files, strict=True), 1
         )
-        for index, (place, file) in enumerate(zip(series.places, series.files, strict=True))
     )
     left_out = tuple(map(partial(_left_out, number), series.set_aside))
     return CaseGroup(number, _series_name(series), cases, left_out, series.notes)

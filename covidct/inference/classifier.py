@@ -160,6 +160,7 @@ class Classifier:
     Attributes:
         card: the model's card.
         segmenter: as given.
+        folder: where it was opened; None of one that was built.
         average_map: float32 (h, w), the class activation map of its average slice; a zero () where
             that is not known.
 
@@ -176,7 +177,7 @@ class Classifier:
         folder: Path | None = None,
     ) -> None:
         self.card, self.trunks, self.head = card, trunks, head
-        self.segmenter, self._folder = segmenter, folder
+        self.segmenter, self.folder = segmenter, folder
         self._queue = FairQueue(AT_A_TIME)
         self.average_map = np.array(card.average_map or 0, np.float32)
         if self.average_map.shape not in ((), trunks.grid):
@@ -197,9 +198,9 @@ class Classifier:
             ModelIntegrityError: the Keras file is missing or is not the one on the card.
             ModelError: it cannot be opened.
         """
-        if self._folder is None:
+        if self.folder is None:
             raise ModelError(N_("This model has no Keras file, which this needs."))
-        return store.open_keras_model(self._folder, self.card)
+        return store.open_keras_model(self.folder, self.card)
 
     @cached_property
     def on_common_grid(self) -> keras.Model:
@@ -241,14 +242,18 @@ class Classifier:
         return cls.open(store.find_model(name))
 
     @classmethod
-    def open(cls, folder: Path) -> Classifier:
+    def open(cls, folder: Path, interpreters: int | None = None) -> Classifier:
         """Open the model in a folder after checking its hash.
+
+        Args:
+            folder: of the model.
+            interpreters: how many passes run side by side, as :class:`.Graph` takes them.
 
         Raises:
             ModelError: there is none, or it cannot be read.
             ModelIntegrityError: the file is not the one that its card describes.
         """
-        return cls(*store.open_model(folder), folder)
+        return cls(*store.open_model(folder, interpreters), folder)
 
     def classify(self, ct_slice: CTSlice) -> Prediction:
         """The verdict on one slice."""

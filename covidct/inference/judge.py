@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import chain, islice, tee
 from typing import NamedTuple, TypeVar
 
@@ -114,6 +115,7 @@ class SeriesJudged:
 
 Outcome = Judged | Refused | SetAside
 Admit = Callable[[CTSlice], CTSlice]
+SliceJudge = Callable[[Classifier, Iterable[Case], Admit], Generator[Judged | Refused, None, None]]
 
 
 class _Prepared(NamedTuple):
@@ -124,8 +126,16 @@ class _Prepared(NamedTuple):
     crop: ThoraxCrop
 
 
+def admit_all(ct_slice: CTSlice) -> CTSlice:
+    """Pass on whatever is a picture, as it is."""
+    return ct_slice
+
+
 def judge(
-    classifier: Classifier, groups: Iterable[CaseGroup], admit: Admit = check_lung_slice
+    classifier: Classifier,
+    groups: Iterable[CaseGroup],
+    admit: Admit = check_lung_slice,
+    by: SliceJudge | None = None,
 ) -> Iterator[tuple[CaseGroup, Iterator[Outcome | SeriesJudged]]]:
     """Judge files and series.
 
@@ -133,6 +143,7 @@ def judge(
         classifier: the network.
         groups: what to judge.
         admit: passes a slice on, or refuses it by raising NotALungSlice.
+        by: judges the slices; :func:`judge_slices` by default.
 
     Yields:
         Each group with its outcomes: those of its slices in order, then what was left out, then the
@@ -140,7 +151,7 @@ def judge(
     """
     to_read, to_conclude = tee(groups)
     cases = chain.from_iterable(group.cases for group in to_read)
-    found = judge_slices(classifier, cases, admit)
+    found = (by or judge_slices)(classifier, cases, admit)
     for group in to_conclude:
         yield group, conclude(group, islice(found, len(group.cases)), classifier)
 
@@ -206,28 +217,38 @@ def judge_slices(
             thread that iterates.
     """
     ahead = _Ahead(waiting)
-
-    def prepare(case: Case) -> _Prepared | Refused:
-        try:
-            ct_slice = classifier.segmented(admit(case.read()))
-        except UnreadableSlice as error:
-            return Refused(case, error)
-        return _Prepared(case, ct_slice, classifier.crop_thorax(ct_slice))
-
-    def predict(batch: Sequence[_Prepared | Refused]) -> list[Judged | Refused]:
-        crops = [one.crop for one in batch if isinstance(one, _Prepared)]
-        predicted = iter(classifier.predict_crops(crops, ahead.note))
-        return [
-            _judged(classifier, one, next(predicted)) if isinstance(one, _Prepared) else one
-            for one in batch
-        ]
-
+    prepare = partial(_prepare, classifier, admit)
+    predict = partial(_predict, classifier, ahead.note)
     prepared = _in_threads(prepare, cases, os.cpu_count() or 1, _AHEAD * BATCH, ahead)
     with judging() as count:
         for judged in _in_threads(predict, _batches(prepared), AT_A_TIME, AT_A_TIME + 1, ahead):
             for one in judged:
                 count(one.prediction.decision if isinstance(one, Judged) else REFUSED)
                 yield one
+
+
+def judge_slice(classifier: Classifier, case: Case, admit: Admit) -> Judged | Refused:
+    """Judge one slice in this thread, for who sees to it that others are busy as well."""
+    return _predict(classifier, None, [_prepare(classifier, admit, case)])[0]
+
+
+def _prepare(classifier: Classifier, admit: Admit, case: Case) -> _Prepared | Refused:
+    try:
+        ct_slice = classifier.segmented(admit(case.read()))
+    except UnreadableSlice as error:
+        return Refused(case, error)
+    return _Prepared(case, ct_slice, classifier.crop_thorax(ct_slice))
+
+
+def _predict(
+    classifier: Classifier, waiting: Waiting | None, batch: Sequence[_Prepared | Refused]
+) -> list[Judged | Refused]:
+    crops = [one.crop for one in batch if isinstance(one, _Prepared)]
+    predicted = iter(classifier.predict_crops(crops, waiting))
+    return [
+        _judged(classifier, one, next(predicted)) if isinstance(one, _Prepared) else one
+        for one in batch
+    ]
 
 
 def _judged(classifier: Classifier, one: _Prepared, predicted: PredictionWithCAM) -> Judged:

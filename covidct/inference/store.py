@@ -76,11 +76,17 @@ def find_model(name: str | PathLike | None = None) -> Path:
     )
 
 
-def open_model(folder: Path) -> tuple[TrunkMaps, LinearHead, ModelCard, Segmenter | None]:
+def open_model(
+    folder: Path, interpreters: int | None = None
+) -> tuple[TrunkMaps, LinearHead, ModelCard, Segmenter | None]:
     """Trunks, head and card of a model, and what finds lungs and opacities for it, after checking
     the files against the card.
 
     The last is None where that is the shipped network.
+
+    Args:
+        folder: of the model.
+        interpreters: as :class:`.Graph` takes them.
 
     Raises:
         ModelIntegrityError: a file is missing or is not the one the card describes.
@@ -100,7 +106,7 @@ def open_model(folder: Path) -> tuple[TrunkMaps, LinearHead, ModelCard, Segmente
     try:
         if folder.parent != SHIPPED_DIR:
             _try_once(data, card.sha256)
-        trunks = TrunkMaps(Graph(data), get_backbone(card.backbone))
+        trunks = TrunkMaps(Graph(data, interpreters), get_backbone(card.backbone))
         head = LinearHead.read(data)
     except (ConfigError, GraphError, *MALFORMED) as error:
         raise ModelError(

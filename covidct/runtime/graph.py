@@ -52,6 +52,7 @@ class Graph:
 
     Args:
         data: the content of a ``.tflite`` file; what is appended to it is ignored.
+        interpreters: as below; by default one for each processor core, four at most.
 
     Attributes:
         interpreters: how many calls can run at a time.
@@ -62,9 +63,9 @@ class Graph:
         GraphError: LiteRT cannot read it.
     """
 
-    def __init__(self, data: bytes) -> None:
+    def __init__(self, data: bytes, interpreters: int | None = None) -> None:
         self._data = data
-        self.interpreters = min(_MOST_INTERPRETERS, os.cpu_count() or 1)
+        self.interpreters = interpreters or min(_MOST_INTERPRETERS, os.cpu_count() or 1)
         try:
             first = _open(data)
             self.input_shapes = {
