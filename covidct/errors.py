@@ -10,6 +10,7 @@
     ├── DICOMwebError            the DICOM archive cannot be reached, or does not do as asked
     ├── NodeError                another DICOM node cannot be reached, or takes nothing from here
     ├── ConfigError              a setting is missing, malformed or out of its range
+    ├── ClusterError             workers of a cluster cannot be reached, or cannot do their work
     ├── AccessDenied             a visitor of the pages may not do what was asked for
     ├── ExportError              a result cannot be had in the form that was asked for
     ├── LogError                 the log of who did what cannot be written or read
@@ -81,6 +82,10 @@ class NodeError(CovidCTError):
 
 class ConfigError(CovidCTError):
     """A setting is missing, malformed or out of its range."""
+
+
+class ClusterError(CovidCTError):
+    """The workers of a cluster cannot be reached, or cannot do their work."""
 
 
 class AccessDenied(CovidCTError):

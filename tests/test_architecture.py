@@ -37,7 +37,7 @@ FLOORS = (
     {"data", "models"},
     {"inference", "training"},
     {"evaluation", "reports"},
-    {"archive"},
+    {"archive", "cluster"},
     {"api"},
     {"ui"},
     {"benchmark"},

@@ -10,13 +10,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from covidct.commands import DONE, FAILED, NOTICE
-from covidct.commands.shared import add_gate_option, add_model_option, admission, say
+from covidct.commands.shared import (
+    add_cluster_options,
+    add_gate_option,
+    add_model_option,
+    admission,
+    say,
+    slice_judge,
+)
 
 _OPAQUE_WIDTH = 11
 
 if TYPE_CHECKING:
     from covidct.inference.cases import CaseGroup
     from covidct.inference.classifier import Classifier
+    from covidct.inference.judge import SliceJudge
 
 
 def add_command(commands: argparse._SubParsersAction) -> None:
@@ -28,6 +36,7 @@ def add_command(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
     add_gate_option(parser)
     add_model_option(parser)
+    add_cluster_options(parser)
     parser.set_defaults(run=_classify)
 
 
@@ -35,18 +44,23 @@ def _classify(options: argparse.Namespace) -> int:
     from covidct.inference.cases import groups_at
     from covidct.inference.classifier import Classifier
 
-    return print_verdicts(Classifier.load(options.model), groups_at(options.paths), options)
+    classifier = Classifier.load(options.model)
+    with slice_judge(options) as by:
+        return print_verdicts(classifier, groups_at(options.paths), options, by)
 
 
 def print_verdicts(
-    classifier: Classifier, groups: Iterable[CaseGroup], options: argparse.Namespace
+    classifier: Classifier,
+    groups: Iterable[CaseGroup],
+    options: argparse.Namespace,
+    by: SliceJudge | None = None,
 ) -> int:
     """Judge files and series, and print a line for each slice and series; the exit status."""
     from covidct.inference.judge import judge
     from covidct.reports.lines import line_of
 
     status = DONE
-    for group, outcomes in judge(classifier, groups, admission(options)):
+    for group, outcomes in judge(classifier, groups, admission(options), by):
         for note in group.notes:
             say(f"covidct: {group.name}: {note}", file=sys.stderr)
         for line in map(line_of, outcomes):

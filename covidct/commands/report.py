@@ -10,12 +10,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from covidct.commands import DONE, FAILED, NOTICE
-from covidct.commands.shared import add_gate_option, add_model_option, admission, say
+from covidct.commands.shared import (
+    add_cluster_options,
+    add_gate_option,
+    add_model_option,
+    admission,
+    say,
+    slice_judge,
+)
 from covidct.errors import ExportError, UnreadableSlice
 
 if TYPE_CHECKING:
     from covidct.inference.cases import CaseGroup
-    from covidct.inference.judge import Judged, Outcome, SeriesJudged
+    from covidct.inference.judge import Judged, Outcome, SeriesJudged, SliceJudge
     from covidct.reports.pdf import PDFReport
     from covidct.reports.secondary_capture import CaptureSeries
     from covidct.reports.slice_page import SlicePage
@@ -48,7 +55,8 @@ def add_command(commands: argparse._SubParsersAction) -> None:
     )
     add_gate_option(parser)
     add_model_option(parser)
-    parser.set_defaults(run=_report, usage_error=parser.error)
+    add_cluster_options(parser)
+    parser.set_defaults(run=_report)
 
 
 def _report(options: argparse.Namespace) -> int:
@@ -58,6 +66,8 @@ def _report(options: argparse.Namespace) -> int:
         options.usage_error("--csv, --pdf, --secondary-capture or --dicom is needed")
     if options.keep_identifiers and not options.secondary_capture:
         options.usage_error("--keep-identifiers is for --secondary-capture")
+    if options.cluster and (options.pdf or folders):
+        options.usage_error("--cluster is for --csv: the others need pixels, which stay on workers")
     for folder in folders:
         if any(folder.glob("case-*.dcm")):
             options.usage_error(
@@ -66,7 +76,8 @@ def _report(options: argparse.Namespace) -> int:
     for folder in (*(path.parent for path in files), *folders):
         folder.mkdir(parents=True, exist_ok=True)
     run = _Run(options)
-    run.judge_all()
+    with slice_judge(options) as by:
+        run.judge_all(by)
     return run.finish()
 
 
@@ -85,13 +96,14 @@ class _Run:
         self.outcomes: list[Outcome | SeriesJudged] = []
         self.without_objects = 0
 
-    def judge_all(self) -> None:
+    def judge_all(self, by: SliceJudge) -> None:
         """Judge what is at the paths, one file or series after the other."""
         from covidct.inference.cases import groups_at
         from covidct.inference.judge import judge
         from covidct.reports.secondary_capture import CaptureSeries
 
-        for group, found in judge(self.classifier, groups_at(self.options.paths), self.admit):
+        groups = groups_at(self.options.paths)
+        for group, found in judge(self.classifier, groups, self.admit, by):
             captures = CaptureSeries(self.classifier.card, self.made)
             outcomes = [self._report(one, group, captures) for one in found]
             if self.pdf and group.is_series:

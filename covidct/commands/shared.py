@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
+from covidct.errors import ConfigError
+from covidct.messages import N_
 from covidct.terminal import visible
 
 if TYPE_CHECKING:
     from covidct.imaging import CTSlice
+    from covidct.inference.judge import SliceJudge
 
 DATA_SPLITS = ("train", "val", "test", "first-half", "second-half", "all")
 
@@ -36,6 +41,52 @@ def admission(options: argparse.Namespace) -> Callable[[CTSlice], CTSlice]:
     from covidct.imaging.anatomy.gate import check_lung_slice, past_gate
 
     return past_gate if options.despite_gate else check_lung_slice
+
+
+def add_cluster_options(parser: argparse.ArgumentParser) -> None:
+    """Let a command have slices judged by the workers of a Dask cluster."""
+    parser.add_argument(
+        "--cluster",
+        metavar="ADDRESS",
+        help="judge by Dask workers: local, or their scheduler, tcp://… or tls://…",
+    )
+    parser.add_argument(
+        "--journal",
+        type=Path,
+        metavar="FILE",
+        help="with --cluster, keep each row there, and judge no slice again that has one",
+    )
+    parser.set_defaults(usage_error=parser.error)
+
+
+@contextmanager
+def slice_judge(options: argparse.Namespace) -> Iterator[SliceJudge]:
+    """What judges slices, as :func:`add_cluster_options` let the user choose.
+
+    Raises:
+        ClusterError: there is no such cluster, or it was lost on the way.
+        ConfigError: it cannot be asked as things are.
+    """
+    from covidct.inference.judge import judge_slices
+
+    if options.journal and not options.cluster:
+        options.usage_error("--journal is for --cluster")
+    if not options.cluster:
+        yield judge_slices
+        return
+    if not find_spec("distributed"):
+        raise ConfigError(N_('A cluster needs Dask: pip install "dask[distributed]".'))
+    from covidct.cluster.connect import leaves_machine_unencrypted
+    from covidct.cluster.judge import judge_of
+
+    if leaves_machine_unencrypted(options.cluster):
+        say(
+            f"covidct: {options.cluster} is not encrypted, and whoever reaches that scheduler can "
+            "run programs on its workers and here. Use tls:// in a network that others use.",
+            file=sys.stderr,
+        )
+    with judge_of(options.cluster, options.journal) as judge:
+        yield judge
 
 
 def add_evaluation_options(parser: argparse.ArgumentParser, *, needs_data: bool = True) -> None:

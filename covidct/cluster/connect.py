@@ -1,0 +1,98 @@
+"""The cluster that is meant by an address."""
+
+import asyncio
+import ipaddress
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from urllib.parse import urlsplit
+
+import dask
+from distributed import Client, LocalCluster, Security
+from distributed.comm.core import connect as reach
+
+from covidct.errors import ClusterError, ConfigError
+from covidct.messages import N_
+
+LOCAL = "local"
+# Dask's HTTP servers, which tell whoever asks what tasks are at work, have nothing to tell
+_SILENT: dict[str, list[str]] = {
+    "distributed.scheduler.http.routes": [],
+    "distributed.worker.http.routes": [],
+}
+
+
+@contextmanager
+def connect(address: str) -> Iterator[Client]:
+    """A client of a cluster, for the length of the block.
+
+    Args:
+        address: of a scheduler, "tcp://…" or "tls://…", the latter with the certificates that
+            Dask's own settings name (``distributed.comm.tls``); or "local", which starts one worker
+            for each processor core of this machine.
+
+    Raises:
+        ClusterError: there is no scheduler.
+        ConfigError: it is no address, or certificates are missing.
+    """
+    if address == LOCAL:
+        with local_workers(os.cpu_count() or 1) as client:
+            yield client
+        return
+    if not address.startswith(("tcp://", "tls://")):
+        raise ConfigError(
+            N_(
+                "“{address}” is no cluster: it is “local”, or the address of a Dask scheduler, "
+                "tcp://… or tls://….",
+                address=address,
+            )
+        )
+    try:
+        asyncio.run(_reach(address))
+    except (ValueError, TypeError, RuntimeError) as error:  # in the address or the certificates
+        raise ConfigError(
+            N_("The cluster’s settings are wrong: {reason}", reason=str(error))
+        ) from error
+    except OSError as error:
+        raise ClusterError(
+            N_("No scheduler answers at {address}. Start it by “dask scheduler”.", address=address)
+        ) from error
+    logging.getLogger("distributed.client").setLevel(logging.CRITICAL)  # our errors tell it
+    with Client(address, set_as_default=False) as client:
+        yield client
+
+
+async def _reach(address: str) -> None:
+    """Connect once and let go: a client that cannot would hang at the end of this process."""
+    comm = await reach(address, **Security().get_connection_args("client"))
+    await comm.close()
+
+
+@contextmanager
+def local_workers(count: int) -> Iterator[Client]:
+    """So many workers of one thread on this machine, closed to its other users by TLS."""
+    security = Security.temporary()
+    with (
+        dask.config.set(_SILENT),
+        LocalCluster(
+            n_workers=count,
+            threads_per_worker=1,
+            scheduler_kwargs={"dashboard": False, "dashboard_address": "127.0.0.1:0"},
+            protocol="tls://",
+            security=security,
+        ) as cluster,
+        Client(cluster, set_as_default=False) as client,
+    ):
+        yield client
+
+
+def leaves_machine_unencrypted(address: str) -> bool:
+    """Whether others can read along, or pass for a worker, on the way to a scheduler."""
+    host = urlsplit(address).hostname or ""
+    if not address.startswith("tcp://") or host == "localhost":
+        return False
+    try:
+        return not ipaddress.ip_address(host).is_loopback
+    except ValueError:  # a name
+        return True

@@ -1,0 +1,44 @@
+import pytest
+
+from covidct.cluster.connect import connect, leaves_machine_unencrypted
+from covidct.errors import ClusterError, ConfigError
+
+
+@pytest.mark.parametrize("address", ["slurm", "", "http://localhost:8786", "tcp", "LOCAL"])
+def test_what_is_no_cluster_is_refused(address):
+    with pytest.raises(ConfigError, match="is no cluster"), connect(address):
+        pass
+
+
+def test_a_scheduler_that_is_not_there_is_told(monkeypatch):
+    import dask
+    from app_server import free_port
+
+    address = f"tcp://127.0.0.1:{free_port()}"
+    with (
+        dask.config.set({"distributed.comm.timeouts.connect": "1s"}),
+        pytest.raises(ClusterError, match=f"No scheduler answers at {address}"),
+        connect(address),
+    ):
+        pass
+
+
+@pytest.mark.parametrize("address", ["tcp://localhost:port", "tcp://", "tls://127.0.0.1:1"])
+def test_settings_that_cannot_be_are_told(address):
+    with pytest.raises((ConfigError, ClusterError)), connect(address):
+        pass
+
+
+def test_only_what_is_not_encrypted_and_leaves_the_machine_is_warned_of():
+    warned = ["tcp://10.0.0.5:8786", "tcp://scheduler:8786", "tcp://[fe80::1]:8786"]
+    fine = ["local", "tls://scheduler:8786", "tcp://127.0.0.1:1", "tcp://localhost:1"]
+    assert list(map(leaves_machine_unencrypted, warned)) == [True] * 3
+    assert list(map(leaves_machine_unencrypted, [*fine, "tcp://[::1]:8786"])) == [False] * 5
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("classify", "--journal", "j"), ("report", "--cluster", "local", "--pdf", "a.pdf")],
+)
+def test_what_does_not_go_together_is_wrong_usage(run, arguments, tmp_path):
+    assert run(*arguments, tmp_path).returncode == 2
