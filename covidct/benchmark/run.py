@@ -11,7 +11,17 @@ from covidct.benchmark.settings import Settings
 from covidct.files import replace_text
 
 # Each is measured by measure_PART(settings) of the module of its name, imported when it is its turn
-PARTS = ("start", "page", "verdict", "folder", "memory", "growth", "epoch", "reference")
+PARTS = (
+    "start",
+    "page",
+    "verdict",
+    "folder",
+    "cluster",
+    "memory",
+    "growth",
+    "epoch",
+    "reference",
+)
 NEED_DATA = ("epoch", "reference")
 
 

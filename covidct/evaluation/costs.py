@@ -23,6 +23,7 @@ TARGETS = (
     Target("verdict_vs_forward", "upload to overlay, in bare forward passes", 3),
     Target("forward_vs_tensorflow", "TensorFlow’s pass in floats, in bare forward passes", 4, True),
     Target("folder_vs_forward", "folder of slices, share of the bare throughput", 0.8, True),
+    Target("two_workers_vs_one", "two Dask workers of a thread, throughput of one", 1.8, True),
     Target("first_page_s", "first page, seconds from the server's start", 2),
     Target("first_verdict_after_drop_s", "first verdict of a server, seconds from the drop", 1),
     Target("warm_page_s", "page of a new session, seconds", 1),
