@@ -54,9 +54,14 @@ def as_they_come(
         running[future.key] = future, task
         done.add(future)
 
-    try:
-        for task in islice(waiting, AHEAD):
+    def start_more() -> None:
+        for task in islice(waiting, AHEAD - len(running)):
             start(task)
+            if done.has_ready():  # which goes first, where tasks are slow to list
+                return
+
+    try:
+        start_more()
         for future, answer in done:
             _, task = running.pop(future.key)
             if future.status == "finished":
@@ -68,8 +73,7 @@ def as_they_come(
             else:
                 suspects.extend(task)
             if not suspects:
-                for task in islice(waiting, AHEAD - len(running)):
-                    start(task)
+                start_more()
             elif not running:
                 alone = [suspects.popleft()]
                 start(alone)

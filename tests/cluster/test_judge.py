@@ -73,6 +73,8 @@ def folder(tmp_path_factory, phantoms, no_lungs):
     with zipfile.ZipFile(folder / "packed.zip", "w") as outer:
         outer.write(folder / "inner.zip", "inner.zip")
         outer.write(folder / "2.png", "two.png")
+    odd_name = os.fsdecode(b"no Unicode \xff.png")
+    (folder / odd_name).write_bytes((folder / "3.png").read_bytes())
     (folder / "page.png").write_bytes(no_lungs)
     (folder / "text.png").write_bytes(b"no picture")
     (folder / "broken.zip").write_bytes((folder / "packed.zip").read_bytes()[:300])
