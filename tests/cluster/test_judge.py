@@ -27,7 +27,6 @@ from covidct.cluster.journal import Journal
 from covidct.cluster.judge import judge_on
 from covidct.cluster.window import as_they_come
 from covidct.cluster.worker import Job, _opened, judge_on_worker
-from covidct.commands.classify import line_of
 from covidct.errors import ClusterError
 from covidct.imaging import read_slice
 from covidct.imaging.file import File, load
@@ -35,6 +34,7 @@ from covidct.imaging.series import Place
 from covidct.inference.cases import Case, groups_at
 from covidct.inference.classifier import Classifier
 from covidct.inference.judge import Judged, Refused, check_lung_slice, judge, judge_slices
+from covidct.reports.lines import line_of
 from covidct.reports.table import results_csv
 
 
