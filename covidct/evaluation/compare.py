@@ -1,7 +1,7 @@
 """A candidate and the model in use on the same slices, and whether their difference is noise."""
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -90,8 +90,8 @@ def difference_in_auc(
 
 def _compare(candidate: Path, incumbent: Path, progress: Callable) -> Comparison:
     new, in_use = Classifier.open(candidate), Classifier.open(incumbent)
-    ours, skipped = classify_items(new, progress(validation_items(candidate)))
-    theirs, _ = classify_items(in_use, progress([one.item for one in ours]))
+    ours, skipped = classify_items(new, validation_items(candidate), progress)
+    theirs, _ = classify_items(in_use, [one.item for one in ours], progress)
     verdicts = verdicts_of(ours), verdicts_of(theirs)
     difference, difference_ci95, chance = difference_in_auc(*verdicts)
     return Comparison(
