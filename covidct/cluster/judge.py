@@ -16,7 +16,7 @@ from covidct.cluster.connect import connect
 from covidct.cluster.journal import Entry, Journal, slice_key
 from covidct.cluster.rows import outcome_of
 from covidct.cluster.window import as_they_come
-from covidct.cluster.worker import Answer, Job, Slice, judge_on_worker
+from covidct.cluster.worker import Answer, Job, Slice, identity, judge_on_worker
 from covidct.errors import UnreadableSlice
 from covidct.inference.cases import Case
 from covidct.inference.classifier import Classifier
@@ -69,7 +69,7 @@ def judge_on(
         ConfigError: the journal cannot be used.
     """
     assert classifier.folder
-    job = Job(classifier.folder.absolute(), classifier.card.sha256, admit)
+    job = Job(classifier.folder.absolute(), identity(classifier.card), admit)
     tasks = _tasks(_slices(cases, job, journal))
     found: dict[int, Judged | Refused] = {}
     following = 0

@@ -19,6 +19,7 @@ import covidct
 from covidct.cluster.rows import row_of
 from covidct.errors import ClusterError, ModelError, UnreadableSlice
 from covidct.imaging.file import File
+from covidct.inference.card import ModelCard
 from covidct.inference.cases import Case
 from covidct.inference.classifier import Classifier
 from covidct.inference.judge import Admit, judge_slice
@@ -27,13 +28,18 @@ from covidct.messages import N_
 _opening = threading.Lock()
 
 
+def identity(card: ModelCard) -> str:
+    """The hashes of a model and of what finds lungs and opacities for it."""
+    return f"{card.sha256} {card.segmentation}"
+
+
 @dataclass(frozen=True, slots=True)
 class Job:
     """What all tasks of a run have in common.
 
     Attributes:
         folder: of the model, as every machine finds it.
-        sha256: of the model.
+        sha256: of the model, as :func:`identity` has it.
         admit: a function of a module, passes a slice on or refuses it.
         version: of covidct, where the run was started.
     """
@@ -125,7 +131,7 @@ def _opened(folder: Path, sha256: str, threads: int) -> Classifier:
     """
     cv2.setNumThreads(1)  # as many tasks run at a time as Dask has threads
     classifier = Classifier.open(folder, threads)
-    if classifier.card.sha256 != sha256:
+    if identity(classifier.card) != sha256:
         raise ModelError(
             N_("In {folder} it finds another one than there was at the start.", folder=folder)
         )
