@@ -90,11 +90,14 @@ def print_rates(figures: Mapping[str, Any]) -> None:
 
 def print_figures(figures: Mapping[str, Any]) -> None:
     """What a model comes to on a split, and what was left out."""
+    from covidct.inference.learnt import how_many_learnt
+
     say(
         f"{figures['split']}: {figures['n']} slices of {figures['patients']} patients, "
         f"model {figures['model_id']}"
     )
     print_rates(figures)
     say(f"  expected calibration error {figures['expected_calibration_error']:.3f}")
+    say(how_many_learnt(figures["learnt"], figures["n"]))
     for skip in figures["skipped"]:
         say(f"  left out: {skip['file']}: {skip['reason']}")

@@ -1,11 +1,14 @@
 """Items -> slices that were read once and cut to the thorax."""
 
+import os
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from covidct.data.index import Item, Skipped
+from covidct.data.near_duplicates import FINGERPRINT_BYTES, fingerprint
 from covidct.errors import DatasetError, UnreadableSlice
 from covidct.imaging.anatomy.thorax_crop import crop_thorax
 from covidct.imaging.readers import read_slice
@@ -19,11 +22,13 @@ class PreparedSlices:
     Attributes:
         pixels: uint8 (N, h, w, 4), as :attr:`.ThoraxCrop.pixels`.
         items: the N items, in the order of ``pixels``.
+        fingerprints: uint8 (N, 32), as :func:`.fingerprint` gives them.
         skipped: files that could not be read, each with its reason.
     """
 
     pixels: np.ndarray
     items: tuple[Item, ...]
+    fingerprints: np.ndarray
     skipped: tuple[Skipped, ...] = ()
 
     @property
@@ -60,7 +65,11 @@ class PreparedSlices:
                     unreadable=len(self.skipped),
                 )
             )
-        return PreparedSlices(self.pixels[chosen], tuple(self.items[i] for i in chosen))
+        return PreparedSlices(
+            self.pixels[chosen],
+            tuple(self.items[i] for i in chosen),
+            self.fingerprints[chosen],
+        )
 
 
 def prepare(
@@ -75,18 +84,33 @@ def prepare(
         image_size: rows and columns of the network's input.
         progress: wraps the iteration, to show how far it is.
     """
-    pixels, read, skipped = [], [], []
-    for item in progress(items):
+    pixels, read, fingerprints, skipped = [], [], [], []
+
+    def look(item: Item) -> tuple[np.ndarray, np.ndarray] | Skipped:
         try:
             ct_slice = read_slice(item.path)
         except UnreadableSlice as error:
-            skipped.append(Skipped(item.path, error.message))
-            continue
-        pixels.append(crop_thorax(ct_slice, image_size).pixels)
-        read.append(item)
-    shape = (0, *image_size, 4)
+            return Skipped(item.path, error.message)
+        return crop_thorax(ct_slice, image_size).pixels, fingerprint(ct_slice)
+
+    items = list(items)
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        seen = pool.map(look, items)
+        try:
+            for item, one in zip(progress(items), seen, strict=True):
+                if isinstance(one, Skipped):
+                    skipped.append(one)
+                    continue
+                pixels.append(one[0])
+                fingerprints.append(one[1])
+                read.append(item)
+        finally:
+            pool.shutdown(cancel_futures=True)
     return PreparedSlices(
-        np.stack(pixels) if pixels else np.empty(shape, np.uint8), tuple(read), tuple(skipped)
+        np.array(pixels, np.uint8).reshape(-1, *image_size, 4),
+        tuple(read),
+        np.array(fingerprints, np.uint8).reshape(-1, FINGERPRINT_BYTES),
+        tuple(skipped),
     )
 
 
@@ -113,4 +137,4 @@ def read_anew(slices: PreparedSlices, to_file: Callable[[np.ndarray], bytes]) ->
             skipped.append(Skipped(item.path, error.message))
         else:
             pixels[position] = crop_thorax(ct_slice, pixels.shape[1:3]).pixels
-    return PreparedSlices(pixels, slices.items, tuple(skipped))
+    return replace(slices, pixels=pixels, skipped=tuple(skipped))

@@ -12,7 +12,7 @@ import numpy as np
 
 from covidct.data.index import Item, Skipped, read_index
 from covidct.data.splits import split_for_training
-from covidct.errors import DatasetError
+from covidct.errors import DatasetError, NoUnseenSlices
 from covidct.evaluation.metrics import Verdicts, summarise
 from covidct.evaluation.results import METRICS_FILE, PREDICTIONS_FILE
 from covidct.files import NAMES
@@ -21,6 +21,7 @@ from covidct.imaging.series import Place
 from covidct.inference.cases import Case
 from covidct.inference.classifier import Classifier, Prediction
 from covidct.inference.judge import Judged, judge_slices
+from covidct.inference.learnt import LearntSlices
 from covidct.messages import N_
 from covidct.spreadsheets import write_table
 from covidct.training.run_folder import read_run_folder
@@ -35,12 +36,14 @@ class ClassifiedSlice:
         source: the format, such as "PNG".
         shape: rows and columns.
         prediction: the verdict.
+        learnt: whether the model learnt from it, or from nearly the same picture.
     """
 
     item: Item
     source: str
     shape: tuple[int, int]
     prediction: Prediction
+    learnt: bool = False
 
 
 def evaluate(
@@ -51,6 +54,8 @@ def evaluate(
     progress: Callable[[Iterable[Item]], Iterable[Item]] = iter,
 ) -> dict:
     """Classify a split and write ``metrics.json`` and ``predictions.csv``.
+
+    No figure counts a slice that the model learnt from.
 
     Args:
         classifier: the model.
@@ -63,6 +68,7 @@ def evaluate(
         What ``metrics.json`` holds.
 
     Raises:
+        NoUnseenSlices: a class has none that the model did not learn from.
         DatasetError: no such data set or split, or a class without a readable slice.
     """
     index = read_index(data)
@@ -76,6 +82,7 @@ def evaluate_validation(
 
     Raises:
         ModelError: the run has left no model.
+        NoUnseenSlices: nearly all validation slices show what it was trained on.
     """
     run = Path(run)
     items, data = validation_items(run), read_run_folder(run).data.name
@@ -107,7 +114,8 @@ def _evaluate_items(
     progress: Callable[[Iterable[Item]], Iterable[Item]],
 ) -> dict:
     slices, skipped = classify_items(classifier, progress(items))
-    return write_evaluation(out, slices, skipped, data, split)
+    known = LearntSlices(classifier.card).are_known
+    return write_evaluation(out, slices, skipped, data, split, learnt_is_known=known)
 
 
 def write_evaluation(
@@ -116,18 +124,37 @@ def write_evaluation(
     skipped: Sequence[Skipped],
     data: str,
     split: str,
+    *,
+    learnt_is_known: bool = True,
 ) -> dict:
     """Write ``metrics.json``, which is returned, and ``predictions.csv``.
 
+    The figures leave out the slices that the model learnt from; "learnt" says how many they are, or
+    None where that is not known.
+
     Raises:
+        NoUnseenSlices: a class has none that the model did not learn from.
         DatasetError: a class has no slices.
     """
-    verdicts = verdicts_of(slices)
+    unseen = [one for one in slices if not one.learnt]
+    learnt = len(slices) - len(unseen)
+    if learnt and lacks_a_class(unseen):
+        raise NoUnseenSlices(
+            N_(
+                "The model learnt from {learnt:,} of these {readable:,} slices, or from nearly the "
+                "same pictures, and the rest lacks a class: it cannot be judged on them. Choose "
+                "slices that it has not seen.",
+                learnt=learnt,
+                readable=len(slices),
+            )
+        )
+    verdicts = verdicts_of(unseen)
     figures = {
         "model_id": slices[0].prediction.model_id,
         "data": data,
         "split": split,
         "operating_point": slices[0].prediction.operating_point,
+        "learnt": learnt if learnt_is_known else None,
         **summarise(verdicts),
         "skipped": [{"file": s.path.name, "reason": s.reason} for s in skipped],
     }
@@ -137,21 +164,25 @@ def write_evaluation(
     return figures
 
 
+def lacks_a_class(slices: Iterable[ClassifiedSlice]) -> bool:
+    """Whether there is a class without a slice."""
+    return len({one.item.label for one in slices}) < 2
+
+
 def verdicts_of(slices: Sequence[ClassifiedSlice]) -> Verdicts:
     """Labels and predictions side by side.
 
     Raises:
         DatasetError: a class has no slices.
     """
-    verdicts = Verdicts(
+    if lacks_a_class(slices):
+        raise DatasetError(N_("Figures need readable slices of both classes."))
+    return Verdicts(
         labels=np.array([one.item.label == 1 for one in slices], bool),
         probabilities=np.array([one.prediction.probability for one in slices]),
         positive=np.array([one.prediction.is_positive for one in slices], bool),
         patients=np.array([one.item.patient for one in slices]),
     )
-    if len(set(verdicts.labels)) < 2:
-        raise DatasetError(N_("Figures need readable slices of both classes."))
-    return verdicts
 
 
 def classify_items(
@@ -162,6 +193,7 @@ def classify_items(
     No gate is asked: a labelled data set is judged as it is.
     """
     read: deque[Item] = deque()
+    learnt = LearntSlices(classifier.card)
 
     def cases() -> Iterator[Case]:
         for item in items:
@@ -172,8 +204,15 @@ def classify_items(
     for outcome in judge_slices(classifier, cases(), admit=lambda ct_slice: ct_slice):
         item = read.popleft()
         if isinstance(outcome, Judged):
+            assert outcome.seen is not None
             classified.append(
-                ClassifiedSlice(item, outcome.source, outcome.shape, outcome.prediction)
+                ClassifiedSlice(
+                    item,
+                    outcome.source,
+                    outcome.shape,
+                    outcome.prediction,
+                    outcome.seen[0] in learnt,
+                )
             )
         else:
             skipped.append(Skipped(item.path, outcome.reason))
@@ -198,4 +237,5 @@ def _as_row(one: ClassifiedSlice) -> dict[str, str | float]:
         "height": height,
         "width": width,
         "decision": one.prediction.decision,
+        "learnt": int(one.learnt),
     }
