@@ -9,7 +9,7 @@ from typing import Any
 
 import streamlit as st
 
-from covidct.evaluation.audit.text import meaning
+from covidct.evaluation.audit.text import flattered, meaning
 from covidct.evaluation.results import AUDIT_FILE
 from covidct.files import MALFORMED
 from covidct.messages import N_
@@ -92,6 +92,8 @@ def show(folder: Path) -> None:
         callout(_("The audit cannot be read."), tone="caution")
         return
     with st.container(key="audit"):
+        if learnt := flattered(audit):
+            caption(_(learnt))
         for part in drawn:
             _show_part(*part)
         if meant:
