@@ -14,7 +14,7 @@ from covidct.messages import joined
 from covidct.training import jobs
 from covidct.training.config import TrainConfig
 from covidct.ui.strings import _, literal
-from covidct.ui.training import choose_data, data_report, fields, settings
+from covidct.ui.training import choose_data, data_report, expected, fields, settings
 from covidct.ui.widgets import callout, hint
 
 if TYPE_CHECKING:
@@ -38,7 +38,10 @@ def show() -> Path | None:
         samples = [item.path for item in report.samples] if report else []
         wrong = settings.show(report is not None and report.official_lists, samples)
     with start:
-        return _start(data, exclude, _hindrance(data, report is not None, exclude, wrong))
+        hindrance = _hindrance(data, report is not None, exclude, wrong)
+        if report and exclude is not None and not wrong:
+            expected.show(report, len(exclude))
+        return _start(data, exclude, hindrance)
 
 
 def _step(number: int, title: str) -> None:
