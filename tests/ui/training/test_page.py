@@ -106,7 +106,9 @@ def test_a_visitor_finds_the_steps_and_is_told_what_is_missing(page):
 def test_a_bad_value_is_refused_beside_its_field(page, clean_dataset, setting, bad):
     choose_folder(page, clean_dataset)
     assert not button(page, "Start").disabled
+    assert "about" in html(page) and "GB of memory" in html(page)
     page.number_input(key=f"setting {setting}").set_value(bad).run()
+    assert "GB of memory" not in html(page)
     assert html(page).count('class="cv-problem"') == 1
     assert button(page, "Start").disabled
     button(page, "Back to the defaults").click().run()
