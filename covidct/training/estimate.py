@@ -65,7 +65,7 @@ class _Costs:
         forward: a slice's pass in a step of fine-tuning, and
         backward: what training all layers adds to it.
         building: in Keras, from its import on.
-        calibrating: for its conversion to integers.
+        calibrating: its integers on a slice.
         features: how many are pooled.
         memory_of_batch: MB that Keras needs for each slice of a batch.
     """
@@ -80,15 +80,17 @@ class _Costs:
     memory_of_batch: float
 
 
+# The default, EfficientNet-Lite0 and 2 were measured; the others are judged by their size.
 _COSTS = {
-    "astra_lite": _Costs(1.0, 2.5, 3.0, 6.0, 520, 600, 9792, 13),
-    "astra_resnet": _Costs(0.6, 1.5, 2.0, 4.0, 450, 600, 4000, 10),
-    "efficientnet_lite0": _Costs(0.22, 0.36, 0.85, 2.2, 900, 600, 2560, 13),
-    "efficientnet_lite1": _Costs(0.36, 0.55, 1.1, 3.0, 950, 700, 2560, 18),
-    "efficientnet_lite2": _Costs(0.51, 0.77, 1.4, 4.0, 1050, 800, 2560, 22),
-    "vgg16": _Costs(5.0, 10.0, 12.0, 24.0, 900, 1500, 1024, 40),
+    "astra_lite": _Costs(1.0, 2.5, 3.0, 6.0, 520, 46, 9792, 13),
+    "astra_resnet": _Costs(0.6, 1.5, 2.0, 4.0, 450, 28, 4000, 10),
+    "efficientnet_lite0": _Costs(0.22, 0.36, 0.85, 2.2, 900, 10, 2560, 13),
+    "efficientnet_lite1": _Costs(0.36, 0.55, 1.1, 3.0, 950, 16, 2560, 18),
+    "efficientnet_lite2": _Costs(0.51, 0.77, 1.4, 4.0, 1050, 23, 2560, 22),
+    "vgg16": _Costs(5.0, 10.0, 12.0, 24.0, 900, 230, 1024, 40),
 }
 _STARTING = 130  # looks, until the first slice is read
+_CONVERTING, _CALIBRATED_ON = 170, 100  # looks, and slices at most
 _JUDGING = 2  # looks, at a validation slice with all that a verdict brings
 _FITTING = 4e-6  # looks a feature of a view of a slice
 _MEMORY, _MEMORY_OF_KERAS = 430, 950  # MB
@@ -153,7 +155,7 @@ def estimate(speed: Speed, config: TrainConfig, training: int, validation: int) 
     ending += validation * _JUDGING * look
     if config.finetuning_epochs:
         first, total = _finetuning(speed, config, costs, size, training, validation)
-        ending += costs.calibrating * look
+        ending += _converting(costs, size, training) * look
     else:
         first, total = _solving(speed, config, costs, size, training, validation)
         ending += costs.building * look
@@ -178,6 +180,11 @@ def _memory_mb(
     return pixels + max(_MEMORY + features + held, in_keras)
 
 
+def _converting(costs: _Costs, size: float, training: int) -> float:
+    """Looks that the conversion to integers takes."""
+    return _CONVERTING + min(training, _CALIBRATED_ON) * costs.calibrating * size
+
+
 def _solving(
     speed: Speed,
     config: TrainConfig,
@@ -188,7 +195,8 @@ def _solving(
 ) -> tuple[float, float]:
     """Seconds of the first epoch, and of all, where the head is solved after each view."""
     look = costs.look * size * speed.looking
-    preparing = 0.0 if config.backbone == _DEFAULT and size == 1 else costs.calibrating
+    is_shipped = config.backbone == _DEFAULT and size == 1
+    preparing = 0.0 if is_shipped else costs.building + _converting(costs, size, training)
     fitted = training * costs.features * _FITTING * speed.looking  # one view
     first = preparing * speed.looking + (2 * training + validation) * look
     first += training * speed.changing + 2 * fitted
