@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from covidct.data.check import TRAINING, VALIDATION
-from covidct.errors import ConfigError
+from covidct.errors import CovidCTError
 from covidct.training.config import TrainConfig
 from covidct.training.estimate import Speed, estimate, measure_speed
 from covidct.ui.strings import _
@@ -31,9 +31,9 @@ def show(report: DataReport, excluded: int) -> None:
     """
     try:
         config = TrainConfig.from_flat_dict(settings.current())
-    except ConfigError:
-        return  # said when the run is started
-    speed = _speed(tuple(item.path for item in report.samples), report.samples)
+        speed = _speed(tuple(item.path for item in report.samples), report.samples)
+    except CovidCTError:
+        return  # what is wrong is said when the run is started
     if speed is None:
         return
     slices = dict.fromkeys((TRAINING, VALIDATION), 0)
