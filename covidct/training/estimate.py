@@ -169,15 +169,22 @@ def estimate(speed: Speed, config: TrainConfig, training: int, validation: int) 
 def _memory_mb(
     config: TrainConfig, costs: _Costs, size: float, training: int, validation: int
 ) -> float:
-    """The greater of what the head needs and what Keras needs, which are not held together."""
+    """At the peak, while the head is solved or while Keras is asked."""
     pixels = (training + validation) * prod(config.input_size) * 4 / _MEGABYTE
     pictures = config.probe_views + len(REENCODED) + 1
     # Features as they are, one below the other, and standardised; float32
     features = 3 * pictures * training * costs.features * 4 / _MEGABYTE
     batch = max(_PREDICTED, config.batch_size if config.finetuning_epochs else 0)
     in_keras = _MEMORY_OF_KERAS + batch * costs.memory_of_batch * size
-    held = in_keras if config.finetuning_epochs else 0  # already while the head is solved
+    # Keras is there before the head is solved, unless a shipped graph does without it
+    held = in_keras if config.finetuning_epochs or not _is_shipped(config, size) else 0
     return pixels + max(_MEMORY + features + held, in_keras)
+
+
+def _is_shipped(config: TrainConfig, size: float) -> bool:
+    """Whether the graph of the frozen trunks need not be made."""
+    usual = config.pretrained and config.pixel_scaling == "backbone"
+    return config.backbone == _DEFAULT and size == 1 and usual
 
 
 def _converting(costs: _Costs, size: float, training: int) -> float:
@@ -195,8 +202,9 @@ def _solving(
 ) -> tuple[float, float]:
     """Seconds of the first epoch, and of all, where the head is solved after each view."""
     look = costs.look * size * speed.looking
-    is_shipped = config.backbone == _DEFAULT and size == 1
-    preparing = 0.0 if is_shipped else costs.building + _converting(costs, size, training)
+    preparing = 0.0
+    if not _is_shipped(config, size):
+        preparing = costs.building + _converting(costs, size, training)
     fitted = training * costs.features * _FITTING * speed.looking  # one view
     first = preparing * speed.looking + (2 * training + validation) * look
     first += training * speed.changing + 2 * fitted
