@@ -375,7 +375,7 @@ def test_where_the_model_in_use_learnt_from_the_slices_nothing_is_promoted_unask
     page, two_runs, tiny_model, tmp_path
 ):
     model = shutil.copytree(tiny_model, tmp_path / "seen")
-    items = validation_items(two_runs[0])
+    items = validation_items(two_runs[1])  # which is shown first
     hashes = hashes_of(prepare(items, (48, 64)).fingerprints)
     replace(read_card(model), learnt_from=hashes).write(model)
     promotion.promote(model)
@@ -394,7 +394,7 @@ def test_it_is_said_how_many_slices_were_learnt_and_why_the_curves_differ(page, 
     show(page, "Runs")
     assert "The model learnt from none of these" in html(page)
     figures = json.loads((two_runs[0] / "validation" / "metrics.json").read_text())
-    assert "The curves show for the kept epoch 2" in html(page)
+    assert "The curves show for the kept epoch" in html(page)
     assert f"from the operating point, {figures['operating_point']:.3f}" in html(page)
 
 
