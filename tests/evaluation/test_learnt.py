@@ -83,13 +83,13 @@ def test_an_audit_leaves_out_what_was_learnt_unless_nothing_else_is_left(
     linear_classifier, phantom_dataset, tmp_path
 ):
     classifier = linear_classifier(np.zeros((48, 64)))
-    items = [item for item in read_index(phantom_dataset).items if item.path.stem in "abcde"]
+    items = [item for item in read_index(phantom_dataset).items if item.path.stem in "abc"]
     data = tmp_path / "data"
     for item in items:
         (data / item.path.parent.name).mkdir(parents=True, exist_ok=True)
         shutil.copy(item.path, data / item.path.parent.name)
     hashes = hashes_of(prepare(items, (48, 64)).fingerprints)
-    for learnt_from, n, learnt in (((), 10, None), (hashes[:2], 8, 0), (hashes, 10, 10)):
+    for learnt_from, n, learnt in (((), 6, None), (hashes[:2], 4, 0), (hashes, 6, 6)):
         classifier.card = replace(classifier.card, learnt_from=learnt_from)
         figures = audit(classifier, data, "all", tmp_path)
         assert (figures["n"], figures["learnt"]) == (n, learnt)
