@@ -13,6 +13,7 @@
     ├── ConfigError              a setting is missing, malformed or out of its range
     ├── AccessDenied             a visitor of the pages may not do what was asked for
     ├── ExportError              a result cannot be had in the form that was asked for
+    ├── LogError                 the log of who did what cannot be written or read
     ├── TrainingStopped          a training run was stopped on request before it had a model
     └── ModelError               a model folder cannot be used
         └── ModelIntegrityError  the model file is not the one its card describes
@@ -93,6 +94,10 @@ class AccessDenied(CovidCTError):
 
 class ExportError(CovidCTError):
     """A result cannot be had in the form that was asked for."""
+
+
+class LogError(CovidCTError):
+    """The log of who did what cannot be written or read."""
 
 
 class TrainingStopped(CovidCTError):

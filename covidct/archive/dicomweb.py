@@ -37,12 +37,15 @@ class Archive:
         settings: where it is.
         timeout: seconds to connect, and without a byte.
 
+    Attributes:
+        host: of its address.
+
     Every method raises DICOMwebError where the archive cannot be reached, refuses, or answers
     something else than DICOMweb.
     """
 
     def __init__(self, settings: ArchiveSettings, timeout: tuple[float, float] = _TIMEOUT) -> None:
-        self._host = settings.host
+        self.host = settings.host
         self._client = open_client(settings, timeout)
 
     def search(self, query: Query, most: int = MOST_SERIES) -> tuple[list[ArchivedSeries], bool]:
@@ -74,7 +77,7 @@ class Archive:
 
     def instance_numbers(self, found: ArchivedSeries) -> list[str]:
         """InstanceNumber of each object of a series, empty where there is none."""
-        with in_plain_words(self._host):
+        with in_plain_words(self.host):
             listed = self._client.search_for_instances(
                 found.study, found.series, fields=["InstanceNumber"]
             )
@@ -90,12 +93,12 @@ class Archive:
         Raises:
             DICOMwebError: also where it takes more, or the answer breaks off.
         """
-        with in_plain_words(self._host, NOTHING_KEPT):
+        with in_plain_words(self.host, NOTHING_KEPT):
             yield from self._client.iter_series_files(found.study, found.series, most)
 
     def thumbnail(self, found: ArchivedSeries) -> bytes:
         """A small picture of a slice from the middle of a series, as the archive renders it."""
-        with in_plain_words(self._host):
+        with in_plain_words(self.host):
             listed = self._client.search_for_instances(
                 found.study, found.series, limit=1, offset=(found.slices or 1) // 2
             )
@@ -125,7 +128,7 @@ class Archive:
         """
         told = Stored(0, 0)
         for one in objects:
-            with in_plain_words(self._host, _kept_of(told)):
+            with in_plain_words(self.host, _kept_of(told)):
                 try:
                     answer = self._client.store_instances([dcmread(BytesIO(file_of(one)))])
                 except requests.HTTPError as error:
@@ -136,7 +139,7 @@ class Archive:
     def _series(self, filters: dict[str, str], limit: int | None = None) -> list[ArchivedSeries]:
         plain = {key: asked(value) for key, value in filters.items()}
         inexact = [key for key in filters if plain[key] != filters[key]]
-        with in_plain_words(self._host):
+        with in_plain_words(self.host):
             listed = self._client.search_for_series(
                 limit=limit, fields=_FIELDS, search_filters=plain
             )

@@ -19,6 +19,7 @@ from covidct.imaging.formats.pixels import DECODING_ERRORS
 from covidct.inference.cases import groups_in
 from covidct.inference.classifier import Classifier
 from covidct.inference.judge import Admit, Judged, judge
+from covidct.jobs import action_log
 from covidct.messages import N_
 from covidct.reports.dicom_results import results_of_series
 from covidct.reports.secondary_capture import file_of
@@ -92,6 +93,7 @@ def _sent(received: Received, settings: NodeSettings, classifier: Classifier) ->
     judged = [found for found in received.outcomes if any(isinstance(one, Judged) for one in found)]
     if settings.receiver is None or not judged:
         return None
+    action_log.record(N_("Sent results of a received series on"), settings.receiver.ae_title)
     made = (results_of_series(classifier, outcomes, settings.what) for outcomes in judged)
     return send(settings.receiver, settings.ae_title, chain.from_iterable(made))
 

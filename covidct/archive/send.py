@@ -6,6 +6,7 @@ from covidct.archive.dicomweb import Archive
 from covidct.archive.stored import Stored
 from covidct.inference.classifier import Classifier
 from covidct.inference.judge import Judged, Outcome, SeriesJudged
+from covidct.jobs import action_log
 from covidct.messages import N_, Message, ngettext
 from covidct.reports.dicom_results import (
     CAPTURES,
@@ -66,5 +67,8 @@ def send(
         DICOMwebError: the archive cannot be reached, or refuses.
         ExportError: there is nothing to send, or the slices lack what it must refer to.
         UnreadableSlice: a header is damaged.
+        LogError: the log of actions cannot be written; nothing is sent.
     """
+    counts = ", ".join(f"{count} {kind}" for kind, count in planned(outcomes, what).items())
+    action_log.record(N_("Sent results to the archive"), f"{archive.host}: {counts}")
     return archive.store(results_of_series(classifier, outcomes, what))

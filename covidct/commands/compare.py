@@ -23,6 +23,7 @@ def _compare(options: argparse.Namespace) -> int:
     from covidct.evaluation.compare import compare
     from covidct.inference.learnt import how_many_learnt
     from covidct.inference.store import find_model
+    from covidct.reports.words import overlaps
 
     comparison = compare(run_folder(options.name), find_model(options.model))
     if options.json:
@@ -36,4 +37,6 @@ def _compare(options: argparse.Namespace) -> int:
     low, high = comparison.auc_difference_ci95
     say(f"Difference in AUC {comparison.auc_difference:+.3f} (95 % {low:+.3f} to {high:+.3f}).")
     say(comparison.verdict)
+    if comparison.masks:
+        say(overlaps(**comparison.masks))
     return DONE

@@ -24,14 +24,18 @@ def _promote(options: argparse.Namespace) -> int:
     from covidct.errors import NoUnseenSlices
     from covidct.evaluation.compare import compare
     from covidct.inference.promotion import promote
+    from covidct.reports.words import overlaps
 
     folder = run_folder(options.name)
     if not options.despite_worse:
         try:
             comparison = compare(folder)
-            verdict, is_better = comparison.verdict, not comparison.is_worse
         except NoUnseenSlices as error:
             verdict, is_better = error.message, False
+        else:
+            verdict, is_better = comparison.verdict, not comparison.is_worse
+            if comparison.masks:
+                say(overlaps(**comparison.masks))
         say(verdict)
         if not is_better:
             say("It was not promoted. To promote it nevertheless, add --despite-worse.")

@@ -47,9 +47,13 @@ def add_evaluation_options(parser: argparse.ArgumentParser, *, needs_data: bool 
     add_model_option(parser)
 
 
-def add_masks_option(parser: argparse.ArgumentParser, what: str) -> None:
+def add_masks_option(
+    parser: argparse.ArgumentParser, what: str, *, needs_masks: bool = True
+) -> None:
     """Ask for folders of slices with drawn masks, and tell what has to be in them."""
-    parser.add_argument("--masks", type=Path, nargs="+", required=True, metavar="DIR", help=what)
+    parser.add_argument(
+        "--masks", type=Path, nargs="+", required=needs_masks, metavar="DIR", help=what
+    )
 
 
 def run_folder(name: str) -> Path:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from covidct.commands import DONE, NOTICE
-from covidct.commands.shared import print_figures, progress_bar, say
+from covidct.commands.shared import add_masks_option, print_figures, progress_bar, say
 from covidct.files import NAMES
 from covidct.messages import N_
 
@@ -28,6 +28,11 @@ def add_command(commands: argparse._SubParsersAction) -> None:
     parser.add_argument(
         "--exclusions", type=Path, metavar="FILE", help="slices to leave out, one a line"
     )
+    add_masks_option(
+        parser,
+        "slices with lung-masks and lesion-masks, as for train-opacities, to learn these as well",
+        needs_masks=False,
+    )
     parser.set_defaults(run=_train, usage_error=parser.error)
 
 
@@ -42,19 +47,20 @@ def _train(options: argparse.Namespace) -> int:
         return DONE
     if options.resume:
         _refuse_settings(options)
-    jobs.enter(run)
-    if not options.resume:
-        _start_run_folder(options)
-    with recorded_run(run):
-        from covidct.evaluation.evaluate import evaluate_validation
-        from covidct.inference.card import read_card
-        from covidct.reports.words import conversion
-        from covidct.training.fit import resume
+    with jobs.turn(run):
+        if not options.resume:
+            _start_run_folder(options)
+        with recorded_run(run):
+            from covidct.evaluation.evaluate import evaluate_validation
+            from covidct.inference.card import read_card
+            from covidct.reports.words import conversion, learnt_masks
+            from covidct.training.fit import resume
 
-        resume(run, progress_bar("Reading slices"))
-        figures = evaluate_validation(run, partial(_watch_validation, ProgressWriter(run)))
+            resume(run, progress_bar("Reading slices"))
+            figures = evaluate_validation(run, partial(_watch_validation, ProgressWriter(run)))
     print_figures(figures)
-    say(conversion(read_card(run).about))
+    about = read_card(run).about
+    say(*filter(None, (learnt_masks(about), conversion(about))))
     say(read_status(run).message or "All epochs are done.")
     say(f"The model is in {run}: classify with --model and that path. {NOTICE}")
     return DONE
@@ -69,7 +75,7 @@ def _refuse_settings(options: argparse.Namespace) -> None:
     """A run goes on with what it began with; whoever gives it other settings is told so."""
     from covidct.training.config import default_settings
 
-    unset = default_settings() | {"data": None, "exclusions": None}
+    unset = default_settings() | {"data": None, "exclusions": None, "masks": None}
     given = [name for name, value in unset.items() if getattr(options, name) != value]
     if given:
         options.usage_error(
@@ -88,7 +94,8 @@ def _start_run_folder(options: argparse.Namespace) -> None:
         {name: getattr(options, name) for name in default_settings()}
     )
     exclude = options.exclusions.read_text(**NAMES).splitlines() if options.exclusions else ()
-    start_run_folder(options.run_folder, options.data.resolve(), config, exclude)
+    masks = options.masks or ()
+    start_run_folder(options.run_folder, options.data.resolve(), config, exclude, masks)
 
 
 def add_settings(parser: argparse.ArgumentParser) -> None:

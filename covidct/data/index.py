@@ -21,6 +21,7 @@ from covidct.zip_files import is_junk
 SPLITS = ("train", "val", "test")
 HALVES = ("first-half", "second-half")
 CLASS_FOLDERS = {"COVID": "CT_COVID", "NonCOVID": "CT_NonCOVID"}
+LUNGS, LESIONS = "lung-masks", "lesion-masks"  # folders of masks beside those of slices
 EXCLUDED_BY_CHOICE = N_("Excluded by choice after the data check.")
 
 # SHA-256 of COVID-CT's CT_NonCOVID/71%0.jpg and 71%1.jpg: figures of a COVID-19 paper, which the
@@ -203,6 +204,11 @@ def images_folder(root: Path) -> Path:
     """Where the class folders of a data set lie."""
     images = root / "Images-processed"
     return images if images.is_dir() else root
+
+
+def has_masks(root: Path) -> bool:
+    """Whether lungs and opacities are drawn on slices of a data set, in folders beside them."""
+    return all((root / name).is_dir() for name in (LUNGS, LESIONS))
 
 
 def group_by_name(file_name: str) -> str:

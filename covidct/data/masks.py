@@ -1,13 +1,16 @@
 """Slices on which lungs and opacities were drawn by hand, and how a training step sees them.
 
-A folder of them holds its slices (in ``slices``, ``CT_COVID`` or ``CT_NonCOVID``, or the DICOM
-files of one patient in ``series``), ``lung-masks`` and, unless its slices show no opacity,
-``lesion-masks``: PNG files of the same names and sizes, white where something is drawn. Slices may
-be NIfTI volumes, whose masks then are volumes of the same names and voxels. PNG masks that
-were converted from another format than their slices may lie turned over; they are laid the way in
-which the lungs are darkest.
+A folder of them holds its slices (in ``slices``, or the DICOM files of one patient in ``series``),
+``lung-masks`` and, unless its slices show no opacity, ``lesion-masks``: PNG files of the same names
+and sizes, white where something is drawn. Slices may be NIfTI volumes, whose masks then are volumes
+of the same names and voxels. PNG masks that were converted from another format than their slices
+may lie turned over; they are laid the way in which the lungs are darkest.
+
+A data set with ``CT_COVID`` or ``CT_NonCOVID`` is such a folder, too. Those of its slices that have
+no lung mask are left out.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +18,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from covidct.data.index import files_below
+from covidct.data.index import CLASS_FOLDERS, LESIONS, LUNGS, files_below, images_folder
 from covidct.data.mask_volumes import drawn_slices, is_volume, volume_name
 from covidct.errors import DatasetError
 from covidct.imaging.anatomy.lungs import figure_box, working_grey
@@ -25,9 +28,7 @@ from covidct.imaging.phantom import phantom_slice
 from covidct.imaging.readers import read_slice
 from covidct.messages import N_
 
-LUNGS, LESIONS = "lung-masks", "lesion-masks"
-_SERIES = "series"
-_SLICES = ("slices", "CT_COVID", "CT_NonCOVID", _SERIES)
+_SLICES, _SERIES = "slices", "series"
 _WAYS = ((1, 1), (1, -1), (-1, 1), (-1, -1))  # steps along rows and columns
 _DRAWN = 127
 _DRAWING_SIDE = 320
@@ -98,8 +99,8 @@ def read_drawn_slices(folder: Path) -> list[DrawnSlice]:
         DatasetError: the folder has another layout, or a mask is missing or of another size.
         UnreadableSlice: a file is no slice that can be read.
     """
-    slices = next((folder / name for name in _SLICES if (folder / name).is_dir()), None)
-    if slices is None or not (folder / LUNGS).is_dir():
+    files = _files_of(folder) if (folder / LUNGS).is_dir() else []
+    if not files:
         raise DatasetError(
             N_(
                 "{folder} holds no slices with masks. Expected are a folder slices (or CT_COVID, "
@@ -111,10 +112,9 @@ def read_drawn_slices(folder: Path) -> list[DrawnSlice]:
             )
         )
     masks = [folder / name for name in (LUNGS, LESIONS) if (folder / name).is_dir()]
-    files = files_below(slices)
     volumes = [file for file in files if is_volume(file)]
     pictures = [file for file in files if file not in volumes]
-    source = folder.resolve().name
+    source, is_series = folder.resolve().name, files[0].is_relative_to(folder / _SERIES)
     drawn = [
         DrawnSlice(source, f"{source}/{volume_name(file)}", None, one, *_both(layers))
         for file in volumes
@@ -129,13 +129,39 @@ def read_drawn_slices(folder: Path) -> list[DrawnSlice]:
     return drawn + [
         DrawnSlice(
             source,
-            f"{source}/{source if slices.name == _SERIES else file.stem.split('_')[0]}",
+            f"{source}/{source if is_series else file.stem.split('_')[0]}",
             file,
             one,
             *(np.ascontiguousarray(layer[::down, ::right]) for layer in of_slice),
         )
         for file, one, of_slice in zip(pictures, read, layers, strict=True)
     ]
+
+
+def _files_of(folder: Path) -> list[Path]:
+    """The files of its slices; of a data set those of which the lungs are drawn."""
+    for name in (_SLICES, _SERIES):
+        if (folder / name).is_dir():
+            return files_below(folder / name)
+    images, drawn = images_folder(folder), {volume_name(f) for f in files_below(folder / LUNGS)}
+    files = [
+        file
+        for name in CLASS_FOLDERS.values()
+        for file in files_below(images / name)
+        if volume_name(file) in drawn
+    ]
+    named = Counter(volume_name(file) for file in files)
+    twice = next((name for name, count in named.items() if count > 1), None)
+    if twice is not None:
+        raise DatasetError(
+            N_(
+                "{folder} holds several slices of the name {name}, and one mask. Give each slice "
+                "a name of its own.",
+                folder=folder,
+                name=twice,
+            )
+        )
+    return files
 
 
 def _both(layers: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:

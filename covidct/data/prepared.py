@@ -10,6 +10,7 @@ import numpy as np
 from covidct.data.index import Item, Skipped
 from covidct.data.near_duplicates import FINGERPRINT_BYTES, fingerprint
 from covidct.errors import DatasetError, UnreadableSlice
+from covidct.imaging.anatomy.segmentation import Segmenter
 from covidct.imaging.anatomy.thorax_crop import crop_thorax
 from covidct.imaging.readers import read_slice
 from covidct.messages import N_
@@ -24,12 +25,14 @@ class PreparedSlices:
         items: the N items, in the order of ``pixels``.
         fingerprints: uint8 (N, 32), as :func:`.fingerprint` gives them.
         skipped: files that could not be read, each with its reason.
+        segmenter: what found their lungs and opacities; None is the shipped network.
     """
 
     pixels: np.ndarray
     items: tuple[Item, ...]
     fingerprints: np.ndarray
     skipped: tuple[Skipped, ...] = ()
+    segmenter: Segmenter | None = None
 
     @property
     def labels(self) -> np.ndarray:
@@ -65,10 +68,12 @@ class PreparedSlices:
                     unreadable=len(self.skipped),
                 )
             )
-        return PreparedSlices(
-            self.pixels[chosen],
-            tuple(self.items[i] for i in chosen),
-            self.fingerprints[chosen],
+        return replace(
+            self,
+            pixels=self.pixels[chosen],
+            items=tuple(self.items[i] for i in chosen),
+            fingerprints=self.fingerprints[chosen],
+            skipped=(),
         )
 
 
@@ -76,6 +81,7 @@ def prepare(
     items: Iterable[Item],
     image_size: tuple[int, int],
     progress: Callable[[Iterable[Item]], Iterable[Item]] = iter,
+    segmenter: Segmenter | None = None,
 ) -> PreparedSlices:
     """Read slices and cut the thorax out; unreadable files are listed, not fatal.
 
@@ -83,6 +89,8 @@ def prepare(
         items: what to read.
         image_size: rows and columns of the network's input.
         progress: wraps the iteration, to show how far it is.
+        segmenter: what finds lungs and opacities, which must be what finds them for the network
+            that is given these slices; None is the shipped one.
     """
     pixels, read, fingerprints, skipped = [], [], [], []
 
@@ -91,7 +99,8 @@ def prepare(
             ct_slice = read_slice(item.path)
         except UnreadableSlice as error:
             return Skipped(item.path, error.message)
-        return crop_thorax(ct_slice, image_size).pixels, fingerprint(ct_slice)
+        seen_by_network = ct_slice.segmented_by(segmenter)
+        return crop_thorax(seen_by_network, image_size).pixels, fingerprint(ct_slice)
 
     items = list(items)
     with ThreadPoolExecutor(os.cpu_count()) as pool:
@@ -111,6 +120,7 @@ def prepare(
         tuple(read),
         np.array(fingerprints, np.uint8).reshape(-1, FINGERPRINT_BYTES),
         tuple(skipped),
+        segmenter,
     )
 
 
@@ -136,5 +146,6 @@ def read_anew(slices: PreparedSlices, to_file: Callable[[np.ndarray], bytes]) ->
         except UnreadableSlice as error:
             skipped.append(Skipped(item.path, error.message))
         else:
-            pixels[position] = crop_thorax(ct_slice, pixels.shape[1:3]).pixels
+            seen = ct_slice.segmented_by(slices.segmenter)
+            pixels[position] = crop_thorax(seen, pixels.shape[1:3]).pixels
     return replace(slices, pixels=pixels, skipped=tuple(skipped))

@@ -4,8 +4,8 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 
-from covidct.data.index import CLASS_FOLDERS, Item, images_folder, read_index
-from covidct.data.masks import LESIONS, read_masked_slices
+from covidct.data.index import CLASS_FOLDERS, LESIONS, Item, images_folder, read_index
+from covidct.data.masks import read_masked_slices
 from covidct.errors import ConfigError, DatasetError
 from covidct.messages import N_
 

@@ -1,6 +1,7 @@
 """Splits that keep every patient on one side and both classes on each."""
 
 from collections.abc import Iterator
+from itertools import islice
 
 import numpy as np
 from sklearn.model_selection import StratifiedGroupKFold
@@ -40,15 +41,27 @@ def train_test_split(
 
 
 def split_for_training(
-    index: Index, validation_share: float, seed: int
+    index: Index, validation_share: float, seed: int, fold: tuple[int, int] | None = None
 ) -> tuple[tuple[Item, ...], tuple[Item, ...]]:
     """Training and validation items: the official lists where there are both, else by patients.
 
     The official test list is never part of either.
+
+    Args:
+        index: of the data set.
+        validation_share: of the slices, where neither lists nor folds say.
+        seed: of folds and of other splits by patients.
+        fold: which to validate on, from 1, and of how many folds of patients, whatever lists say.
+
+    Raises:
+        DatasetError: too few patients.
     """
+    rest = tuple(item for item in index.items if item.split != "test")
+    if fold is not None:
+        number, folds = fold
+        return next(islice(folds_by_patient(rest, folds, seed), number - 1, None))
     if {"train", "val"} <= index.splits:
         return index.subset("train"), index.subset("val")
-    rest = tuple(item for item in index.items if item.split != "test")
     return train_test_split(rest, validation_share, seed)
 
 

@@ -8,12 +8,12 @@ import shutil
 import tempfile
 import zipfile
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
-from covidct.data.index import CLASS_FOLDERS
+from covidct.data.index import CLASS_FOLDERS, LESIONS, LUNGS
 from covidct.errors import DatasetError
 from covidct.messages import N_
 from covidct.zip_files import Member, opened_zip
@@ -44,15 +44,22 @@ def _may_be_slice(member: Member) -> bool:
     return member.path.suffix.lower() not in _NOT_SLICES
 
 
+def _folders_of_slices(members: Sequence[Member]) -> Iterator[str]:
+    """The folder of each file that may be a slice; masks lie in folders of their own names."""
+    for member in members:
+        if _may_be_slice(member) and member.path.parent.name not in (LUNGS, LESIONS):
+            yield member.folder
+
+
 def list_class_folders(archive: BinaryIO) -> tuple[ClassFolder, ...]:
-    """The folders of a ZIP that hold slices, in order of names; nothing is unpacked.
+    """The folders of a ZIP that hold slices and no masks, in order of names; nothing is unpacked.
 
     Raises:
         DatasetError: the file is no ZIP, is damaged, or holds what is refused: absolute paths,
             "..", links, archives, encrypted files, more than the limits above.
     """
     with opened_zip(archive) as (_, members):
-        counted = Counter(member.folder for member in members if _may_be_slice(member))
+        counted = Counter(_folders_of_slices(members))
     return tuple(ClassFolder(name, counted[name]) for name in sorted(counted) if name != ".")
 
 
@@ -73,8 +80,9 @@ def guess_classes(names: Sequence[str]) -> tuple[str, str] | None:
 def unpack_dataset(archive: BinaryIO, to: Path, classes: tuple[str, str] | None = None) -> Path:
     """Unpack a ZIP of two class folders as a data set folder.
 
-    The folders become ``CT_COVID`` and ``CT_NonCOVID``. A ``patients.csv`` and official lists
-    under ``Data-split`` come along where the ZIP holds one of each; all else is left behind.
+    The folders become ``CT_COVID`` and ``CT_NonCOVID``. A ``patients.csv``, official lists under
+    ``Data-split``, and folders ``lung-masks`` and ``lesion-masks`` come along where the ZIP holds
+    one of each; all else is left behind.
 
     Args:
         archive: the ZIP, seekable.
@@ -90,7 +98,7 @@ def unpack_dataset(archive: BinaryIO, to: Path, classes: tuple[str, str] | None 
             exists, or the disk is full.
     """
     with opened_zip(archive) as (zipped, members):
-        folders = list(dict.fromkeys(m.folder for m in members if _may_be_slice(m)))
+        folders = list(dict.fromkeys(_folders_of_slices(members)))
         covid, other = _chosen(classes, [name for name in folders if name != "."])
         wanted = {covid: CLASS_FOLDERS["COVID"], other: CLASS_FOLDERS["NonCOVID"]}
         targets = {
@@ -98,7 +106,7 @@ def unpack_dataset(archive: BinaryIO, to: Path, classes: tuple[str, str] | None 
             for member in members
             if member.folder in wanted and _may_be_slice(member)
         }
-        _write_folder(zipped, targets | _companions(members), to)
+        _write_folder(zipped, targets | _companions(members) | _masks(members), to)
     return to
 
 
@@ -157,6 +165,16 @@ def _companions(members: Sequence[Member]) -> dict[PurePosixPath, Member]:
             if _COMPANION.fullmatch(str(tail)):
                 found.setdefault(tail, []).append(member)
     return {tail: those[0] for tail, those in found.items() if len(those) == 1}
+
+
+def _masks(members: Sequence[Member]) -> dict[PurePosixPath, Member]:
+    """Drawn masks, where there is no doubt which."""
+    found: dict[PurePosixPath, Member] = {}
+    for name in (LUNGS, LESIONS):
+        drawn = [m for m in members if m.path.parent.name == name and _may_be_slice(m)]
+        if len({member.folder for member in drawn}) == 1:
+            found |= {PurePosixPath(name, member.path.name): member for member in drawn}
+    return found
 
 
 def _write_folder(

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from covidct.data.index import Item, Skipped
+from covidct.data.index import Item
+from covidct.data.masks import MaskedSlice
 from covidct.errors import NoUnseenSlices
 from covidct.evaluation.comparison import ComparedSlice, Comparison
 from covidct.evaluation.evaluate import (
@@ -22,12 +23,14 @@ from covidct.evaluation.evaluate import (
 from covidct.evaluation.metrics import Verdicts, roc_auc, summarise
 from covidct.evaluation.sample import FEWEST_PATIENTS
 from covidct.files import MALFORMED, replace_text
+from covidct.imaging.anatomy.segmentation import shipped_segmenter
 from covidct.inference.card import read_card
 from covidct.inference.classifier import Classifier
 from covidct.inference.learnt import LearntSlices
 from covidct.inference.promotion import current_model
 from covidct.messages import N_
 from covidct.stats.bootstrap import fewest_patients, interval, patient_weights
+from covidct.training.own_segmentation import overlap, validation_masks
 
 COMPARISON_FOLDER = "comparison"
 _NOISE = 0.05
@@ -92,8 +95,9 @@ def difference_in_auc(
 
 
 def _compare(candidate: Path, incumbent: Path, progress: Callable) -> Comparison:
-    ours, skipped = _ask(candidate, validation_items(candidate), progress)
-    theirs, _ = _ask(incumbent, [one.item for one in ours], progress)
+    new, in_use = Classifier.open(candidate), Classifier.open(incumbent)
+    ours, skipped = classify_items(new, progress(validation_items(candidate)))
+    theirs, _ = classify_items(in_use, progress([one.item for one in ours]))
     fair = [pair for pair in zip(ours, theirs, strict=True) if not any(s.learnt for s in pair)]
     left_out = len(ours) - len(fair)
     if left_out and lacks_a_class(our for our, _ in fair):
@@ -121,6 +125,7 @@ def _compare(candidate: Path, incumbent: Path, progress: Callable) -> Comparison
         ),
         skipped=len(skipped),
         left_out=left_out,
+        masks=_on_masks(new, in_use, validation_masks(candidate)),
     )
 
 
@@ -140,10 +145,16 @@ def _nothing_fair(
     )
 
 
-def _ask(
-    folder: Path, items: Iterable[Item], progress: Callable
-) -> tuple[list[ClassifiedSlice], list[Skipped]]:
-    return classify_items(Classifier.open(folder), progress(items))
+def _on_masks(
+    candidate: Classifier, incumbent: Classifier, slices: list[MaskedSlice]
+) -> dict[str, Any] | None:
+    if not slices:
+        return None
+    found = {
+        name: overlap(classifier.segmenter or shipped_segmenter(), slices)
+        for name, classifier in (("candidate", candidate), ("incumbent", incumbent))
+    }
+    return {**found, "patients": len({one.patient for one in slices})}
 
 
 def _figures(folder: Path, slices: list[ClassifiedSlice], verdicts: Verdicts) -> dict[str, Any]:

@@ -46,6 +46,10 @@ class Comparison:
         slices: every slice that could be read and that neither model learnt from.
         skipped: how many could not be read.
         left_out: how many one of the models learnt from, or both.
+        masks: where masks were learnt: how well either finds lungs and opacities of the validation
+            patients ("candidate" and "incumbent", as
+            :func:`covidct.training.own_segmentation.overlap` gives them) and how many "patients"
+            these are; else None.
     """
 
     candidate: dict[str, Any]
@@ -57,6 +61,7 @@ class Comparison:
     slices: tuple[ComparedSlice, ...]
     skipped: int
     left_out: int
+    masks: dict[str, Any] | None = None
 
     @property
     def is_worse(self) -> bool:

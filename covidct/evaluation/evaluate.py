@@ -100,9 +100,9 @@ def validation_items(run: Path) -> tuple[Item, ...]:
         ConfigError: there is no run in the folder.
         DatasetError: its data set is gone.
     """
-    data, config, exclude = read_run_folder(run)
+    data, config, exclude, _ = read_run_folder(run)
     index = read_index(data, exclude, official_lists=config.official_lists)
-    return split_for_training(index, config.validation_share, config.seed)[1]
+    return split_for_training(index, config.validation_share, config.seed, config.fold_of_folds)[1]
 
 
 def _evaluate_items(

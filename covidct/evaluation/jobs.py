@@ -25,6 +25,7 @@ from covidct.evaluation.results import (
 from covidct.files import nothing_left, replace_text
 from covidct.home import evaluations_dir
 from covidct.inference.promotion import SHIPPED_DIR
+from covidct.jobs import action_log
 from covidct.jobs.lock import take_lock
 from covidct.jobs.process import collect_children, launch
 from covidct.jobs.status import (
@@ -75,7 +76,7 @@ def start(model: Path, data: Path, split: str) -> Path:
             folder.mkdir()
             values = {name: str(value) for name, value in asdict(request).items()}
             replace_text(folder / REQUEST_FILE, json.dumps(values, ensure_ascii=False) + "\n")
-            write_status(folder, JobStatus("queued"))
+            write_status(folder, JobStatus("starting"))
             launch(["-m", "covidct.evaluation.work", str(folder)], folder / LOG_FILE, lock)
     finally:
         os.close(lock)
@@ -136,6 +137,7 @@ def delete(folder: Path) -> None:
 
     Raises:
         ConfigError: it is live, or there is none in the folder.
+        LogError: it is deleted, but the log of actions cannot be written.
     """
     if not (folder / REQUEST_FILE).is_file():
         raise ConfigError(N_("There is no evaluation in {folder}.", folder=folder))
@@ -144,6 +146,7 @@ def delete(folder: Path) -> None:
     doomed = folder.with_name(f".deleted {folder.name} {os.getpid()}")
     folder.rename(doomed)
     shutil.rmtree(doomed)
+    action_log.record(N_("Deleted an evaluation"), folder.name)
 
 
 def zip_results(folder: Path, out: BinaryIO) -> None:

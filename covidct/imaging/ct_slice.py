@@ -1,6 +1,6 @@
 """CTSlice, the one currency of the program."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import cv2
@@ -8,6 +8,7 @@ import numpy as np
 
 from covidct.imaging.anatomy.density import lung_density
 from covidct.imaging.anatomy.lungs import Figure, find_figure
+from covidct.imaging.anatomy.segmentation import Segmenter, shipped_segmenter
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,6 +23,7 @@ class CTSlice:
         notes: plain sentences for the user about how the pixels were obtained.
         colour_share: part of the picture, 0 to 1, that had colour before it was turned to grey;
             for the gate alone.
+        segmenter: what finds its lungs and opacities; None is the shipped network.
     """
 
     pixels: np.ndarray
@@ -29,6 +31,7 @@ class CTSlice:
     source: str = ""
     notes: tuple[str, ...] = ()
     colour_share: float = 0.0
+    segmenter: Segmenter | None = None
 
     def __post_init__(self) -> None:
         if self.pixels.dtype != np.uint8 or self.pixels.ndim != 2:
@@ -45,7 +48,7 @@ class CTSlice:
     @cached_property
     def figure(self) -> Figure:
         """The slice without the white page around it, with its lungs and opacities; found once."""
-        return find_figure(self.pixels)
+        return find_figure(self.pixels, self.segmenter or shipped_segmenter())
 
     @cached_property
     def lung_density(self) -> float | None:
@@ -61,6 +64,10 @@ class CTSlice:
     def opacity_map(self) -> np.ndarray:
         """The probability of an opacity, float32 (H, W), as :attr:`Figure.opacities`."""
         return self.figure.opacity_map(self.shape)
+
+    def segmented_by(self, segmenter: Segmenter | None) -> "CTSlice":
+        """The same slice, its lungs and opacities found by another network; None is the shipped."""
+        return self if segmenter is self.segmenter else replace(self, segmenter=segmenter)
 
     def at_most(self, side: int) -> "CTSlice":
         """The slice reduced so that no side is longer than so many pixels, for a picture."""

@@ -24,6 +24,7 @@ from covidct.messages import N_
 from covidct.models.backbones import get_preprocess_input
 
 MODEL_FILE, KERAS_FILE, CARD_FILE = "model.tflite", "model.keras", "card.json"
+SEGMENTATION_FOLDER = "segmentation"  # of a model that does not go by the shipped network
 WAY_OUT = N_("Restore it from where it came, or roll back to the model that was in use before.")
 
 _SHORT_HASH = 12
@@ -47,8 +48,8 @@ class ModelCard:
             on; empty where that is not known.
         mirrored: whether it looks at the mirror image as well.
         in_integers: whether its trunks run in integers of 8 bits rather than in floats.
-        segmentation: SHA-256 of the network that finds the lungs and opacities of its slices; empty
-            for a model of before there was one.
+        segmentation: SHA-256 of the network that finds the lungs and opacities of its slices: the
+            shipped one, or the one beside the model; empty for a model of before there was one.
         learnt_from: the slices that it was trained on, by their perceptual hashes
             (:func:`covidct.data.near_duplicates.fingerprint`) in hexadecimal; empty where they are
             not known.

@@ -14,6 +14,7 @@ import numpy as np
 
 from covidct.errors import ModelError
 from covidct.imaging.anatomy.gate import check_lung_slice
+from covidct.imaging.anatomy.segmentation import Segmenter
 from covidct.imaging.anatomy.thorax_crop import ThoraxCrop, crop_thorax, network_pixels
 from covidct.imaging.ct_slice import CTSlice
 from covidct.imaging.readers import read_slice
@@ -152,10 +153,13 @@ class Classifier:
         trunks: its trunks as a LiteRT graph.
         head: of the trunks' features.
         card: the model's card.
+        segmenter: what found lungs and opacities of the slices that it learnt from; None is the
+            shipped network.
         folder: where its Keras file lies; None where there is none.
 
     Attributes:
         card: the model's card.
+        segmenter: as given.
         average_map: float32 (h, w), the class activation map of its average slice; a zero () where
             that is not known.
 
@@ -164,10 +168,15 @@ class Classifier:
     """
 
     def __init__(
-        self, trunks: TrunkMaps, head: LinearHead, card: ModelCard, folder: Path | None = None
+        self,
+        trunks: TrunkMaps,
+        head: LinearHead,
+        card: ModelCard,
+        segmenter: Segmenter | None = None,
+        folder: Path | None = None,
     ) -> None:
         self.card, self.trunks, self.head = card, trunks, head
-        self._folder = folder
+        self.segmenter, self._folder = segmenter, folder
         self._queue = FairQueue(AT_A_TIME)
         self.average_map = np.array(card.average_map or 0, np.float32)
         if self.average_map.shape not in ((), trunks.grid):
@@ -201,16 +210,19 @@ class Classifier:
 
     def in_floats(self) -> Classifier:
         """The same network with all of it in 32-bit floats; needs TensorFlow."""
-        return Classifier.of_network(self.model, replace(self.card, in_integers=False))
+        card = replace(self.card, in_integers=False)
+        return Classifier.of_network(self.model, card, self.segmenter)
 
     @classmethod
-    def of_network(cls, network: keras.Model, card: ModelCard) -> Classifier:
+    def of_network(
+        cls, network: keras.Model, card: ModelCard, segmenter: Segmenter | None = None
+    ) -> Classifier:
         """A Keras network from :func:`covidct.models.network.build_network`, run in floats."""
         from covidct.models.litert import float_graph
         from covidct.models.network import head_of
 
         trunks = TrunkMaps(Graph(float_graph(network)), get_backbone(card.backbone))
-        made = cls(trunks, head_of(network), card)
+        made = cls(trunks, head_of(network), card, segmenter)
         made.model = network
         return made
 
@@ -244,7 +256,15 @@ class Classifier:
 
     def opacities(self, ct_slice: CTSlice) -> Opacities:
         """The opacities of a slice."""
-        return opacities_of(ct_slice)
+        return opacities_of(self.segmented(ct_slice))
+
+    def segmented(self, ct_slice: CTSlice) -> CTSlice:
+        """The slice with lungs and opacities as the model's own network finds them.
+
+        The verdict rests on features that are pooled over these; with those of another network
+        they would not be the features that it was trained on.
+        """
+        return ct_slice.segmented_by(self.segmenter)
 
     def predict(self, ct_slice: CTSlice, waiting: Waiting | None = None) -> PredictionWithCAM:
         """The verdict on one slice, with its class activation map.
@@ -263,7 +283,7 @@ class Classifier:
 
     def crop_thorax(self, ct_slice: CTSlice) -> ThoraxCrop:
         """The part of a slice that the network sees."""
-        return crop_thorax(ct_slice, self.card.image_size)
+        return crop_thorax(self.segmented(ct_slice), self.card.image_size)
 
     def predict_crops(
         self, crops: Sequence[ThoraxCrop], waiting: Waiting | None = None

@@ -209,7 +209,7 @@ def judge_slices(
 
     def prepare(case: Case) -> _Prepared | Refused:
         try:
-            ct_slice = admit(case.read())
+            ct_slice = classifier.segmented(admit(case.read()))
         except UnreadableSlice as error:
             return Refused(case, error)
         return _Prepared(case, ct_slice, classifier.crop_thorax(ct_slice))

@@ -18,13 +18,24 @@ from pathlib import Path
 from covidct.errors import ModelError, ModelIntegrityError
 from covidct.files import MALFORMED, flush_to_disk, replace_text, sha256_of
 from covidct.home import SHIPPED, models_dir, runs_dir
-from covidct.inference.card import CARD_FILE, KERAS_FILE, MODEL_FILE, ModelCard, read_card
+from covidct.imaging.anatomy.segmentation import GRAPH_FILE, segmentation_id
+from covidct.inference.card import (
+    CARD_FILE,
+    KERAS_FILE,
+    MODEL_FILE,
+    SEGMENTATION_FOLDER,
+    ModelCard,
+    read_card,
+)
+from covidct.jobs import action_log
 from covidct.messages import N_
 
 SHIPPED_DIR = SHIPPED / "weights"
 DEFAULT_MODEL = "covidct-astra"
 
 _RECORD_FILE, _LOCK_FILE, _UNFINISHED = "current.json", ".lock", ".unfinished"
+_SEGMENTATION = f"{SEGMENTATION_FOLDER}/{GRAPH_FILE}"
+_FILES = MODEL_FILE, KERAS_FILE, CARD_FILE, _SEGMENTATION, f"{SEGMENTATION_FOLDER}/{CARD_FILE}"
 _SHORT_HASH = 12
 _FOLDER_NAME = re.compile(r"[A-Za-z0-9._-]+")
 
@@ -102,14 +113,17 @@ def promote(folder: Path) -> str:
     """Put a run's model to use, at once or not at all.
 
     Args:
-        folder: holds ``model.tflite``, ``model.keras`` and their card; all are copied.
+        folder: holds ``model.tflite``, ``model.keras`` and their card, and in ``segmentation``
+            the network that finds lungs and opacities for it, unless that is the shipped one; all
+            are copied.
 
     Returns:
         The name of the model's folder below :func:`covidct.home.models_dir`.
 
     Raises:
-        ModelIntegrityError: the model file is not the one its card describes.
+        ModelIntegrityError: a file is not the one that the model's card describes.
         ModelError: there is no model, or it is in use already.
+        LogError: the log of actions cannot be written.
     """
     with _locked(), _room_for_a_copy() as copy:
         card = read_card(folder)
@@ -117,7 +131,7 @@ def promote(folder: Path) -> str:
         if not _is_intact(copy):
             raise ModelIntegrityError(
                 N_(
-                    "The model file in {folder} is not the one its card describes (SHA-256 "
+                    "A file of the model in {folder} is not the one its card describes (SHA-256 "
                     "differs), or it is missing. It was not promoted; the model in use is as "
                     "before.",
                     folder=folder,
@@ -130,6 +144,7 @@ def promote(folder: Path) -> str:
             raise ModelError(N_("The model {model_id} is in use already.", model_id=card.model_id))
         _move_into_place(copy, models_dir() / name)
         stack = record.stack if in_use else (*record.stack, name)
+        action_log.record(N_("Promoted a model"), card.model_id)
         _write_record(
             replace(record, stack=stack),
             Promotion(_now(), card.model_id, folder.resolve().name, "promoted"),
@@ -147,6 +162,7 @@ def rollback() -> str:
 
     Raises:
         ModelError: the shipped model is in use, there is nothing before it.
+        LogError: the log of actions cannot be written.
     """
     with _locked():
         record = _read_record()
@@ -158,6 +174,7 @@ def rollback() -> str:
         folder = models_dir() / stack[-1] if stack else SHIPPED_DIR / DEFAULT_MODEL
         model_id = _model_id(folder)
         source = next((p.source for p in reversed(record.history) if p.model_id == model_id), "")
+        action_log.record(N_("Rolled back to a model"), model_id)
         _write_record(
             replace(record, stack=stack), Promotion(_now(), model_id, source, N_("rolled back"))
         )
@@ -215,7 +232,9 @@ def _room_for_a_copy() -> Iterator[Path]:
 
 
 def _copy_model(folder: Path, to: Path) -> None:
-    for name in (MODEL_FILE, KERAS_FILE, CARD_FILE):
+    if (folder / SEGMENTATION_FOLDER).is_dir():
+        (to / SEGMENTATION_FOLDER).mkdir()
+    for name in _FILES:
         with contextlib.suppress(FileNotFoundError):  # found out by its hash
             shutil.copyfile(folder / name, to / name)
             flush_to_disk(to / name)
@@ -234,6 +253,8 @@ def _is_intact(folder: Path) -> bool:
     try:
         card = json.loads((folder / CARD_FILE).read_text(encoding="utf-8"))
         hashes = {MODEL_FILE: card["sha256"], KERAS_FILE: card.get("keras_sha256")}
+        if card.get("segmentation") != segmentation_id():
+            hashes[_SEGMENTATION] = card.get("segmentation")
         return all(sha256_of(folder / name) == known for name, known in hashes.items() if known)
     except (OSError, *MALFORMED):
         return False

@@ -4,6 +4,10 @@ A model is data, never code. What is used is ``model.tflite``, a LiteRT graph of
 head appended. Beside it ``model.keras`` holds the same network for fine-tuning and for heat maps
 that need gradients; Keras opens it in safe mode. Each is opened only if its SHA-256 is the one on
 the card; a graph that was not shipped runs in a process of its own first.
+
+A verdict rests on features that are pooled over the lungs and opacities which one network found, in
+training as in use. That network goes with the model: the shipped one, or one of the model's own in
+its folder ``segmentation``, known by its hash on the model's card.
 """
 
 from __future__ import annotations
@@ -12,11 +16,28 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from covidct.errors import ConfigError, ModelError, ModelIntegrityError
 from covidct.files import MALFORMED
 from covidct.home import models_dir, runs_dir
-from covidct.imaging.anatomy.segmentation import segmentation_id
-from covidct.inference.card import CARD_FILE, KERAS_FILE, MODEL_FILE, WAY_OUT, ModelCard, read_card
+from covidct.imaging.anatomy.segmentation import (
+    FOLDER,
+    GRAPH_FILE,
+    SIDE,
+    Segmenter,
+    open_segmenter,
+    segmentation_id,
+)
+from covidct.inference.card import (
+    CARD_FILE,
+    KERAS_FILE,
+    MODEL_FILE,
+    SEGMENTATION_FOLDER,
+    WAY_OUT,
+    ModelCard,
+    read_card,
+)
 from covidct.inference.promotion import SHIPPED_DIR, current_model
 from covidct.messages import N_
 from covidct.models.backbones import get_backbone
@@ -55,11 +76,14 @@ def find_model(name: str | PathLike | None = None) -> Path:
     )
 
 
-def open_model(folder: Path) -> tuple[TrunkMaps, LinearHead, ModelCard]:
-    """Trunks, head and card of a model, after checking the file against the card.
+def open_model(folder: Path) -> tuple[TrunkMaps, LinearHead, ModelCard, Segmenter | None]:
+    """Trunks, head and card of a model, and what finds lungs and opacities for it, after checking
+    the files against the card.
+
+    The last is None where that is the shipped network.
 
     Raises:
-        ModelIntegrityError: the file is missing or is not the one the card describes.
+        ModelIntegrityError: a file is missing or is not the one the card describes.
         ModelError: the card or the network cannot be read, or is of an earlier version.
     """
     card = read_card(folder)
@@ -71,15 +95,7 @@ def open_model(folder: Path) -> tuple[TrunkMaps, LinearHead, ModelCard]:
                 folder=folder,
             )
         )
-    if card.segmentation != segmentation_id():
-        raise ModelError(
-            N_(
-                "The model in {folder} learnt from slices whose lungs were found in another way "
-                "than by this version of covidct, so its figures would not hold. Nothing of it is "
-                "lost: train again, or use another model.",
-                folder=folder,
-            )
-        )
+    segmenter = _segmenter(folder, card)
     data = _verified(folder / MODEL_FILE, card.sha256)
     try:
         if folder.parent != SHIPPED_DIR:
@@ -100,7 +116,50 @@ def open_model(folder: Path) -> tuple[TrunkMaps, LinearHead, ModelCard]:
                 file=folder / MODEL_FILE,
             )
         )
-    return trunks, head, card
+    return trunks, head, card, segmenter
+
+
+def segmentation_folder(model: Path) -> Path:
+    """Where the network lies that finds lungs and opacities for a model: its own, or the shipped
+    one."""
+    own = model / SEGMENTATION_FOLDER
+    return own if own.is_dir() else FOLDER
+
+
+def _segmenter(folder: Path, card: ModelCard) -> Segmenter | None:
+    """The very network that the model learnt with; None is the shipped one."""
+    if card.segmentation == segmentation_id():
+        return None
+    own = segmentation_folder(folder)
+    if own == FOLDER:
+        raise ModelError(
+            N_(
+                "The model in {folder} learnt from slices whose lungs were found in another way "
+                "than by this version of covidct, so its figures would not hold. Nothing of it is "
+                "lost: train again, or use another model.",
+                folder=folder,
+            )
+        )
+    file = own / GRAPH_FILE
+    data = _verified(file, card.segmentation)
+    try:
+        _try_once(data, card.segmentation)
+        segmenter = open_segmenter(own)
+        segmenter(np.zeros((SIDE, SIDE), np.uint8))
+    except (GraphError, *MALFORMED) as error:
+        raise ModelError(
+            N_("The model file {file} is no network that covidct can run.", file=file)
+        ) from error
+    if segmenter.sha256 != card.segmentation:
+        raise ModelIntegrityError(
+            N_(
+                "The card in {own} describes another network than the model’s card. It was not "
+                "opened. {way_out}",
+                own=own,
+                way_out=WAY_OUT,
+            )
+        )
+    return segmenter
 
 
 def _try_once(graph: bytes, sha256: str) -> None:

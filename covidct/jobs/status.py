@@ -16,11 +16,11 @@ from covidct.messages import N_
 
 STATUS_FILE, STOP_FILE, LOG_FILE = "status.json", "stop", "log.txt"
 STATES = ("queued", "starting", "running", "stopping", "stopped", "finished", "failed")
-LIVE_STATES = frozenset({"queued", "starting", "running", "stopping"})
+LIVE_STATES = frozenset({"starting", "running", "stopping"})
 
 _RESERVE_FILE, _RESERVE_BYTES = ".reserve", 64 * 1024  # of disk, for the last word
 _WRITE_EVERY = 0.5  # seconds
-_QUEUED_FOR = 30  # seconds after which a run without a process was never started
+_STARTING_FOR = 30  # seconds after which a run without a process was never started
 
 KILLED = N_(
     "The process stopped without reporting an error: it was killed, the memory ran out, or the "
@@ -194,7 +194,7 @@ class StatusWriter:
 def _process_is_there(status: JobStatus) -> bool:
     if status.pid is None:  # it is just being started
         age = datetime.now(UTC) - datetime.fromisoformat(status.updated)
-        return abs(age.total_seconds()) < _QUEUED_FOR  # the clock may have been set back
+        return abs(age.total_seconds()) < _STARTING_FOR  # the clock may have been set back
     identity = process_identity(status.pid)
     return identity is not None and identity == status.process_started
 

@@ -40,8 +40,8 @@ def results_of_series(
         outcomes: of the slices and of the whole, as :func:`covidct.inference.judge.conclude` gives
             them; summaries will do.
         what: of :data:`KINDS`: overlays as secondary captures, one a slice; then one each,
-            opacities and lungs as a segmentation, the figures as a TID 1500 report, the heat maps
-            as a parametric map.
+            opacities and lungs as a segmentation, the figures as a TID 1500 report, which refers
+            to the segmentation where both are asked for, the heat maps as a parametric map.
 
     Returns:
         One after the other as they are made, in the order of :data:`KINDS`.
@@ -151,10 +151,11 @@ def _of_all(
     from covidct.reports.dicom.images import parametric_map, segmentation
     from covidct.reports.dicom.measurements import measurement_report
 
-    if SEGMENTATION in what:
-        yield segmentation(sources, planes, card)
+    drawn = segmentation(sources, planes, card) if SEGMENTATION in what else None
+    if drawn is not None:
+        yield drawn
     if REPORT in what:
-        yield measurement_report(sources, *_figures(outcomes, card), card)
+        yield measurement_report(sources, *_figures(outcomes, card), card, drawn)
     if MAP in what:
         yield parametric_map(sources, planes, card)
 

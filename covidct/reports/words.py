@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from covidct.inference.calibration import BLACK_LUNGS, DENSE_LUNGS, EXTENSIVE_OPACITIES
-from covidct.messages import N_, Message, joined, number
+from covidct.messages import N_, Message, joined, ngettext, number
 
 if TYPE_CHECKING:
     from covidct.inference.card import ModelCard
@@ -177,6 +177,36 @@ def calibration_statement(card: ModelCard) -> str:
         return joined(measured, ELSEWHERE)
     unknown = N_("The model’s card does not say how well its probabilities are calibrated.")
     return joined(unknown, ELSEWHERE)
+
+
+def learnt_masks(about: Mapping[str, Any]) -> str:
+    """What came of the masks that a model was trained with; empty where there were none."""
+    told = about.get("masks")
+    if not told:
+        return ""
+    finding = (
+        N_("Lungs and opacities are found by a network that was learnt from the masks.")
+        if told["kept"]
+        else N_(
+            "Lungs and opacities are found as before: the network that was learnt from the masks "
+            "does it no better."
+        )
+    )
+    return joined(finding, overlaps(told["new"], told["in_use"], told["validation"]["patients"]))
+
+
+def overlaps(candidate: Mapping[str, float], incumbent: Mapping[str, float], patients: int) -> str:
+    """How well two models find lungs and opacities that are drawn on slices of so many patients."""
+    in_use = {f"{name}_in_use": value for name, value in incumbent.items()}
+    return ngettext(
+        "Dice coefficient on {count} validation patient with masks: opacities {opacities:.2f} "
+        "(network in use {opacities_in_use:.2f}), lungs {lungs:.2f} ({lungs_in_use:.2f}).",
+        "Dice coefficients on {count} validation patients with masks: opacities {opacities:.2f} "
+        "(network in use {opacities_in_use:.2f}), lungs {lungs:.2f} ({lungs_in_use:.2f}).",
+        patients,
+        **candidate,
+        **in_use,
+    )
 
 
 def conversion(about: Mapping[str, Any]) -> str:

@@ -1,5 +1,6 @@
 """TrainConfig: every hyper-parameter of a run, with the default that gives a good one."""
 
+import re
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
@@ -35,6 +36,7 @@ RANGES = {
     "blur": (0.0, 0.1),
     "compression": (0.0, 0.95),
 }
+_FOLD = re.compile(r"([0-9]{1,2})/([0-9]{1,2})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +64,13 @@ class TrainConfig:
     early_stopping: int = 0  # epochs without a better validation AUC; 0 trains to the end
     official_lists: bool = True  # split by them where the data set has them
     validation_share: float = 0.2  # of the slices, where no official lists are used
+    fold: str = ""  # "2/5" validates on the second of five folds of patients, whatever lists say
     seed: int = 0
     augmentation: Augmentation = field(default_factory=Augmentation)
 
     def __post_init__(self) -> None:
         get_preprocess_input(self.backbone, self.pixel_scaling)
+        self.fold_of_folds  # noqa: B018 - it raises where it is malformed
         for name, value in self.as_flat_dict().items():
             if value is None or name not in RANGES:
                 continue
@@ -88,6 +92,23 @@ class TrainConfig:
                     "slice to solve the head on (probe_views)."
                 )
             )
+
+    @property
+    def fold_of_folds(self) -> tuple[int, int] | None:
+        """Which fold is validated on, from 1, and of how many; None where there are no folds.
+
+        Raises:
+            ConfigError: :attr:`fold` is malformed.
+        """
+        if not self.fold:
+            return None
+        found = _FOLD.fullmatch(self.fold)
+        fold, folds = (int(found[1]), int(found[2])) if found else (0, 0)
+        if not 1 <= fold <= folds or folds < 2:
+            raise ConfigError(
+                N_("A fold is written as in 2/5, the second of five, not “{fold}”.", fold=self.fold)
+            )
+        return fold, folds
 
     @property
     def input_size(self) -> tuple[int, int]:

@@ -21,6 +21,7 @@ from covidct.models.pooling import TrunkMaps
 from covidct.runtime.graph import Graph
 from covidct.training.callbacks import KeepEpochs, LogEpochs, RefuseDivergence, SayProgress
 from covidct.training.config import TrainConfig
+from covidct.training.events import write_events
 from covidct.training.metrics import epoch_metrics
 from covidct.training.probe import pooled_views, solve_parts
 from covidct.training.progress import ProgressWriter
@@ -149,4 +150,7 @@ def _callbacks(
         LogEpochs(run),
         keras.callbacks.BackupAndRestore(keep_epochs.unfinished, delete_checkpoint=False),
         keep_epochs,
+        keras.callbacks.LambdaCallback(
+            on_epoch_end=lambda epoch, figures: write_events(run, epoch, figures)
+        ),
     ]

@@ -17,6 +17,7 @@ from covidct.data.prepared import PreparedSlices, prepare
 from covidct.data.splits import split_for_training
 from covidct.errors import DatasetError
 from covidct.files import NAMES, replace_bytes, replace_text
+from covidct.imaging.anatomy.segmentation import segmentation_id
 from covidct.imaging.anatomy.thorax_crop import network_pixels
 from covidct.inference.calibration import fit_calibration
 from covidct.inference.card import ModelCard
@@ -30,6 +31,7 @@ from covidct.spreadsheets import write_table
 from covidct.training.config import TrainConfig
 from covidct.training.head_epochs import drop_views, forget_views, solve_views
 from covidct.training.keep import differing_verdicts, keep_model
+from covidct.training.own_segmentation import how_segmentation_was_judged, settle_segmenter
 from covidct.training.progress import ProgressWriter, recorded_run
 from covidct.training.run_folder import (
     BACKUP_FOLDER,
@@ -78,12 +80,14 @@ def fit(
     config: TrainConfig,
     progress: Callable[[Iterable[Item]], Iterable[Item]] = iter,
     exclude: Sequence[str] = (),
+    masks: Sequence[Path] = (),
 ) -> ModelCard:
     """Train a network and leave it in the run folder as a model that can be opened.
 
     Writes ``config.json``, ``status.json`` (how far it is), ``metrics.csv`` (a row an epoch),
     ``skipped.csv`` (files left out, and why), ``backup/`` (the state to resume from), and at the
-    end ``model.tflite``, which is used, ``model.keras`` for further training, and ``card.json``.
+    end ``model.tflite``, which is used, ``model.keras`` for further training, and ``card.json``. In
+    ``segmentation`` lies what finds lungs and opacities, unless that is the shipped network.
     Without fine-tuning an epoch is a view of the slices that the head is solved on; with it, the
     weights kept are those of the epoch with the best validation AUC. Stopped by a file ``stop`` or
     SIGTERM, it ends after the current batch with the model of what was kept so far.
@@ -94,6 +98,9 @@ def fit(
         config: the settings.
         progress: wraps the reading of the slices, to show how far it is.
         exclude: slices to leave out, each as its class folder and name ("CT_COVID/a.png").
+        masks: folders of slices with masks, as :func:`covidct.data.masks.read_masked_slices` reads
+            them, from which lungs and opacities are learnt; without any the network in use keeps
+            finding them.
 
     Returns:
         The card of the trained model, calibrated on the validation slices.
@@ -104,7 +111,7 @@ def fit(
         DatasetError: the data cannot be trained on.
         TrainingStopped: stopped on request before the first epoch had ended.
     """
-    start_run_folder(Path(run), Path(data).resolve(), config, exclude)
+    start_run_folder(Path(run), Path(data).resolve(), config, exclude, masks)
     return resume(run, progress)
 
 
@@ -123,17 +130,20 @@ def resume(
 
 
 def _train(run: Path, progress: Callable) -> ModelCard:
-    data, config, exclude = read_run_folder(run)
+    data, config, exclude, _ = read_run_folder(run)
     writer = ProgressWriter(run)
+    # Crops and features rest on what this finds: the model is used with the same
+    segmenter = settle_segmenter(run, writer)
 
     index = read_index(data, exclude, official_lists=config.official_lists)
     training_items, validation_items = split_for_training(
-        index, config.validation_share, config.seed
+        index, config.validation_share, config.seed, config.fold_of_folds
     )
     slices = prepare(
         training_items + validation_items,
         config.input_size,
         lambda items: writer.watch(items, N_("Reading and cropping slices."), progress),
+        segmenter,
     )
     _refuse_vanished(slices)
     _refuse_other_slices(run, slices)
@@ -153,6 +163,7 @@ def _train(run: Path, progress: Callable) -> ModelCard:
         about=_about(config, training, validation, run, trained),
         in_integers=trained.in_integers,
         learnt_from=hashes_of(training.fingerprints),
+        segmentation=segmenter.sha256 if segmenter else segmentation_id(),
     )
     card = keep_model(
         run,
@@ -345,6 +356,7 @@ def _about(
             "differing_validation_verdicts": trained.differing,
             "most_accepted": MOST_DIFFERING,
         },
+        "masks": how_segmentation_was_judged(run),
     }
 
 

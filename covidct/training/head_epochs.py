@@ -22,6 +22,7 @@ from covidct.models.backbones import get_preprocess_input
 from covidct.models.head import Head
 from covidct.models.pooling import TrunkMaps
 from covidct.training.config import TrainConfig
+from covidct.training.events import write_events
 from covidct.training.probe import PooledViews, pooled_features, shows, solve_parts
 from covidct.training.progress import ProgressWriter
 from covidct.training.run_folder import (
@@ -132,7 +133,7 @@ class _Epochs:
             ("", self._training.labels, pooled.views[0]),
             ("val_", self._validation.labels, np.load(first / _VALIDATION)),
         )
-        row: dict[str, float] = {"epoch": epoch - 1}
+        row: dict[str, float] = {}
         for prefix, labels, features in shown:
             figures = _figures(labels == 1, head.logits(features))
             row |= {f"{prefix}{name}": value for name, value in figures.items()}
@@ -145,10 +146,11 @@ class _Epochs:
         )
         for file in unfinished.iterdir():
             flush_to_disk(file)
-        append_metrics(self._run, row)
-        said = " - ".join(f"{name}: {value:.4f}" for name, value in row.items() if name != "epoch")
+        append_metrics(self._run, {"epoch": epoch - 1, **row})
+        said = " - ".join(f"{name}: {value:.4f}" for name, value in row.items())
         print(f"Epoch {epoch}/{self._config.planned_epochs} - {said}")
         unfinished.rename(epoch_folder(self._run, epoch))
+        write_events(self._run, epoch - 1, row)
         self._writer.say(epoch=epoch, seconds_left=self._seconds_left(epoch + 1, 0))
         self._writer.heed_stop()
 

@@ -1,13 +1,15 @@
 """Training as a process of its own: start, stop, resume and look after runs; all state on disk.
 
-One run at a time, by a lock that its process holds for as long as it lives.
+One run at a time, by a lock that its process holds for as long as it lives; others wait in the
+queue (:mod:`covidct.training.queue`).
 """
 
+import contextlib
 import os
 import re
 import shutil
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -15,81 +17,83 @@ from typing import TYPE_CHECKING, BinaryIO
 from covidct.errors import ConfigError
 from covidct.files import nothing_left
 from covidct.home import runs_dir
+from covidct.jobs import action_log
 from covidct.jobs.lock import take_lock
-from covidct.jobs.process import collect_children, launch
-from covidct.jobs.status import LOG_FILE, JobStatus, request_stop, withdraw_stop, write_status
+from covidct.jobs.process import collect_children
+from covidct.jobs.status import request_stop, withdraw_stop
 from covidct.messages import N_
+from covidct.training import queue
 from covidct.training.progress import read_status
 from covidct.training.run_folder import (
     BACKUP_FOLDER,
     BEST_WEIGHTS,
     CONFIG_FILE,
-    finished_epochs,
     is_trained,
-    planned_epochs,
     start_run_folder,
 )
 
 if TYPE_CHECKING:
     from covidct.training.config import TrainConfig
 
-_LOCK_FILE = ".training.lock"
-_LOCK_VARIABLE = "COVIDCT_TRAINING_LOCK"  # the descriptor of the lock that a run was handed
 _NAME = re.compile(r"[^\W_][\w .+()-]{0,79}")
 _NOT_IN_ZIP = (BACKUP_FOLDER, BEST_WEIGHTS)
 
 
 def start(
-    data: Path, config: "TrainConfig", name: str | None = None, exclude: Sequence[str] = ()
+    data: Path,
+    config: "TrainConfig",
+    name: str | None = None,
+    exclude: Sequence[str] = (),
+    masks: Sequence[Path] = (),
 ) -> Path:
-    """Start a run in a process of its own, which outlives this one.
+    """Queue a run, which begins at once where nothing is before it, in a process of its own that
+    outlives this one.
 
     Args:
         data: a data set folder.
         config: the settings.
         name: of the run; by default the time and the backbone.
         exclude: slices to leave out, as :func:`covidct.data.index.read_index` takes them.
+        masks: folders of slices with masks, as :func:`covidct.data.masks.read_masked_slices` reads
+            them.
 
     Returns:
         The run folder.
 
     Raises:
-        ConfigError: another run is live, which is named, or the name is bad or taken.
+        ConfigError: the name is bad or taken.
     """
-    lock = _take_turn()
-    try:
-        folder = _new_folder(name or f"{datetime.now(UTC):%Y-%m-%d %H.%M.%S} {config.backbone}")
-        with nothing_left(folder):
-            start_run_folder(folder, Path(data).resolve(), config, exclude)
-            _launch(folder, lock)
-    finally:
-        os.close(lock)
+    folder = new_folder(name or f"{datetime.now(UTC):%Y-%m-%d %H.%M.%S} {config.backbone}")
+    with nothing_left(folder):
+        start_run_folder(folder, Path(data).resolve(), config, exclude, masks)
+        queue.put(folder)
     return folder
 
 
 def resume(folder: Path) -> None:
-    """Go on with a run that was stopped, failed or was killed, in a process of its own.
+    """Queue a run that was stopped, failed or was killed; it goes on from what was kept.
 
     Raises:
-        ConfigError: another run is live, this one is finished, or there is none in the folder.
+        ConfigError: it is live, waits already or is finished, or there is none in the folder.
     """
     if is_trained(folder) and read_status(folder).state == "finished":
         raise ConfigError(
             N_("The run “{folder}” has finished: there is nothing to resume.", folder=folder.name)
         )
-    lock = _take_turn()
-    try:
-        _launch(folder, lock)
-    finally:
-        os.close(lock)
+    _require_idle(folder)
+    queue.put(folder)
 
 
 def stop(folder: Path) -> None:
-    """Ask a live run to end after its current batch, keeping the best weights; returns at once.
+    """Ask a live run to end after its current batch, keeping the best weights; returns at once. One
+    that waits is taken out of the queue.
 
     Raises:
-        ConfigError: the run is not live.
+        ConfigError: the run is neither live nor waits.
     """
+    if queue.is_queued(folder):
+        queue.cancel(folder)
+        return
     if not read_status(folder).is_live:
         raise ConfigError(N_("The run “{folder}” is not running.", folder=folder.name))
     request_stop(folder)
@@ -117,9 +121,10 @@ def rename(folder: Path, new_name: str) -> Path:
     Raises:
         ConfigError: the run is live, or the name is bad or taken.
     """
-    _require_idle(folder)
-    target = _new_folder(new_name)
-    folder.rename(target)
+    with queue.changing():
+        _require_idle(folder)
+        target = new_folder(new_name)
+        folder.rename(target)
     return target
 
 
@@ -128,11 +133,14 @@ def delete(folder: Path) -> None:
 
     Raises:
         ConfigError: the run is live, or there is none in the folder.
+        LogError: it is deleted, but the log of actions cannot be written.
     """
-    _require_idle(folder)
-    doomed = folder.with_name(f".deleted {folder.name} {os.getpid()}")
-    folder.rename(doomed)
+    with queue.changing():
+        _require_idle(folder)
+        doomed = folder.with_name(f".deleted {folder.name} {os.getpid()}")
+        folder.rename(doomed)
     shutil.rmtree(doomed)
+    action_log.record(N_("Deleted a run"), folder.name)
 
 
 def zip_run(folder: Path, out: BinaryIO) -> None:
@@ -162,18 +170,20 @@ def find_run(name: str) -> Path:
     return folder
 
 
-def enter(folder: Path) -> None:
-    """Called by a training process before anything else: make sure that it may run.
+@contextlib.contextmanager
+def turn(folder: Path) -> Iterator[None]:
+    """Around all that a training process does: make sure that it may train.
 
-    A run below :func:`covidct.home.runs_dir` holds the lock until its process ends, whether it was
-    started by :func:`start` or from a terminal.
+    A run below :func:`covidct.home.runs_dir` holds the lock of training until its process ends, or
+    until the end of this block, where it was started from a terminal; then the queue goes on.
 
     Raises:
         ConfigError: another process trains already.
     """
-    handed = os.environ.pop(_LOCK_VARIABLE, None)
+    handed = os.environ.pop(queue.LOCK_VARIABLE, None)
     if handed is not None:
         os.set_inheritable(int(handed), False)
+        yield
         return
     status = read_status(folder)
     if status.is_live:
@@ -184,23 +194,17 @@ def enter(folder: Path) -> None:
                 pid=status.pid,
             )
         )
-    if folder.resolve().parent == runs_dir().resolve():
-        _take_turn()  # left open: it ends with the process
+    lock = _take_turn() if folder.resolve().parent == runs_dir().resolve() else None
     if folder.is_dir():
         withdraw_stop(folder)
-
-
-def _launch(folder: Path, lock: int) -> None:
-    """Start the run's process and hand it the lock."""
-    withdraw_stop(folder)
-    queued = JobStatus("queued", epoch=finished_epochs(folder), epochs=planned_epochs(folder))
-    write_status(folder, queued)
-    launch(
-        ["-m", "covidct", "train", "--run", str(folder), "--resume"],
-        folder / LOG_FILE,
-        lock,
-        {_LOCK_VARIABLE: str(lock)},
-    )
+    if lock is None:
+        yield
+        return
+    try:
+        yield
+    finally:
+        os.close(lock)
+        queue.advance()
 
 
 def _take_turn() -> int:
@@ -209,7 +213,7 @@ def _take_turn() -> int:
     Raises:
         ConfigError: another process holds it.
     """
-    lock = take_lock(runs_dir() / _LOCK_FILE, lambda: live_run() is not None)
+    lock = take_lock(runs_dir() / queue.TRAINING_LOCK, lambda: live_run() is not None)
     if lock is None:
         live = live_run()
         raise ConfigError(
@@ -221,7 +225,12 @@ def _take_turn() -> int:
     return lock
 
 
-def _new_folder(name: str) -> Path:
+def new_folder(name: str) -> Path:
+    """The folder that a run of this name will have; not made.
+
+    Raises:
+        ConfigError: the name is bad or taken.
+    """
     if not _NAME.fullmatch(name) or name.endswith((" ", ".")):
         raise ConfigError(
             N_(

@@ -27,17 +27,24 @@ class RunRequest(NamedTuple):
         data: the data set folder.
         config: the settings.
         exclude: slices to leave out, as :func:`covidct.data.index.read_index` takes them.
+        masks: folders of slices with masks, as :func:`covidct.data.masks.read_masked_slices`
+            reads them.
     """
 
     data: Path
     config: TrainConfig
-    exclude: tuple[str, ...]
+    exclude: tuple[str, ...] = ()
+    masks: tuple[Path, ...] = ()
 
 
 def start_run_folder(
-    run: Path, data: Path, config: TrainConfig, exclude: Sequence[str] = ()
+    run: Path,
+    data: Path,
+    config: TrainConfig,
+    exclude: Sequence[str] = (),
+    masks: Sequence[Path] = (),
 ) -> None:
-    """Make the folder and write down data set, settings and what is left out.
+    """Make the folder and write down data set, settings, what is left out, and folders of masks.
 
     Raises:
         ConfigError: the folder holds something already.
@@ -51,19 +58,25 @@ def start_run_folder(
             )
         )
     run.mkdir(parents=True, exist_ok=True)
-    settings = {"data": str(data), "exclude": sorted(exclude), **config.as_flat_dict()}
+    settings = {
+        "data": str(data),
+        "exclude": sorted(exclude),
+        "masks": [str(folder.resolve()) for folder in masks],
+        **config.as_flat_dict(),
+    }
     replace_text(run / CONFIG_FILE, json.dumps(settings, indent=2, ensure_ascii=False) + "\n")
 
 
 def read_settings(run: Path) -> dict[str, Any]:
-    """What stands in ``config.json``: data, exclude and the settings by name; no TensorFlow needed.
+    """What stands in ``config.json``: data, exclude, masks and the settings by name; no TensorFlow
+    needed.
 
     Raises:
         ConfigError: no run was started in that folder, or its settings cannot be read.
     """
     try:
         settings = json.loads((run / CONFIG_FILE).read_text(encoding="utf-8"))
-        return {"exclude": [], **settings, "data": str(settings["data"])}
+        return {"exclude": [], "masks": [], **settings, "data": str(settings["data"])}
     except OSError as error:
         raise ConfigError(N_("There is no run to resume in {run}.", run=run)) from error
     except MALFORMED as error:
@@ -79,9 +92,10 @@ def read_run_folder(run: Path) -> RunRequest:
         ConfigError: no run was started in that folder, or its settings cannot be read.
     """
     settings = read_settings(run)
-    data, exclude = Path(settings.pop("data")), settings.pop("exclude")
+    data, exclude, masks = (settings.pop(name) for name in ("data", "exclude", "masks"))
     try:
-        return RunRequest(data, TrainConfig.from_flat_dict(settings), tuple(exclude))
+        config = TrainConfig.from_flat_dict(settings)
+        return RunRequest(Path(data), config, tuple(exclude), tuple(map(Path, masks)))
     except MALFORMED as error:
         raise ConfigError(
             N_("The settings of the run in {run} cannot be read.", run=run)

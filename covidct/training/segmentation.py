@@ -10,15 +10,17 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from covidct.data.masks import MaskedSlice
+from covidct.data.masks import MaskedSlice, synthetic_slices
 from covidct.data.segmentation_views import random_view
 
 if TYPE_CHECKING:
     import keras
 
 EPOCHS = 26
+DRAWINGS = 120
+_FIRST_SEED = 20_000  # of drawings that nothing else uses
 _BATCH = 8
-_LEARNING_RATE, _WEIGHT_DECAY, _AVERAGING = 2.5e-3, 1e-3, 0.995
+_LEARNING_RATE, _LATER_RATE, _WEIGHT_DECAY, _AVERAGING = 2.5e-3, 3e-4, 1e-3, 0.995
 _OPACITY_WEIGHT = 3.0  # against the lungs', which are larger and easier
 _OVERLAP_WEIGHTS = (0.1, 0.15)
 _SMOOTH = 50.0  # places; a batch without opacities has no overlap to speak of
@@ -32,8 +34,11 @@ def fit_segmentation(
     slices: Sequence[MaskedSlice],
     seed: int,
     progress: Callable[[Iterable[int]], Iterable[int]] = iter,
+    start: bytes | None = None,
 ) -> keras.Model:
     """A network of :func:`covidct.models.segmentation.segmentation_network`, trained.
+
+    It learns from drawn slices as well, so that drawings are segmented, too.
 
     The loss is cross-entropy, whose probabilities are calibrated, with a little of the Dice loss
     (Milletari et al. 2016, arXiv:1606.04797), which helps along what is small. The weights are
@@ -43,16 +48,21 @@ def fit_segmentation(
         slices: to learn from.
         seed: of weights and views.
         progress: wraps the epochs.
+        start: a graph whose network goes on learning, more slowly; None starts from random weights.
     """
     import keras
 
-    from covidct.models.segmentation import segmentation_network
+    from covidct.models.segmentation import network_of, segmentation_network
 
+    slices = [*slices, *synthetic_slices(DRAWINGS, _FIRST_SEED)]
     keras.utils.set_random_seed(seed)
-    network = segmentation_network()
+    network = segmentation_network() if start is None else network_of(start)
     steps = max(1, len(slices) // _BATCH)
     rate = keras.optimizers.schedules.CosineDecay(
-        0.0, EPOCHS * steps, warmup_target=_LEARNING_RATE, warmup_steps=steps
+        0.0,
+        EPOCHS * steps,
+        warmup_target=_LEARNING_RATE if start is None else _LATER_RATE,
+        warmup_steps=steps,
     )
     optimizer = keras.optimizers.AdamW(
         rate,

@@ -19,6 +19,7 @@ import streamlit as st
 from streamlit.errors import StreamlitSecretNotFoundError
 
 from covidct.errors import AccessDenied
+from covidct.jobs.action_log import Actor, acting
 from covidct.ui import strings
 from covidct.ui.strings import _
 from covidct.ui.widgets import callout
@@ -63,23 +64,32 @@ def _holds(kind: str) -> bool:
 
 
 def require_role() -> None:
-    """Called by whatever changes what the server keeps, before it does.
+    """Called by whatever changes what the server keeps, before it does; the log names who acts.
 
     Raises:
         AccessDenied: this visitor may not.
     """
     if not may_change():
         raise AccessDenied(strings.NO_ROLE)
+    acting(_visitor())
 
 
 def require_archive_role() -> None:
-    """Called by whatever asks the DICOM archive for something, before it does.
+    """Called by whatever asks the DICOM archive for something, before it does; likewise.
 
     Raises:
         AccessDenied: this visitor may not.
     """
     if not may_use_archive():
         raise AccessDenied(strings.NO_ARCHIVE_ROLE)
+    acting(_visitor())
+
+
+def _visitor() -> Actor:
+    """Who has signed in, by the first claim of the identity token that names somebody."""
+    claims = ("email", "preferred_username", "name", "sub")
+    named = next((str(st.user[claim]) for claim in claims if st.user.get(claim)), "")
+    return Actor(named, _is_logged_in())
 
 
 def _asks_for_login() -> bool:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
+from threading import Thread
 from typing import TYPE_CHECKING
 
 from covidct import logs
@@ -19,12 +20,22 @@ if TYPE_CHECKING:
 
 @asynccontextmanager
 async def lifespan(_app: App) -> AsyncGenerator[None]:
-    """The DICOM node, where the server is one, and the end of sessions that were closed."""
+    """The queue of runs where it stood still, the DICOM node, where the server is one, and the end
+    of sessions that were closed."""
     if logs.are_json():
         log_as_others_do()
         logs.write_json()
     secrets = access.secrets()
     check_settings(secrets)
+    Thread(target=_go_on_with_the_queue, daemon=True).start()
     with serve(secrets or {}):
         async with giving_back_closed_sessions(give_freed_memory_back):
             yield
+
+
+def _go_on_with_the_queue() -> None:
+    """Start the next run, where the computer went down before the one before it had ended."""
+    from covidct.training.queue import advance
+
+    with suppress(OSError):  # the pages say what is wrong with the disk
+        advance()

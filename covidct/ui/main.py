@@ -8,7 +8,7 @@ import streamlit as st
 
 from covidct.ui import access
 from covidct.ui.received import server_node
-from covidct.ui.shared import frame, use_notice
+from covidct.ui.shared import frame, notices, use_notice
 from covidct.ui.streamlit_internals import keep_uploads_in_memory
 from covidct.ui.strings import _
 
@@ -31,6 +31,7 @@ def main() -> None:
     chosen = st.navigation(pages, position="top")
     use_notice.require()
     chosen.run()
+    notices.watch()
 
 
 def _page(name: str) -> Callable[[], None]:

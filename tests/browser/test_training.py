@@ -1,5 +1,6 @@
 """The Training page in a real Chromium: from a ZIP of slices to a model in use, and back."""
 
+import os
 import re
 import shutil
 import zipfile
@@ -11,6 +12,7 @@ from playwright.sync_api import Locator, Page, expect
 from width import is_not_scrolled_sideways
 
 from covidct.imaging.phantom import phantom_slice
+from covidct.jobs.process import process_identity
 from covidct.jobs.status import JobStatus, write_status
 from covidct.training.run_folder import start_run_folder
 
@@ -99,8 +101,7 @@ def test_from_a_zip_to_a_model_in_use_and_back(
 
     second = new_page()
     second.goto(f"{cold_server.url}/training?view=New+run")
-    expect(second.get_by_text(f"“{NAME}” is in progress")).to_be_visible()
-    expect(button(second, "Start")).to_be_disabled()
+    expect(button(second, "Add to the queue")).to_be_disabled()  # without data
     second.close()
 
     expect(points(page).first).to_be_visible()
@@ -207,6 +208,38 @@ def test_a_resumed_run_is_followed_to_its_end_without_another_press(
         expect(page.locator(".cv-state")).to_contain_text("Failed")
 
 
+def test_who_asked_is_told_of_the_end_of_a_run_on_another_page(
+    start_server, new_page, quick, tmp_path
+):
+    run = tmp_path / "home" / "runs" / "long awaited"
+    start_run_folder(run, tmp_path / "gone", quick)
+    write_status(
+        run, JobStatus("running", pid=os.getpid(), process_started=process_identity(os.getpid()))
+    )
+    with start_server() as server:
+        page = new_page()
+        page.add_init_script("""
+            window.Notification = class {
+                static permission = "granted";
+                constructor(title, { body }) {
+                    const { dataset } = document.documentElement;
+                    dataset.told = `${dataset.told ?? ""}${title}: ${body}`;
+                }
+            };
+        """)
+        page.goto(f"{server.url}/training")
+        page.get_by_text("Tell me when it ends").click()
+        expect(page.locator(".st-key-notices")).to_be_attached()  # the server has taken it
+        page.get_by_role("link", name="Evaluation").click()
+        expect(page.get_by_role("heading", level=1)).to_have_text("How good is the model?")
+        write_status(run, JobStatus("finished"))
+        told, once = page.locator("html"), "A run has ended: “long awaited” has finished."
+        expect(told).to_have_attribute("data-told", once)
+        page.get_by_role("link", name="Diagnose").click()
+        expect(page.get_by_role("heading", level=1)).to_have_text("COVID-19 on a chest CT slice")
+        expect(told).to_have_attribute("data-told", once)
+
+
 def test_the_page_stands_before_the_network_is_loaded(cold_server, new_page):
     page = new_page()
     page.goto(f"{cold_server.url}/training")
@@ -250,7 +283,7 @@ def test_a_narrow_screen_is_not_scrolled_sideways(server, new_page, slices_zip):
         page.get_by_text(section, exact=True).click()
     expect(page.get_by_alt_text(re.compile("random variants"))).to_be_visible()
     assert is_not_scrolled_sideways(page)
-    for name in ("Runs", "Compare", "Model in use"):
+    for name in ("Runs", "Compare", "Model in use", "Log of actions"):
         view(page, name)
         expect(page.get_by_role("radio", name=name, exact=True)).to_be_checked()
         assert is_not_scrolled_sideways(page)

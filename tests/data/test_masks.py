@@ -1,3 +1,5 @@
+import shutil
+
 import cv2
 import nibabel
 import numpy as np
@@ -67,6 +69,23 @@ def test_another_layout_or_a_missing_mask_is_told(tmp_path):
     folder = _folder(tmp_path / "drawn")
     (folder / "lung-masks" / "patient2_01.png").unlink()
     with pytest.raises(DatasetError, match=r"patient2_01\.png is missing"):
+        read_masked_slices(folder)
+
+
+def test_of_a_data_set_the_slices_with_masks_are_read(tmp_path):
+    folder = _folder(tmp_path / "drawn")
+    (folder / "slices").rename(folder / "CT_COVID")
+    (folder / "CT_NonCOVID").mkdir()
+    (folder / "CT_COVID" / "patient2_01.png").rename(folder / "CT_NonCOVID" / "patient2_01.png")
+    cv2.imwrite(str(folder / "CT_COVID" / "undrawn.png"), np.zeros((90, 90), np.uint8))
+    slices = read_masked_slices(folder)
+    assert [one.patient for one in slices] == ["drawn/patient1", "drawn/patient2"]
+    shutil.copy(slices[0].file, folder / "CT_NonCOVID")
+    with pytest.raises(DatasetError, match="several slices of the name patient1_01"):
+        read_masked_slices(folder)
+    shutil.rmtree(folder / "lung-masks")
+    (folder / "lung-masks").mkdir()
+    with pytest.raises(DatasetError, match="no slices with masks"):
         read_masked_slices(folder)
 
 

@@ -102,6 +102,22 @@ def test_patients_and_official_lists_come_along(place):
     assert _contents(root) == SLICES | extras
 
 
+def test_masks_come_along_and_are_no_classes(place):
+    masks = {f"some/{name}/a.png": RNG.bytes(700) for name in ("lung-masks", "lesion-masks")}
+    files = {f"some/{name}": data for name, data in SLICES.items()} | masks
+    assert {folder.name for folder in list_class_folders(_zip(files))} == {
+        "some/CT_COVID",
+        "some/CT_NonCOVID",
+    }
+    held = _contents(unpack_dataset(_zip(files), place / "data"))
+    assert held == SLICES | {name.removeprefix("some/"): data for name, data in masks.items()}
+
+
+def test_masks_of_which_there_are_two_folders_stay_behind(place):
+    masks = {f"{place}/lung-masks/a.png": RNG.bytes(700) for place in ("one", "two")}
+    assert _contents(unpack_dataset(_zip(SLICES | masks), place / "data")) == SLICES
+
+
 def test_lists_of_which_there_are_two_stay_behind(place):
     twice = {f"{at}/patients.csv": b"class,file,split,patient\n" for at in ("set", "set/more")}
     root = unpack_dataset(_zip(SLICES | twice), place / "data")

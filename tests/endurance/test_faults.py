@@ -27,7 +27,7 @@ from covidct.imaging.phantom import phantom_slice
 from covidct.inference.promotion import current_model, history, promote
 from covidct.inference.store import open_model
 from covidct.jobs.process import process_identity
-from covidct.jobs.status import LOG_FILE, last_word, why_it_failed
+from covidct.jobs.status import LOG_FILE, JobStatus, last_word, why_it_failed
 from covidct.training import jobs
 from covidct.training.progress import read_status
 from covidct.training.run_folder import read_metrics
@@ -37,7 +37,7 @@ pytestmark = pytest.mark.endurance
 
 CSV = "Results, CSV"
 MOMENTS = {
-    "queued": lambda run, said: said.state == "queued",
+    "launched": lambda run, said: said.state == "starting",
     "starting": lambda run, said: said.message == "Starting.",
     "reading slices": lambda run, said: said.message == "Reading and cropping slices.",
     "building the network": lambda run, said: said.message == "Building the network.",
@@ -78,6 +78,11 @@ def end_all_work() -> None:
             until_gone(pid)
 
 
+def is_under_way(status: JobStatus) -> bool:
+    """A run may wait for the process of the one before it to close down."""
+    return status.is_live or status.state == "queued"
+
+
 def until_gone(pid: int) -> None:
     while process_identity(pid):
         time.sleep(0.01)
@@ -107,7 +112,7 @@ def fill(disk: Path) -> Path:
 
 
 def until_over(folder, read):
-    while (status := read(folder)).is_live:
+    while is_under_way(status := read(folder)):
         time.sleep(0.1)
     return status
 
@@ -194,10 +199,12 @@ def test_a_training_killed_in_any_state_goes_on_and_the_model_in_use_is_untouche
     run, rows = jobs.start(phantom_dataset, quick, "run"), []
     for moment, reached in MOMENTS.items():
         while not reached(run, said := read_status(run)):
-            assert said.is_live, f"{moment}: {said.message} {(run / LOG_FILE).read_text()}"
+            assert is_under_way(said), f"{moment}: {said.message} {(run / LOG_FILE).read_text()}"
             time.sleep(0.002)
         kill_process_of(run)
-        assert "untouched" in read_status(run).message or moment == "queued"
+        while read_status(run).is_live:  # it had not said its number: who attends it says so
+            time.sleep(0.01)
+        assert "untouched" in read_status(run).message or moment == "launched"
         now = read_metrics(run)
         assert now[: len(rows)] == rows, moment
         rows = now
@@ -211,9 +218,9 @@ def test_a_training_killed_in_any_state_goes_on_and_the_model_in_use_is_untouche
 
 def kill_process_of(run: Path) -> None:
     """``kill -9``, also where it has not said its number yet."""
-    find = ["pgrep", "-f", f"covidct train --run {run} "]
+    find = ["pgrep", "-f", f"^[^ ]+ -m covidct train --run {run} "]
     while not (found := subprocess.run(find, capture_output=True, text=True).stdout.split()):
-        assert read_status(run).is_live
+        assert is_under_way(read_status(run))
     for pid in map(int, found):
         os.kill(pid, signal.SIGKILL)
         until_gone(pid)

@@ -4,8 +4,10 @@ import signal
 
 import pytest
 from forked import start_python
+from own_segmentation import give_own_segmentation
 
 from covidct.errors import ModelError, ModelIntegrityError
+from covidct.imaging.anatomy.segmentation import GRAPH_FILE
 from covidct.inference.card import read_card
 from covidct.inference.classifier import Classifier
 from covidct.inference.promotion import (
@@ -85,6 +87,33 @@ def test_a_promoted_model_outlives_its_run(candidates):
     promote(candidates[0])
     shutil.rmtree(candidates[0])
     assert Classifier.load().card.name == "run first"
+
+
+def test_its_own_network_for_lungs_and_opacities_goes_with_a_model_both_ways(candidates, phantoms):
+    give_own_segmentation(candidates[0])
+    ct_slice, shares = phantoms[1].ct_slice, []
+    for one in candidates:
+        promote(one)
+        shares.append(Classifier.load().opacities(ct_slice).share_of_lung)
+    assert shares[0] > shares[1]
+    shutil.rmtree(candidates[0])
+    rollback()
+    assert Classifier.load().opacities(ct_slice).share_of_lung == shares[0]
+
+
+@pytest.mark.parametrize("damage", [shutil.rmtree, lambda own: (own / GRAPH_FILE).write_bytes(b"")])
+def test_without_its_network_for_lungs_a_model_is_neither_promoted_nor_gone_back_to(
+    candidates, damage
+):
+    own = give_own_segmentation(candidates[0])
+    promoted = promote(candidates[0])
+    promote(candidates[1])
+    damage(find_model(promoted) / own.name)
+    assert rollback() == DEFAULT_MODEL
+    damage(own)
+    with pytest.raises(ModelIntegrityError, match="missing"):
+        promote(candidates[0])
+    assert current_model() == SHIPPED_DIR / DEFAULT_MODEL
 
 
 def test_rolling_back_goes_one_promotion_back_each_time(candidates):

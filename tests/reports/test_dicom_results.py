@@ -249,7 +249,9 @@ def test_the_report_has_the_figures_of_the_series(judged, classifier, name):
     outcomes, files = judged(name)
     (whole,) = (one for one in outcomes if isinstance(one, SeriesJudged))
     (data,) = of_kind(files, uid.EnhancedSRStorage)
-    verdict, opacities = srread(BytesIO(data)).content.get_image_measurement_groups()
+    content = srread(BytesIO(data)).content
+    (verdict,) = content.get_image_measurement_groups()
+    (opacities,) = content.get_volumetric_roi_measurement_groups()
     assert numbers(verdict) == {
         (codes.PROBABILITY.value,): whole.prediction.probability,
         (codes.OPERATING_POINT.value,): whole.prediction.operating_point,
@@ -274,11 +276,42 @@ def test_the_report_on_one_slice_has_its_figures(judged):
     outcomes, files = judged("one slice")
     (one,) = slices(outcomes)
     (data,) = of_kind(files, uid.EnhancedSRStorage)
-    verdict, opacities = srread(BytesIO(data)).content.get_image_measurement_groups()
+    content = srread(BytesIO(data)).content
+    (verdict,) = content.get_image_measurement_groups()
+    (opacities,) = content.get_volumetric_roi_measurement_groups()
     assert numbers(verdict)[codes.PROBABILITY.value,] == one.prediction.probability
     assert numbers(opacities) == {
         (codes.OPACITY_OF_AREA.value, codes.LUNG.value): 100 * one.opacities.share_of_lung
     }
+
+
+@pytest.mark.parametrize("name", ARRANGEMENTS)
+def test_the_report_measures_the_segment_of_opacities(judged, name):
+    _, files = judged(name)
+    (data,) = of_kind(files, uid.EnhancedSRStorage)
+    (drawn,) = map(read, of_kind(files, uid.SegmentationStorage))
+    report = srread(BytesIO(data))
+    content = report.content
+    of_segments = [
+        group.referenced_segment for group in content.get_volumetric_roi_measurement_groups()
+    ]
+    if name == "without opacities":
+        assert not of_segments
+        assert len(content.get_image_measurement_groups()) == 2
+        return
+    ((reference, *_),) = of_segments
+    assert reference.referenced_sop_instance_uid == drawn.SOPInstanceUID
+    assert drawn.SegmentSequence[0].SegmentLabel == "Opacities"
+    assert reference.referenced_segment_numbers == [drawn.SegmentSequence[0].SegmentNumber]
+    held = report.CurrentRequestedProcedureEvidenceSequence[0].ReferencedSeriesSequence
+    assert drawn.SeriesInstanceUID in {series.SeriesInstanceUID for series in held}
+
+
+def test_a_report_alone_refers_to_the_slices(classifier, arrangement):
+    outcomes = list(judge_files(classifier, arrangement["in order"]))
+    (report,) = results_of_series(classifier, outcomes, ["sr"])
+    groups = srread(BytesIO(file_of(report))).content.get_image_measurement_groups()
+    assert [len(group.source_images) for group in groups] == [4, 4]
 
 
 def test_the_report_names_the_model_the_slices_and_the_research_use(judged, classifier):
@@ -289,7 +322,7 @@ def test_the_report_names_the_model_the_slices_and_the_research_use(judged, clas
     observer = context.observer_identifying_attributes
     assert observer.serial_number == report.DeviceSerialNumber == classifier.card.sha256
     assert observer.model_name == classifier.card.name
-    verdict, _ = report.content.get_image_measurement_groups()
+    (verdict,) = report.content.get_image_measurement_groups()
     (comment,) = (
         item.TextValue
         for item in verdict[0].ContentSequence

@@ -1,3 +1,4 @@
+import contextlib
 import os
 import signal
 import time
@@ -7,7 +8,7 @@ import pytest
 import two_convolutions
 
 from covidct.models.backbones import BACKBONES
-from covidct.training import jobs
+from covidct.training import jobs, queue
 from covidct.training.progress import read_status
 
 
@@ -29,8 +30,11 @@ def tiny(quick, _two_convolutions):
 def _no_run_is_left(own_home):
     """A test that fails half-way leaves no training behind."""
     yield
+    for folder in queue.queued_runs():
+        queue.cancel(folder)
     while (folder := jobs.live_run()) and (pid := read_status(folder).pid):
-        os.kill(pid, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
 
 
 @pytest.fixture(scope="session")
@@ -39,7 +43,7 @@ def until():
 
     def wait(folder, wanted):
         while not wanted(status := read_status(folder)):
-            assert status.is_live, status.message
+            assert status.is_live or status.state == "queued", status.message
             time.sleep(0.02)
         return status
 

@@ -118,4 +118,4 @@ def test_rows_beyond_the_backup_are_dropped(run, tmp_path):
 def test_settings_of_a_run_are_written_down(run, config, phantom_dataset):
     settings = json.loads((run / "config.json").read_text())
     assert settings["data"] == str(phantom_dataset.resolve())
-    assert read_run_folder(run) == (phantom_dataset.resolve(), config, ())
+    assert read_run_folder(run) == (phantom_dataset.resolve(), config, (), ())

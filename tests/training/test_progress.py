@@ -63,7 +63,7 @@ def test_a_run_whose_process_is_gone_reads_as_failed(folder):
 
 
 def test_a_run_that_never_started_reads_as_failed_although_the_clock_was_set_back(folder):
-    write_status(folder, JobStatus("queued"))
+    write_status(folder, JobStatus("starting"))
     assert read_status(folder).is_live
     said = json.loads((folder / "status.json").read_text())
     for year in ("2001", "2999"):

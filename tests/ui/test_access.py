@@ -103,3 +103,21 @@ def test_a_role_withdrawn_on_an_open_page_counts_at_the_next_press(finished_run,
         button.click().run()
     assert finished_run.is_dir()
     assert promotion.current_model().parent == promotion.SHIPPED_DIR
+
+
+@pytest.mark.parametrize(
+    ("user", "named"),
+    [
+        (TRAINER | {"email": "ann@example.org"}, "<td>ann@example.org</td>"),
+        (TRAINER, "<td>ann</td>"),
+        ({}, "<td>a visitor, not signed in</td>"),
+    ],
+)
+def test_the_log_names_who_did_what_to_those_with_the_role_alone(finished_run, user, named):
+    app = visit(user, view="Runs")
+    next(button for button in app.button if button.label == "Delete this run").click().run()
+    assert not finished_run.exists()
+    log = html(visit(user, view="Log of actions"))
+    assert f"{named}<td>Deleted a run</td><td>first</td>" in log
+    if user:
+        assert "<td>Deleted a run</td>" not in html(visit(READER, view="Log of actions"))

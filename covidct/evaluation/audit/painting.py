@@ -71,7 +71,7 @@ def repainted(
 
 
 def opaque_places(ct_slice: CTSlice) -> np.ndarray:
-    """Where the program itself finds opacities, bool (H, W)."""
+    """Where opacities are found on a slice, bool (H, W)."""
     return ct_slice.opacity_map >= CALLED
 
 
@@ -83,7 +83,7 @@ def repainted_as_drawn(classifier: Classifier, slices: Iterable[DrawnSlice]) -> 
         looks = classifier.predict_many([one.ct_slice for one in some])
         found += repainted(
             classifier,
-            [(one.patient, one.ct_slice, one.opacities > 0) for one in some],
+            [(o.patient, classifier.segmented(o.ct_slice), o.opacities > 0) for o in some],
             [look.prediction.probability for look in looks],
         )
     return found

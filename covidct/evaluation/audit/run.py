@@ -248,7 +248,10 @@ def _repainted(
     classifier: Classifier, batch: Sequence[tuple[Item, bytes, CTSlice]], looked: Sequence[_Seen]
 ) -> list[Repainted]:
     """The slices of a batch that are to be changed, painted over where they are called Positive."""
-    tried = [(one, ct_slice) for one, (*_, ct_slice) in zip(looked, batch, strict=True)]
+    tried = [
+        (one, classifier.segmented(ct_slice))
+        for one, (*_, ct_slice) in zip(looked, batch, strict=True)
+    ]
     slices = [
         (one.item.patient, ct_slice, opaque_places(ct_slice))
         for one, ct_slice in tried

@@ -77,7 +77,8 @@ def sources_told_apart(
     Raises:
         DatasetError: fewer than two sources have five patients or more.
     """
-    prepared = [prepare(source.items, classifier.card.image_size, progress) for source in given]
+    size, segmenter = classifier.card.image_size, classifier.segmenter
+    prepared = [prepare(source.items, size, progress, segmenter) for source in given]
     names = np.concatenate(
         [np.full(len(one.items), s.name) for s, one in zip(given, prepared, strict=True)]
     )

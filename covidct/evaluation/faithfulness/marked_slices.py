@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from covidct.data.masks import LESIONS, LUNGS, read_mask
+from covidct.data.index import LESIONS, LUNGS
+from covidct.data.masks import read_mask
 from covidct.errors import DatasetError, NotALungSlice
 from covidct.imaging.anatomy.gate import check_lung_slice
 from covidct.imaging.ct_slice import CTSlice

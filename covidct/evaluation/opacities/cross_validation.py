@@ -7,41 +7,30 @@ on all, to be kept.
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import cv2
 import numpy as np
 from scipy.special import expit
-from sklearn.linear_model import LogisticRegression
 
-from covidct.data.masks import MaskedSlice, read_masked_slices, synthetic_slices
+from covidct.data.masks import MaskedSlice, read_masked_slices
 from covidct.errors import ConfigError, DatasetError
 from covidct.evaluation.opacities.measures import Found, by_patient, found_by, summarise
 from covidct.evaluation.opacities.severity import SEVERITY_FILE, severity
 from covidct.evaluation.opacities.sheets import SHEETS_FOLDER, write_sheets
 from covidct.files import replace_text, sha256_of
 from covidct.imaging.anatomy.lungs import as_lungs
-from covidct.imaging.anatomy.segmentation import (
-    CARD_FILE,
-    GRAPH_FILE,
-    SIDE,
-    SIGNATURE,
-    shipped_segmenter,
-)
+from covidct.imaging.anatomy.segmentation import GRAPH_FILE, SIDE, shipped_segmenter
 from covidct.messages import N_, ngettext
-from covidct.training.segmentation import EPOCHS, fit_segmentation
+from covidct.training.keep_segmentation import calibration_of, keep_segmentation, logits_of
+from covidct.training.segmentation import fit_segmentation
 
 if TYPE_CHECKING:
     import keras
 
 FOLDS = 3
 FIGURES_FILE = "figures.json"
-_SYNTHETIC, _FIRST_SEED = 120, 20_000  # seeds of drawings that nothing else uses
-_CALIBRATED_PLACES = 200  # of each slice
-_AT_A_TIME = 32
 _COMPARED = ("lungs_dice", "opacities_dice")
 
 
@@ -79,10 +68,9 @@ def train_opacities(
     ]
 
     def fit(known: Sequence[MaskedSlice], title: str) -> keras.Model:
-        return fit_segmentation([*known, *drawings], seed, lambda steps: progress(steps, title))
+        return fit_segmentation(known, seed, lambda steps: progress(steps, title))
 
     folds = folds_of(slices)
-    drawings = list(synthetic_slices(_SYNTHETIC, _FIRST_SEED))
     logits = np.empty((len(slices), SIDE, SIDE, 2), np.float16)
     for fold in range(FOLDS):
         held_out = folds == fold
@@ -111,7 +99,7 @@ def train_opacities(
         },
         "by_patient": by_patient([one for one in found if one.masked.opacities.any()]),
     }
-    _keep(out, network, slices, slope, intercept, seed)
+    keep_segmentation(out, network, slices, (slope, intercept), seed)
     replace_text(out / FIGURES_FILE, json.dumps(figures, indent=2) + "\n")
     if figures["by_patient"]:
         which = {"segmentation": sha256_of(out / GRAPH_FILE), "out_of_patient": True}
@@ -149,62 +137,3 @@ def folds_of(slices: Sequence[MaskedSlice]) -> np.ndarray:
             )
         )
     return np.array([fold_of[one.patient] for one in slices])
-
-
-def logits_of(network: keras.Model, slices: Sequence[MaskedSlice]) -> np.ndarray:
-    """What a network says of slices, float32 (N, 256, 256, 2)."""
-    pictures = np.stack([one.grey for one in slices])[..., None].astype(np.float32)
-    logits = network.predict(pictures, batch_size=_AT_A_TIME, verbose=0)
-    return np.stack([cv2.resize(one, (SIDE, SIDE)) for one in logits])
-
-
-def calibration_of(slices: Sequence[MaskedSlice], logits: np.ndarray) -> tuple[float, float]:
-    """Slope and intercept after which an opacity's probability of 0.5 means half of the places.
-
-    Platt scaling (1999) on places in the lungs, each slice counting the same.
-    """
-    rng = np.random.default_rng(0)
-    values, drawn = [], []
-    for one, of_one in zip(slices, logits, strict=True):
-        places = np.flatnonzero(one.lungs)
-        if places.size:
-            chosen = rng.choice(places, _CALIBRATED_PLACES)
-            values.append(of_one.ravel()[chosen])
-            drawn.append(one.opacities.ravel()[chosen])
-    scaling = LogisticRegression(C=np.inf).fit(
-        np.concatenate(values)[:, None].astype(float), np.concatenate(drawn)
-    )
-    return float(scaling.coef_[0, 0]), float(scaling.intercept_[0])
-
-
-def _keep(
-    out: Path,
-    network: keras.Model,
-    slices: Sequence[MaskedSlice],
-    slope: float,
-    intercept: float,
-    seed: int,
-) -> None:
-    from covidct.models.litert import converted, spread
-
-    pictures = [slices[i].grey[None, ..., None].astype(np.float32) for i in spread(len(slices))]
-    graph = converted({SIGNATURE: network}, lambda: ((SIGNATURE, one) for one in pictures))
-    out.mkdir(parents=True, exist_ok=True)
-    (out / GRAPH_FILE).write_bytes(graph)
-    sources = sorted({one.source for one in slices})
-    patients = {name: {one.patient for one in slices if one.source == name} for name in sources}
-    counts = Counter(one.source for one in slices)
-    card = {
-        "title": "Lungs and opacities on a slice",
-        "sha256": sha256_of(out / GRAPH_FILE),
-        "precision": "integers of 8 bits, kernels channel by channel",
-        "slope": slope,
-        "intercept": intercept,
-        "trained_on": {
-            name: {"slices": counts[name], "patients": len(patients[name])} for name in sources
-        }
-        | {"synthetic": {"slices": _SYNTHETIC}},
-        "epochs": EPOCHS,
-        "seed": seed,
-    }
-    replace_text(out / CARD_FILE, json.dumps(card, indent=2) + "\n")

@@ -9,8 +9,9 @@ import numpy as np
 from sklearn.metrics import roc_auc_score
 
 from covidct.data.masks import MaskedSlice
-from covidct.imaging.anatomy.lungs import as_lungs
+from covidct.imaging.anatomy.lungs import lungs_and_opacities
 from covidct.imaging.anatomy.segmentation import CALLED, Segmenter
+from covidct.stats.overlap import dice
 
 OPAQUE_SHARE = 0.01  # of the lungs; from there on a slice counts as one with opacities
 _FEWEST_LUNG = 200  # places of a slice on which shares are compared
@@ -44,15 +45,7 @@ class Found:
 
 def found_by(segmenter: Segmenter, masked: MaskedSlice) -> Found:
     """What a network that is ready for use finds on a slice."""
-    maps = segmenter(masked.grey)
-    lungs = as_lungs(maps.lungs)
-    return Found(masked, lungs, maps.opacities * lungs)
-
-
-def dice(one: np.ndarray, other: np.ndarray) -> float:
-    """The Dice coefficient of two masks, bool of the same shape; 1 where both are empty."""
-    total = int(one.sum()) + int(other.sum())
-    return 2 * int((one & other).sum()) / total if total else 1.0
+    return Found(masked, *lungs_and_opacities(masked.grey, segmenter))
 
 
 def surface_distance(one: np.ndarray, other: np.ndarray) -> float | None:

@@ -70,6 +70,7 @@ _FINE_TUNING = (
     "early_stopping",
     "official_lists",
     "validation_share",
+    "fold",
 )
 
 

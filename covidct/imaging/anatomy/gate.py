@@ -22,6 +22,7 @@ from covidct.imaging.anatomy.lungs import (
     elliptic,
     find_figure,
 )
+from covidct.imaging.anatomy.segmentation import shipped_segmenter
 from covidct.imaging.ct_slice import CTSlice
 from covidct.messages import N_, joined
 
@@ -166,10 +167,14 @@ _LIMITS = (
 
 
 def gate(ct_slice: CTSlice) -> GateVerdict:
-    """Judge a picture; takes about as long as finding its lungs."""
+    """Judge a picture; takes about as long as finding its lungs.
+
+    They are those of the shipped network, with which the limits were set.
+    """
     if ct_slice.colour_share > _MOST_COLOUR:
         return GateVerdict(_COLOURED)
-    measures = measure(ct_slice.figure.grey, ct_slice.figure.lungs)
+    figure = ct_slice.segmented_by(None).figure
+    measures = measure(figure.grey, figure.lungs)
     if measures is None:
         return GateVerdict(_NO_LUNGS)
     reasons = (limit.reason for limit in _LIMITS if _exceeds(measures, limit))
@@ -306,7 +311,7 @@ def _quarters(grey: np.ndarray, lungs: np.ndarray) -> int:
 
 
 def _shows_two_lungs(pixels: np.ndarray) -> bool:
-    figure = find_figure(pixels)
+    figure = find_figure(pixels, shipped_segmenter())
     box = bounding_box(figure.lungs)
     is_wide = box.width >= _QUARTER_WIDTH * figure.grey.shape[1]
     return is_wide and _likeness(box.of(_smoothed(figure.grey))) >= _QUARTER_LIKENESS

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
-from covidct.imaging.anatomy.segmentation import CALLED, SIDE, shipped_segmenter
+from covidct.imaging.anatomy.segmentation import CALLED, SIDE, Segmenter
 
 _HALF = 0.5
 _LEAST_LUNGS = 0.01  # of the figure; less is bowel or a gap between the ribs
@@ -101,17 +101,23 @@ class Figure:
         return on_slice
 
 
-def find_figure(pixels: np.ndarray) -> Figure:
+def find_figure(pixels: np.ndarray, segmenter: Segmenter) -> Figure:
     """The figure of a slice with its lungs and opacities, sought once for all who need them.
 
     Args:
         pixels: uint8 (H, W), air dark.
+        segmenter: what finds them.
     """
     box = figure_box(pixels)
     grey = working_grey(box.of(pixels))
-    found = shipped_segmenter()(grey)
+    return Figure(box, grey, *lungs_and_opacities(grey, segmenter))
+
+
+def lungs_and_opacities(grey: np.ndarray, segmenter: Segmenter) -> tuple[np.ndarray, np.ndarray]:
+    """Both lungs, bool (h, w), and the opacities in them, float32 (h, w), of a figure's grey."""
+    found = segmenter(grey)
     lungs = as_lungs(found.lungs)
-    return Figure(box, grey, lungs, found.opacities * lungs)
+    return lungs, found.opacities * lungs
 
 
 def working_grey(figure: np.ndarray) -> np.ndarray:

@@ -1,7 +1,8 @@
 """Lungs and opacities on a figure, by a small network that LiteRT runs.
 
 The network (:mod:`covidct.models.segmentation`) is trained by ``train-opacities`` and shipped in
-``weights/segmentation``, known by its hash.
+``weights/segmentation``, known by its hash. A model that was trained with masks holds one of its
+own.
 """
 
 from __future__ import annotations
@@ -42,11 +43,16 @@ class Segmenter:
 
     Args:
         graph: takes (1, 256, 256, 1) float32 and gives logits (1, h, w, 2).
+        sha256: of the graph's file.
         slope: of an opacity's logit.
         intercept: likewise; both fitted out of patient, so that 0.5 means half.
+
+    Attributes:
+        sha256: of the graph's file, by which the network is known.
     """
 
-    def __init__(self, graph: Graph, slope: float = 1.0, intercept: float = 0.0) -> None:
+    def __init__(self, graph: Graph, sha256: str, slope: float, intercept: float) -> None:
+        self.sha256 = sha256
         self._graph, self._slope, self._intercept = graph, slope, intercept
 
     def __call__(self, grey: np.ndarray) -> Segmentation:
@@ -92,7 +98,7 @@ def shipped_segmenter() -> Segmenter:
 
 
 def open_segmenter(folder: Path) -> Segmenter:
-    """The network in a folder that ``train-opacities`` wrote.
+    """The network in a folder that ``train-opacities`` or a run with masks wrote.
 
     Raises:
         ModelIntegrityError: a file is missing, or the graph is not the one on the card.
@@ -102,7 +108,7 @@ def open_segmenter(folder: Path) -> Segmenter:
         graph = Graph(read_verified(folder / GRAPH_FILE, card["sha256"]))
     except (OSError, GraphError) as error:
         raise _missing(folder) from error
-    return Segmenter(graph, card["slope"], card["intercept"])
+    return Segmenter(graph, card["sha256"], card["slope"], card["intercept"])
 
 
 def _card(folder: Path) -> dict[str, Any]:
@@ -121,7 +127,7 @@ def _missing(folder: Path) -> ModelIntegrityError:
     return ModelIntegrityError(
         N_(
             "The network that finds the lungs, in {folder}, is missing or changed. Restore it from "
-            "the repository.",
+            "where it came.",
             folder=folder,
         )
     )

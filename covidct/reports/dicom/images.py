@@ -9,7 +9,7 @@ import cv2
 import highdicom as hd
 import numpy as np
 
-from covidct.imaging.anatomy.segmentation import CALLED, segmentation_id
+from covidct.imaging.anatomy.segmentation import CALLED
 from covidct.inference.opacities import HUE
 from covidct.reports.dicom import codes
 from covidct.reports.dicom.equipment import MAKER, new_series
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from covidct.inference.card import ModelCard
     from covidct.reports.dicom.sources import SourceSlices
 
+OPACITIES, _LUNGS = 1, 2  # numbers of segments
 _SEGMENTATION, _MAP = 901, 902  # numbers of series, above those of scanners
 _MAP_SIDE = 128  # finer than what the network sees, and small beside the slices
 _LUNGS_HUE = 140, 140, 140
@@ -68,10 +69,10 @@ def segmentation(
     labels = np.empty((len(planes), *sources.grid.shape), np.uint8)
     for label, drawn in zip(labels, planes, strict=True):
         opaque, lungs = np.unpackbits(drawn.masks, count=2 * label.size).reshape(2, *label.shape)
-        label[:] = np.where(opaque, 1, 2 * lungs)
+        label[:] = np.where(opaque, OPACITIES, _LUNGS * lungs)
     segments = [
-        _segment(1, "Opacities", codes.ABNORMAL, codes.OPACITY, HUE),
-        _segment(2, "Lungs without opacities", codes.ANATOMY, codes.LUNG, _LUNGS_HUE),
+        _segment(OPACITIES, "Opacities", codes.ABNORMAL, codes.OPACITY, HUE, card),
+        _segment(_LUNGS, "Lungs without opacities", codes.ANATOMY, codes.LUNG, _LUNGS_HUE, card),
     ]
     return hd.seg.Segmentation(
         sources.images,
@@ -87,12 +88,17 @@ def segmentation(
 
 
 def _segment(
-    number: int, label: str, category: Code, kind: Code, hue: tuple[int, int, int]
+    number: int,
+    label: str,
+    category: Code,
+    kind: Code,
+    hue: tuple[int, int, int],
+    card: ModelCard,
 ) -> hd.seg.SegmentDescription:
     network = hd.AlgorithmIdentificationSequence(
         name="covidct segmentation",
         family=codes.ARTIFICIAL_INTELLIGENCE,
-        version=segmentation_id(),
+        version=card.segmentation,
         source=MAKER,
         parameters={"called from a probability of": str(CALLED)},
     )

@@ -84,7 +84,7 @@ def open_view(case: Case, classifier: Classifier, outside_use: str = "") -> View
     Raises:
         UnreadableSlice: the file cannot be read.
     """
-    ct_slice = case.read()
+    ct_slice = classifier.segmented(case.read())
     return View(case, ct_slice, classifier.predict(ct_slice), outside_use)
 
 

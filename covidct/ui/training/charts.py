@@ -5,6 +5,7 @@ Each chart holds one table, so that a new epoch changes the data and never the c
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import altair as alt
 import pandas as pd
@@ -145,6 +146,34 @@ def overlaid(
         .properties(height=height)
         .configure_view(stroke=None)
     )
+
+
+def swept(values: Sequence[tuple[str, Mapping[str, Any]]], height: int = 260) -> alt.LayerChart:
+    """The AUC of each value of a sweep with its interval.
+
+    Args:
+        values: in words, each with figures among which are "roc_auc" and "roc_auc_ci95".
+        height: in pixels.
+    """
+    rows = [(value, known["roc_auc"], *known["roc_auc_ci95"]) for value, known in values]
+    table = pd.DataFrame(rows, columns=["value", "auc", "low", "high"])
+    base = alt.Chart(table).encode(
+        x=alt.X("value:N", title=None, sort=None, axis=alt.Axis(labelAngle=0)),
+        tooltip=[
+            alt.Tooltip("value:N", title=_("Value")),
+            alt.Tooltip("auc:Q", title=_("ROC AUC"), format=".3f"),
+            alt.Tooltip("low:Q", title=_("95 % interval from"), format=".3f"),
+            alt.Tooltip("high:Q", title=_("to"), format=".3f"),
+        ],
+    )
+    auc_axis = alt.Y("low:Q", title=_("ROC AUC"), scale=alt.Scale(zero=False))
+    whiskers = base.mark_rule(strokeWidth=2, color=_COLOURS[VALIDATION]).encode(
+        y=auc_axis, y2="high:Q"
+    )
+    points = base.mark_circle(size=90, opacity=1, color=_COLOURS[VALIDATION]).encode(
+        y=alt.Y("auc:Q")
+    )
+    return alt.layer(whiskers, points).properties(height=height).configure_view(stroke=None)
 
 
 def roc(

@@ -17,9 +17,10 @@ from covidct.data.zip_dataset import ClassFolder, guess_classes, list_class_fold
 from covidct.errors import ConfigError, CovidCTError
 from covidct.evaluation.jobs import live_evaluation
 from covidct.home import data_dir, data_folders
+from covidct.jobs import action_log
 from covidct.messages import N_, ngettext
 from covidct.terminal import visible
-from covidct.training import jobs
+from covidct.training import jobs, queue
 from covidct.ui import strings
 from covidct.ui.strings import _
 from covidct.ui.training.live import attempt, show_refusal
@@ -113,8 +114,8 @@ def _upload() -> Path | None:
     hint(
         _(
             "For example CT_COVID and CT_NonCOVID, with PNG, JPEG, TIFF, BMP or DICOM slices. "
-            "Unlike slices on the Diagnose page these are kept, on this server, until you delete "
-            "them."
+            "Drawn masks come along in folders lung-masks and lesion-masks. Unlike slices on the "
+            "Diagnose page these are kept, on this server, until you delete them."
         )
     )
     taken = st.session_state.get(_TAKEN)
@@ -225,14 +226,15 @@ def _offer_to_delete(folder: Path) -> None:
 
 
 def _delete(folder: Path) -> None:
-    if jobs.live_run() or live_evaluation():
+    if jobs.live_run() or queue.queued_runs() or live_evaluation():
         raise ConfigError(
             N_(
-                "A run or an evaluation is at work, which may need the slices; they were kept. "
-                "Delete them when it has ended, or stop it first."
+                "A run or an evaluation is at work or waits, which may need the slices; they were "
+                "kept. Delete them when it has ended, or stop it first."
             )
         )
     shutil.rmtree(folder)
+    action_log.record(N_("Deleted a data set"), folder.name)
 
 
 def _data_sets() -> list[Path]:

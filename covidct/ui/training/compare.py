@@ -13,7 +13,7 @@ from covidct.training import jobs
 from covidct.training.progress import read_status
 from covidct.training.run_folder import MONITORED, kept_epoch, read_metrics, read_settings
 from covidct.ui.strings import _, literal
-from covidct.ui.training import charts, fields, words
+from covidct.ui.training import charts, fields, sweeps, words
 from covidct.ui.widgets import hint
 
 _CHOSEN, _METRIC = "compared runs", "compared metric"
@@ -21,7 +21,8 @@ _AT_MOST = 6
 
 
 def show() -> None:
-    """Choose runs, see where they differ."""
+    """Sweeps value by value, where there are any; then runs, and where they differ."""
+    sweeps.show()
     runs = {run.name: run for run in jobs.list_runs()}
     if len(runs) < 2:
         hint(_("Comes to life with the second run."))

@@ -135,6 +135,8 @@ VALIDATION = (
     ),
     Field("seed", N_("Seed"), N_("Decides the split, the order and all other chance."), step=1),
 )
+# Set by a sweep, and not in the form
+SWEPT = (Field("fold", N_("Fold"), N_("Of patients, to validate on, and of how many: 2/5.")),)
 AUGMENTATION = (
     Field("rotation_degrees", N_("Rotation"), N_("To either side."), 1.0, "%d°", highest=45.0),
     Field(
@@ -197,7 +199,7 @@ CHOICES = {
         "unit": N_("Divided by 255"),
     },
 }
-FIELDS = {field.name: field for field in (*BASICS, *LEARNING, *VALIDATION, *AUGMENTATION)}
+FIELDS = {field.name: field for field in (*BASICS, *LEARNING, *VALIDATION, *SWEPT, *AUGMENTATION)}
 
 
 def problems(settings: Mapping[str, Any]) -> dict[str, str]:

@@ -14,7 +14,7 @@ from covidct.evaluation.results import Review, Reviewed, read_review, roc_points
 from covidct.inference.card import read_card
 from covidct.inference.learnt import how_many_learnt
 from covidct.messages import N_, joined, ngettext
-from covidct.reports.words import conversion
+from covidct.reports.words import conversion, learnt_masks
 from covidct.training.run_folder import read_settings
 from covidct.ui import access
 from covidct.ui.strings import _, literal
@@ -51,8 +51,9 @@ def show(run: Path) -> None:
         slices=ngettext("{count:,} validation slice", "{count:,} validation slices", number),
         patients=words.patients(review.figures["patients"]),
     )
+    about = read_card(run).about
     learnt = how_many_learnt(review.figures.get("learnt"), number)
-    hint(_(joined(learnt, flatter, conversion(read_card(run).about))))
+    hint(_(joined(learnt, flatter, learnt_masks(about), conversion(about))))
     in_use = promote.is_in_use(run)
     held = None if in_use else promote.held_comparison(run)
     comparison = None if isinstance(held, NoUnseenSlices) else held

@@ -14,6 +14,7 @@ from covidct.training import jobs
 from covidct.training.progress import read_status
 from covidct.training.run_folder import kept_epoch, read_metrics
 from covidct.ui import access
+from covidct.ui.shared import notices
 from covidct.ui.strings import _, literal
 from covidct.ui.training import charts, words
 from covidct.ui.widgets import callout
@@ -24,27 +25,38 @@ if TYPE_CHECKING:
 _EVERY = 1.0  # seconds
 _LOG_TAIL = 8_192  # bytes
 _LARGE, _SMALL = ("auc", "loss"), ("accuracy", "sensitivity", "specificity")
+_WAITING, _LIVE, _OVER = "waiting", "live", "over"
 _REFUSED = "run action refused"
 
 
 def show(run: Path) -> None:
-    """Draw the run; while it is live a fragment redraws itself, and the page when that changes."""
-    live = read_status(run).is_live
-    st.fragment(_draw, run_every=_EVERY if live else None)(run, live)
+    """Draw the run; while it is live or waits a fragment redraws itself, and the page when that
+    changes."""
+    stage = _stage(read_status(run))
+    st.fragment(_draw, run_every=None if stage == _OVER else _EVERY)(run, stage)
 
 
-def _draw(run: Path, live: bool) -> None:
+def _stage(status: JobStatus) -> str:
+    if status.is_live:
+        return _LIVE
+    return _WAITING if status.state == "queued" else _OVER
+
+
+def _draw(run: Path, stage: str) -> None:
     status = read_status(run)
-    if live != status.is_live:  # it has ended, or was resumed in this very fragment
+    if stage != _stage(status):  # it has begun or ended, or was resumed in this very fragment
         st.rerun()
     rows = read_metrics(run)
     # Places that stay where they are, so that what goes leaves no gap to be redrawn
-    head, progress, curves, log = (st.container() for _place in range(4))
+    head, progress, tell, curves, log = (st.container() for _place in range(5))
     with head:
         _head(run, status)
     if status.is_live:
         with progress:
             _progress(status)
+    if stage != _OVER:
+        with tell:
+            notices.offer(run)
     if rows or status.is_live:
         with curves:
             _curves(rows, status.epochs, kept_epoch(run))
@@ -73,14 +85,21 @@ def _head(run: Path, status: JobStatus) -> None:
             on_click=attempt,
             args=(jobs.stop, run),
         )
+    elif status.state == "queued":
+        action.button(
+            _("Take it out of the queue"),
+            icon=":material/close:",
+            width="stretch",
+            on_click=attempt,
+            args=(jobs.stop, run),
+        )
     elif status.state != "finished":
         action.button(
             _("Resume"),
             type="primary",
             icon=":material/resume:",
             width="stretch",
-            disabled=jobs.live_run() is not None,
-            help=_("Goes on after the last whole epoch."),
+            help=_("Goes on after the last whole epoch, when it is its turn."),
             on_click=attempt,
             args=(jobs.resume, run),
         )
@@ -105,7 +124,7 @@ def show_refusal() -> None:
 def _progress(status: JobStatus) -> None:
     """How far the run and its current epoch have come."""
     share = status.batch / status.batches if status.batches else 0.0
-    if status.state in ("queued", "starting") or status.epoch >= status.epochs:
+    if status.state == "starting" or status.epoch >= status.epochs:
         st.progress(share, words.preparation(status.message, status.batch, status.batches))
         return
     done = min(1.0, (status.epoch + share) / max(1, status.epochs))

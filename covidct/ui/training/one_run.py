@@ -12,7 +12,7 @@ from covidct.training import jobs
 from covidct.training.progress import read_status
 from covidct.ui import access
 from covidct.ui.strings import _
-from covidct.ui.training import judge, live, manage, words
+from covidct.ui.training import asked_for, judge, live, manage, waiting, words
 from covidct.ui.widgets import callout, hint
 
 
@@ -37,6 +37,7 @@ def show(chosen_run: str) -> None:
         format_func=lambda name: _option(runs[name]),
         persist_state="session",
     )
+    waiting.show()
     _one(runs[name], chosen_run)
 
 
@@ -48,6 +49,7 @@ def _option(run: Path) -> str:
 def _one(run: Path, chosen_run: str) -> None:
     is_live = read_status(run).is_live
     live.show(run)
+    asked_for.show(run)
     judgement = st.container()
     if access.may_change():
         manage.show(run, is_live, chosen_run)

@@ -10,10 +10,10 @@ from covidct.training import jobs
 from covidct.ui import access, strings
 from covidct.ui.shared import close_up
 from covidct.ui.strings import _, literal
-from covidct.ui.training import compare, in_use, new_run, one_run
+from covidct.ui.training import actions, compare, in_use, new_run, one_run
 from covidct.ui.widgets import callout
 
-VIEWS = (N_("New run"), N_("Runs"), N_("Compare"), N_("Model in use"))
+VIEWS = (N_("New run"), N_("Runs"), N_("Compare"), N_("Model in use"), N_("Log of actions"))
 _VIEW, _RUN, _STARTED = "view", "run", "run just started"
 
 
@@ -52,6 +52,8 @@ def _show(view: str | None) -> None:
             compare.show()
         case "Model in use":
             in_use.show()
+        case "Log of actions":
+            actions.show()
 
 
 def _turn_to_what_is_going_on() -> None:

@@ -14,6 +14,7 @@ from covidct.files import MALFORMED
 from covidct.inference import promotion
 from covidct.inference.card import CARD_FILE
 from covidct.messages import N_, ngettext
+from covidct.reports.words import overlaps
 from covidct.ui import access
 from covidct.ui.shared import frame
 from covidct.ui.strings import _, literal
@@ -115,6 +116,8 @@ def show(run: Path, comparison: Comparison) -> None:
                     "them, the comparison flatters it."
                 )
             )
+        if comparison.masks:
+            hint(_(overlaps(**comparison.masks)))
     with action:
         if not comparison.is_worse:
             _promote_button(on_click=attempt, args=(promotion.promote, run))

@@ -7,12 +7,7 @@ import pytest
 from covidct.data.masks import MaskedSlice
 from covidct.errors import ConfigError, DatasetError
 from covidct.evaluation.opacities import cross_validation
-from covidct.evaluation.opacities.cross_validation import (
-    FIGURES_FILE,
-    calibration_of,
-    folds_of,
-    train_opacities,
-)
+from covidct.evaluation.opacities.cross_validation import FIGURES_FILE, folds_of, train_opacities
 from covidct.evaluation.opacities.severity import SEVERITY_FILE
 from covidct.evaluation.opacities.sheets import MISSED, SHEETS_FOLDER, list_sheets
 from covidct.imaging.anatomy.segmentation import open_segmenter
@@ -42,7 +37,7 @@ def _slice(patient, lungs, opacities, source="drawn"):
 def test_from_folders_of_masks_to_a_network_that_opens_and_its_figures(tmp_path):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(segmentation, "EPOCHS", 1)
-        patch.setattr(cross_validation, "_SYNTHETIC", 12)
+        patch.setattr(segmentation, "DRAWINGS", 12)
         patch.setattr(cross_validation, "FOLDS", 2)
         figures = train_opacities([_drawn(tmp_path / "drawn", 2)], tmp_path / "made")
     assert figures == json.loads((tmp_path / "made" / FIGURES_FILE).read_text(encoding="utf-8"))
@@ -67,15 +62,3 @@ def test_no_patient_is_on_both_sides_and_neighbours_stay_together():
     assert folds.tolist() == [i // 4 for i in range(12) for _ in range(2)]
     with pytest.raises(DatasetError, match="too few"):
         folds_of(slices[:4])
-
-
-def test_after_calibration_a_probability_is_the_share_of_opaque_places():
-    """Logits that are twice as steep and one too high come back to where they belong."""
-    rng = np.random.default_rng(0)
-    true = rng.normal(-1, 1.5, (6, 64, 64))
-    drawn = (rng.random(true.shape) < 1 / (1 + np.exp(-true))).astype(np.uint8)
-    lungs = np.ones((64, 64), np.uint8)
-    slices = [_slice(str(i), lungs, one) for i, one in enumerate(drawn)]
-    slope, intercept = calibration_of(slices, (2 * true + 1).astype(np.float32))
-    assert slope == pytest.approx(0.5, abs=0.1)
-    assert intercept == pytest.approx(-0.5, abs=0.2)

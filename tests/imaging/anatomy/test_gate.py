@@ -13,7 +13,6 @@ from covidct.imaging.anatomy.gate import (
     measure,
     past_gate,
 )
-from covidct.imaging.anatomy.lungs import find_figure
 from covidct.imaging.chest_drawing import AIR, FAT, MUSCLE, SIDE, clouds, ellipse, paint
 from covidct.imaging.ct_slice import CTSlice
 from covidct.imaging.dicom.window import Window
@@ -159,7 +158,8 @@ def test_measures_are_those_of_the_picture_not_of_its_size(phantoms):
     pixels = phantoms[1].ct_slice.pixels
     large = cv2.resize(pixels, None, fx=3, fy=3, interpolation=cv2.INTER_CUBIC)
     once, thrice = (
-        measure(figure.grey, figure.lungs) for figure in (find_figure(pixels), find_figure(large))
+        measure(figure.grey, figure.lungs)
+        for figure in (CTSlice(pixels).figure, CTSlice(large).figure)
     )
     for name in ("separation", "likeness", "filling", "width", "aspect"):
         assert getattr(once, name) == pytest.approx(getattr(thrice, name), abs=0.05)

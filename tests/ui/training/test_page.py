@@ -1,8 +1,10 @@
 """The Training page's logic, without a browser."""
 
+import getpass
 import json
 import os
 import shutil
+import time
 import zipfile
 from dataclasses import replace
 from io import BytesIO
@@ -12,7 +14,7 @@ import patience
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from covidct.data.index import CLASS_FOLDERS
+from covidct.data.index import CLASS_FOLDERS, LESIONS, LUNGS
 from covidct.data.prepared import prepare
 from covidct.evaluation.evaluate import validation_items
 from covidct.imaging.formats.pixels import MAX_BYTES
@@ -183,10 +185,37 @@ def test_start_hands_data_settings_and_exclusions_to_a_run_and_shows_it(page, le
         assert button(page, "Stop the run")
 
         show(page, "New run")
-        assert button(page, "Start").disabled
-        assert "“mine (1)” is in progress" in html(page)
+        assert "One run comes before it" in html(page)
+        page.text_input(key="new run name").set_value("next")
+        button(page, "Add to the queue").click().run()
+        assert page.selectbox(key="run").value == "next"
+        assert "1 run waits for its turn" in html(page)
+        button(page, "Take it out of the queue").click().run()
+        assert "for its turn" not in html(page)
+        assert "<strong>Stopped</strong><span>Taken out of the queue.</span>" in html(page)
+        page.button(key="delete next").click().run()
+        assert jobs.list_runs() == (run,)
     finally:
         jobs.stop(run)
+
+
+def test_masks_beside_the_slices_are_learnt_from_unless_that_is_unwanted(
+    page, clean_dataset, tmp_path
+):
+    choose_folder(page, clean_dataset)
+    assert "learn masks" not in {toggle.key for toggle in page.toggle}
+    folder = shutil.copytree(clean_dataset, tmp_path / "drawn")
+    for name in (LUNGS, LESIONS):
+        (folder / name).mkdir()
+    choose_folder(page, folder)
+    assert page.toggle(key="learn masks").value
+    button(page, "Start").click().run()
+    assert not page.exception
+    (run,) = jobs.list_runs()
+    assert json.loads((run / "config.json").read_text())["masks"] == [str(folder)]
+    while jobs.live_run():  # nothing is drawn in these folders
+        time.sleep(0.02)
+    assert "holds no slices with masks" in json.loads((run / "status.json").read_text())["message"]
 
 
 def test_a_bad_name_is_refused_with_its_reason(page, clean_dataset):
@@ -278,6 +307,25 @@ def test_a_model_is_promoted_and_rolled_back_and_a_worse_one_is_asked_about_twic
     assert button(page, "Roll back").disabled
 
 
+def test_the_log_of_actions_tells_of_the_command_line_and_of_what_was_changed_in_it(
+    page, two_runs, own_home
+):
+    show(page, "Log of actions")
+    assert "cv-hint" in html(page)
+    promotion.promote(two_runs[0])
+    promotion.rollback()
+    jobs.delete(two_runs[1])
+    shown = html(show(page, "Log of actions"))
+    assert shown.index("Deleted a run") < shown.index("Rolled back") < shown.index("Promoted")
+    assert f"account {getpass.getuser()} of this computer" in shown
+    assert "not as it was written" not in shown
+    log = own_home / "actions.jsonl"
+    log.write_text(log.read_text().replace("Promoted a model", "<b>Promoted"))
+    shown = html(show(page, "Log of actions"))
+    assert "not as it was written" in shown
+    assert "<b>Promoted" not in shown
+
+
 def test_a_damaged_model_in_use_is_rolled_back_by_a_press(page, two_runs):
     promotion.promote(two_runs[0])
     (promotion.current_model() / "card.json").write_text("{")
@@ -287,6 +335,21 @@ def test_a_damaged_model_in_use_is_rolled_back_by_a_press(page, two_runs):
     assert not page.exception
     assert promotion.current_model().parent == promotion.SHIPPED_DIR
     assert "judges every slice on the Diagnose page" in html(page)
+
+
+def test_a_run_says_what_it_was_asked_for_and_what_of_it_is_not_usual(page, two_runs):
+    config = two_runs[1] / "config.json"
+    odd = {"data": "/somewhere/<b>slices", "pixel_scaling": "unit"}
+    config.write_text(json.dumps(json.loads(config.read_text()) | odd))
+    page.session_state["run"] = "second"
+    shown = html(show(page, "Runs"))
+    line = shown[shown.index("Data: ") :].partition("</p>")[0]
+    assert line.startswith("Data: &lt;b&gt;slices · 1 slice left out · ")
+    assert "Seed: 7" in line
+    assert "Pixel values: Divided by 255" in line
+    assert "Weight decay" not in line
+    assert "<th>Seed</th><td><strong>7</strong></td>" in shown
+    assert "<th>Weight decay</th><td>0.01</td>" in shown
 
 
 def test_runs_are_compared_by_what_differs(page, two_runs):
