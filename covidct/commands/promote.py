@@ -31,9 +31,9 @@ def _promote(options: argparse.Namespace) -> int:
         try:
             comparison = compare(folder)
         except NoUnseenSlices as error:
-            verdict, is_better = error.message, False
+            verdict, is_better = str(error), False
         else:
-            verdict, is_better = comparison.verdict, not comparison.is_worse
+            verdict, is_better = str(comparison.verdict), not comparison.is_worse
             if comparison.masks:
                 say(overlaps(**comparison.masks))
         say(verdict)

@@ -22,8 +22,8 @@ from covidct.training.run_folder import read_run_folder
 
 def training_items(run):
     held_out = set(validation_items(run))
-    data, _, exclude = read_run_folder(run)
-    return [item for item in read_index(data, exclude).items if item not in held_out]
+    asked = read_run_folder(run)
+    return [item for item in read_index(asked.data, asked.exclude).items if item not in held_out]
 
 
 def taught(folder, items, to):
