@@ -5,6 +5,7 @@
     │   ├── UnsupportedEncoding  a real format, in a variant or compression that is not read
     │   └── NotALungSlice        a picture that is read, but does not show lungs in axial section
     ├── DatasetError             a folder is not a data set that can be trained or evaluated on
+    │   ├── NoUnseenSlices       the model learnt from its slices: it cannot be judged on them
     │   └── ArchiveError         a ZIP archive is damaged, or must not be unpacked
     ├── FetchError               a data set could not be fetched whole and as it was before
     ├── DICOMwebError            the DICOM archive cannot be reached, or does not do as asked
@@ -62,6 +63,10 @@ class NotALungSlice(UnreadableSlice):
 
 class DatasetError(CovidCTError):
     """A folder is not a data set that can be trained or evaluated on."""
+
+
+class NoUnseenSlices(DatasetError):
+    """A model learnt from so many slices of a data set that it cannot be judged on the rest."""
 
 
 class ArchiveError(DatasetError):

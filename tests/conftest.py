@@ -182,10 +182,10 @@ def phantom_dataset(make_once) -> Path:
     """Two plain folders of 12 synthetic slices each, of one patient per slice."""
 
     def fill(folder: Path) -> None:
-        for name, lesions in (("CT_COVID", 4), ("CT_NonCOVID", 0)):
+        for name, lesions, first in (("CT_COVID", 4, 100), ("CT_NonCOVID", 0, 400)):
             (folder / name).mkdir()
-            for seed in range(12):
-                pixels = phantom_slice(100 + seed, lesions, size=160).ct_slice.pixels
+            for seed in range(12):  # no two of them are near-duplicates
+                pixels = phantom_slice(first + seed, lesions, size=160).ct_slice.pixels
                 cv2.imwrite(str(folder / name / f"{'abcdefghijkl'[seed]}.png"), pixels)
 
     return make_once("dataset", fill)

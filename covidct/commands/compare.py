@@ -21,6 +21,7 @@ def add_command(commands: argparse._SubParsersAction) -> None:
 
 def _compare(options: argparse.Namespace) -> int:
     from covidct.evaluation.compare import compare
+    from covidct.inference.learnt import how_many_learnt
     from covidct.inference.store import find_model
     from covidct.reports.words import overlaps
 
@@ -28,9 +29,11 @@ def _compare(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps(asdict(comparison), ensure_ascii=False))
         return DONE
+    validated = len(comparison.slices) + comparison.left_out
     for figures in (comparison.candidate, comparison.incumbent):
         say(figures["model_id"])
         print_rates(figures)
+        say(how_many_learnt(figures["learnt"], validated - (figures["learnt"] or 0)))
     low, high = comparison.auc_difference_ci95
     say(f"Difference in AUC {comparison.auc_difference:+.3f} (95 % {low:+.3f} to {high:+.3f}).")
     say(comparison.verdict)

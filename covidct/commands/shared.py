@@ -146,6 +146,7 @@ def print_rates(figures: Mapping[str, Any]) -> None:
 def print_figures(figures: Mapping[str, Any]) -> None:
     """What a model comes to on a split, what was corrected and what was left out."""
     from covidct.data.corrections import told
+    from covidct.inference.learnt import how_many_learnt
 
     say(
         f"{figures['split']}: {figures['n']} slices of {figures['patients']} patients, "
@@ -153,6 +154,7 @@ def print_figures(figures: Mapping[str, Any]) -> None:
     )
     print_rates(figures)
     say(f"  expected calibration error {figures['expected_calibration_error']:.3f}")
+    say(how_many_learnt(figures["learnt"], figures["n"]))
     if figures["corrections"]:
         say(f"  {told(figures['corrections'])}")
     for skip in figures["skipped"]:

@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from covidct.commands import DONE, NOTICE
 from covidct.commands.shared import add_masks_option, print_figures, progress_bar, say
 from covidct.files import NAMES
+from covidct.messages import N_
+
+if TYPE_CHECKING:
+    from covidct.data.index import Item
+    from covidct.training.progress import ProgressWriter
 
 
 def add_command(commands: argparse._SubParsersAction) -> None:
@@ -30,7 +38,7 @@ def add_command(commands: argparse._SubParsersAction) -> None:
 
 def _train(options: argparse.Namespace) -> int:
     from covidct.training import jobs
-    from covidct.training.progress import read_status, recorded_run
+    from covidct.training.progress import ProgressWriter, read_status, recorded_run
 
     run = options.run_folder
     if options.stop:
@@ -49,13 +57,18 @@ def _train(options: argparse.Namespace) -> int:
             from covidct.training.fit import resume
 
             resume(run, progress_bar("Reading slices"))
-            figures = evaluate_validation(run, progress_bar("Validating"))
+            figures = evaluate_validation(run, partial(_watch_validation, ProgressWriter(run)))
     print_figures(figures)
     about = read_card(run).about
     say(*filter(None, (learnt_masks(about), conversion(about))))
     say(read_status(run).message or "All epochs are done.")
     say(f"The model is in {run}: classify with --model and that path. {NOTICE}")
     return DONE
+
+
+def _watch_validation(writer: ProgressWriter, items: Iterable[Item]) -> Iterable[Item]:
+    writer.say(state="running")
+    return writer.count(items, N_("Evaluating on validation slices."), progress_bar("Validating"))
 
 
 def _refuse_settings(options: argparse.Namespace) -> None:
@@ -87,7 +100,7 @@ def _start_run_folder(options: argparse.Namespace) -> None:
 
 def add_settings(parser: argparse.ArgumentParser) -> None:
     """One option for each field of TrainConfig."""
-    from covidct.training.config import default_settings
+    from covidct.training.config import RANGES, default_settings
 
     group = parser.add_argument_group("settings", "with their defaults")
     for name, default in default_settings().items():
@@ -95,5 +108,6 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
         if isinstance(default, bool):
             group.add_argument(option, action=argparse.BooleanOptionalAction, default=default)
         else:
-            kind = int if default is None else type(default)
-            group.add_argument(option, type=kind, default=default, help=f"{default}")
+            kind = type(RANGES[name][0] if default is None else default)
+            shown = "what suits the backbone" if default is None else f"{default}"
+            group.add_argument(option, type=kind, default=default, help=shown)

@@ -5,8 +5,6 @@ from dataclasses import replace
 
 import cv2
 import numpy as np
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from covidct.imaging.anatomy.dark_regions import dark_regions
 from covidct.imaging.anatomy.lungs import bounding_box
@@ -17,6 +15,8 @@ from covidct.imaging.formats.pixels import ramp
 # neighbouring slices, four of them filed under two patients; the first pair of different patients
 # differs by 52. 24 pairs of SARS-CoV-2-CT at 30 to 44 bits agreed. Unrelated slices differ by 127.
 NEARLY_THE_SAME = 40
+
+FINGERPRINT_BYTES = 32
 
 _CHEST_SIDE, _SIDE, _FREQUENCIES, _MARGIN = 128, 64, 16, 0.05
 
@@ -66,16 +66,30 @@ def near_pairs(fingerprints: np.ndarray, most: int = NEARLY_THE_SAME) -> list[tu
         fingerprints: uint8 (N, 32).
         most: the number of bits.
     """
-    words = np.ascontiguousarray(fingerprints).view(np.uint64)
     pairs = []
-    for first in range(len(words) - 1):
-        distances = np.bitwise_count(words[first] ^ words[first + 1 :]).sum(axis=1)
-        pairs += [(first, first + 1 + int(i)) for i in np.flatnonzero(distances <= most)]
+    for first in range(len(fingerprints) - 1):
+        near = are_near(fingerprints[first], fingerprints[first + 1 :], most)
+        pairs += [(first, first + 1 + int(i)) for i in np.flatnonzero(near)]
     return pairs
+
+
+def are_near(one: np.ndarray, fingerprints: np.ndarray, most: int = NEARLY_THE_SAME) -> np.ndarray:
+    """Which fingerprints differ from one by at most ``most`` bits, bool (N,).
+
+    Args:
+        one: uint8 (32,).
+        fingerprints: uint8 (N, 32).
+        most: the number of bits.
+    """
+    words = np.ascontiguousarray(fingerprints).view(np.uint64)
+    return np.bitwise_count(words ^ one.view(np.uint64)).sum(axis=1) <= most
 
 
 def connected(pairs: Sequence[tuple[int, int]]) -> tuple[tuple[int, ...], ...]:
     """Groups of positions that hang together by pairs, each in rising order."""
+    from scipy.sparse import coo_array  # here, since every verdict reads a card with hashes
+    from scipy.sparse.csgraph import connected_components
+
     if not pairs:
         return ()
     ends = np.array(pairs)

@@ -1,11 +1,14 @@
 """Items -> slices that were read once and cut to the thorax."""
 
+import os
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from covidct.data.index import Item, Skipped
+from covidct.data.near_duplicates import FINGERPRINT_BYTES, fingerprint
 from covidct.errors import DatasetError, UnreadableSlice
 from covidct.imaging.anatomy.segmentation import Segmenter
 from covidct.imaging.anatomy.thorax_crop import crop_thorax
@@ -20,12 +23,14 @@ class PreparedSlices:
     Attributes:
         pixels: uint8 (N, h, w, 4), as :attr:`.ThoraxCrop.pixels`.
         items: the N items, in the order of ``pixels``.
+        fingerprints: uint8 (N, 32), as :func:`.fingerprint` gives them.
         skipped: files that could not be read, each with its reason.
         segmenter: what found their lungs and opacities; None is the shipped network.
     """
 
     pixels: np.ndarray
     items: tuple[Item, ...]
+    fingerprints: np.ndarray
     skipped: tuple[Skipped, ...] = ()
     segmenter: Segmenter | None = None
 
@@ -63,8 +68,13 @@ class PreparedSlices:
                     unreadable=len(self.skipped),
                 )
             )
-        items = tuple(self.items[i] for i in chosen)
-        return replace(self, pixels=self.pixels[chosen], items=items, skipped=())
+        return replace(
+            self,
+            pixels=self.pixels[chosen],
+            items=tuple(self.items[i] for i in chosen),
+            fingerprints=self.fingerprints[chosen],
+            skipped=(),
+        )
 
 
 def prepare(
@@ -82,19 +92,33 @@ def prepare(
         segmenter: what finds lungs and opacities, which must be what finds them for the network
             that is given these slices; None is the shipped one.
     """
-    pixels, read, skipped = [], [], []
-    for item in progress(items):
+    pixels, read, fingerprints, skipped = [], [], [], []
+
+    def look(item: Item) -> tuple[np.ndarray, np.ndarray] | Skipped:
         try:
             ct_slice = read_slice(item.path)
         except UnreadableSlice as error:
-            skipped.append(Skipped(item.path, error.message))
-            continue
-        pixels.append(crop_thorax(ct_slice.segmented_by(segmenter), image_size).pixels)
-        read.append(item)
-    shape = (0, *image_size, 4)
+            return Skipped(item.path, error.message)
+        seen_by_network = ct_slice.segmented_by(segmenter)
+        return crop_thorax(seen_by_network, image_size).pixels, fingerprint(ct_slice)
+
+    items = list(items)
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        seen = pool.map(look, items)
+        try:
+            for item, one in zip(progress(items), seen, strict=True):
+                if isinstance(one, Skipped):
+                    skipped.append(one)
+                    continue
+                pixels.append(one[0])
+                fingerprints.append(one[1])
+                read.append(item)
+        finally:
+            pool.shutdown(cancel_futures=True)
     return PreparedSlices(
-        np.stack(pixels) if pixels else np.empty(shape, np.uint8),
+        np.array(pixels, np.uint8).reshape(-1, *image_size, 4),
         tuple(read),
+        np.array(fingerprints, np.uint8).reshape(-1, FINGERPRINT_BYTES),
         tuple(skipped),
         segmenter,
     )

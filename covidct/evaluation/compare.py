@@ -1,7 +1,7 @@
 """A candidate and the model in use on the same slices, and whether their difference is noise."""
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -11,10 +11,12 @@ import numpy as np
 
 from covidct.data.index import Item
 from covidct.data.masks import MaskedSlice
+from covidct.errors import NoUnseenSlices
 from covidct.evaluation.comparison import ComparedSlice, Comparison
 from covidct.evaluation.evaluate import (
     ClassifiedSlice,
     classify_items,
+    lacks_a_class,
     validation_items,
     verdicts_of,
 )
@@ -24,6 +26,7 @@ from covidct.files import MALFORMED, replace_text
 from covidct.imaging.anatomy.segmentation import shipped_segmenter
 from covidct.inference.card import read_card
 from covidct.inference.classifier import Classifier
+from covidct.inference.learnt import LearntSlices
 from covidct.inference.promotion import current_model
 from covidct.messages import N_
 from covidct.stats.bootstrap import fewest_patients, interval, patient_weights
@@ -40,6 +43,8 @@ def compare(
 ) -> Comparison:
     """Ask both models about the validation slices of the candidate's run.
 
+    What one of them learnt from tells nothing about which is better, and is left out.
+
     The result is kept in the run's folder ``comparison`` and read from there the next time.
 
     Args:
@@ -49,6 +54,7 @@ def compare(
 
     Raises:
         ConfigError: the candidate is no run.
+        NoUnseenSlices: a class has no slice that neither model learnt from.
         DatasetError: its data set is gone, or lacks readable slices of a class.
         ModelError: a model is missing or damaged.
     """
@@ -92,11 +98,15 @@ def _compare(candidate: Path, incumbent: Path, progress: Callable) -> Comparison
     new, in_use = Classifier.open(candidate), Classifier.open(incumbent)
     ours, skipped = classify_items(new, validation_items(candidate), progress)
     theirs, _ = classify_items(in_use, [one.item for one in ours], progress)
-    verdicts = verdicts_of(ours), verdicts_of(theirs)
+    fair = [pair for pair in zip(ours, theirs, strict=True) if not any(s.learnt for s in pair)]
+    left_out = len(ours) - len(fair)
+    if left_out and lacks_a_class(our for our, _ in fair):
+        raise _nothing_fair(ours, theirs)
+    verdicts = verdicts_of([our for our, _ in fair]), verdicts_of([their for _, their in fair])
     difference, difference_ci95, chance = difference_in_auc(*verdicts)
     return Comparison(
-        candidate=_figures(ours, verdicts[0]),
-        incumbent=_figures(theirs, verdicts[1]),
+        candidate=_figures(candidate, ours, verdicts[0]),
+        incumbent=_figures(incumbent, theirs, verdicts[1]),
         auc_difference=difference,
         auc_difference_ci95=difference_ci95,
         chance_of_noise=chance,
@@ -111,10 +121,27 @@ def _compare(candidate: Path, incumbent: Path, progress: Callable) -> Comparison
                 their.prediction.probability,
                 their.prediction.label,
             )
-            for our, their in zip(ours, theirs, strict=True)
+            for our, their in fair
         ),
         skipped=len(skipped),
+        left_out=left_out,
         masks=_on_masks(new, in_use, validation_masks(candidate)),
+    )
+
+
+def _nothing_fair(
+    ours: Sequence[ClassifiedSlice], theirs: Sequence[ClassifiedSlice]
+) -> NoUnseenSlices:
+    candidate, incumbent = (sum(one.learnt for one in slices) for slices in (ours, theirs))
+    return NoUnseenSlices(
+        N_(
+            "Of the run’s {slices:,} validation slices its own model learnt from {candidate:,} or "
+            "nearly the same pictures, the model in use from {incumbent:,}, and the rest lacks a "
+            "class. Which model is better can only be told on slices that neither has seen.",
+            slices=len(ours),
+            candidate=candidate,
+            incumbent=incumbent,
+        )
     )
 
 
@@ -130,11 +157,12 @@ def _on_masks(
     return {**found, "patients": len({one.patient for one in slices})}
 
 
-def _figures(slices: list[ClassifiedSlice], verdicts: Verdicts) -> dict[str, Any]:
-    first = slices[0].prediction
+def _figures(folder: Path, slices: list[ClassifiedSlice], verdicts: Verdicts) -> dict[str, Any]:
+    first, known = slices[0].prediction, LearntSlices(read_card(folder)).are_known
     return {
         "model_id": first.model_id,
         "operating_point": first.operating_point,
+        "learnt": sum(one.learnt for one in slices) if known else None,
         **summarise(verdicts),
     }
 

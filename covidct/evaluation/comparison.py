@@ -36,14 +36,16 @@ class Comparison:
 
     Attributes:
         candidate: the figures of the run's model, as :func:`covidct.evaluation.metrics.summarise`
-            gives them, with "model_id" and "operating_point".
+            gives them, with "model_id", "operating_point" and "learnt": from how many of the
+            validation slices it learnt, None where that is not known.
         incumbent: those of the other model.
         auc_difference: candidate minus incumbent.
         auc_difference_ci95: its 95 % interval, low and high.
         chance_of_noise: how often chance alone would give so large a difference either way, 0 to 1.
         verdict: one sentence for a person.
-        slices: every slice that could be read.
-        skipped: how many could not.
+        slices: every slice that could be read and that neither model learnt from.
+        skipped: how many could not be read.
+        left_out: how many one of the models learnt from, or both.
         masks: where masks were learnt: how well either finds lungs and opacities of the validation
             patients ("candidate" and "incumbent", as
             :func:`covidct.training.own_segmentation.overlap` gives them) and how many "patients"
@@ -58,6 +60,7 @@ class Comparison:
     verdict: str
     slices: tuple[ComparedSlice, ...]
     skipped: int
+    left_out: int
     masks: dict[str, Any] | None = None
 
     @property

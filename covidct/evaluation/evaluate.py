@@ -12,7 +12,7 @@ import numpy as np
 
 from covidct.data.index import Index, Item, Skipped, read_index
 from covidct.data.splits import split_for_training
-from covidct.errors import DatasetError
+from covidct.errors import DatasetError, NoUnseenSlices
 from covidct.evaluation.metrics import Verdicts, summarise
 from covidct.evaluation.results import METRICS_FILE, PREDICTIONS_FILE
 from covidct.files import NAMES
@@ -23,6 +23,7 @@ from covidct.imaging.series import Place
 from covidct.inference.cases import Case
 from covidct.inference.classifier import Classifier, Prediction
 from covidct.inference.judge import Judged, SliceJudge, admit_all, judge_slices
+from covidct.inference.learnt import LearntSlices
 from covidct.messages import N_
 from covidct.spreadsheets import write_table
 from covidct.training.run_folder import corrections_of, read_run_folder
@@ -39,6 +40,7 @@ class ClassifiedSlice:
         prediction: the verdict.
         opacity_share: the part of the lungs that opacities take, as found, or None.
         acquisition: what is known of patient and scanner.
+        learnt: whether the model learnt from it, or from nearly the same picture.
     """
 
     item: Item
@@ -47,6 +49,7 @@ class ClassifiedSlice:
     prediction: Prediction
     opacity_share: float | None = None
     acquisition: Acquisition = UNKNOWN
+    learnt: bool = False
 
 
 def evaluate(
@@ -58,6 +61,8 @@ def evaluate(
     by: SliceJudge = judge_slices,
 ) -> dict:
     """Classify a split and write ``metrics.json`` and ``predictions.csv``.
+
+    No figure counts a slice that the model learnt from.
 
     Args:
         classifier: the model.
@@ -71,11 +76,20 @@ def evaluate(
         What ``metrics.json`` holds.
 
     Raises:
+        NoUnseenSlices: a class has none that the model did not learn from.
         DatasetError: no such data set or split, or a class without a readable slice.
     """
     index = read_index(data)
     slices, skipped = classify_items(classifier, index.subset(split), progress, by)
-    return write_evaluation(Path(out), slices, skipped, index.name, split, index.corrections)
+    return write_evaluation(
+        Path(out),
+        slices,
+        skipped,
+        index.name,
+        split,
+        index.corrections,
+        learnt_is_known=LearntSlices(classifier.card).are_known,
+    )
 
 
 def evaluate_validation(
@@ -85,13 +99,20 @@ def evaluate_validation(
 
     Raises:
         ModelError: the run has left no model.
+        NoUnseenSlices: nearly all validation slices show what it was trained on.
     """
     run = Path(run)
     index, items = _validation(run)
     classifier = Classifier.open(run)
     slices, skipped = classify_items(classifier, items, progress)
     figures = write_evaluation(
-        run / "validation", slices, skipped, index.name, "val", index.corrections
+        run / "validation",
+        slices,
+        skipped,
+        index.name,
+        "val",
+        index.corrections,
+        learnt_is_known=LearntSlices(classifier.card).are_known,
     )
     card = classifier.card
     replace(card, about=card.about | {"validation": figures}).write(run)
@@ -123,8 +144,13 @@ def write_evaluation(
     data: str,
     split: str,
     corrections: Mapping[str, int] | None = None,
+    *,
+    learnt_is_known: bool = True,
 ) -> dict:
     """Write ``metrics.json``, which is returned, and ``predictions.csv``.
+
+    The figures leave out the slices that the model learnt from; "learnt" says how many they are, or
+    None where that is not known.
 
     Args:
         out: folder for the two files, made if needed.
@@ -134,16 +160,31 @@ def write_evaluation(
         split: of it.
         corrections: how many of labels were applied, as
             :func:`covidct.data.corrections.count` counts them.
+        learnt_is_known: whether the model's card tells what it learnt from.
 
     Raises:
+        NoUnseenSlices: a class has none that the model did not learn from.
         DatasetError: a class has no slices.
     """
-    verdicts = verdicts_of(slices)
+    unseen = [one for one in slices if not one.learnt]
+    learnt = len(slices) - len(unseen)
+    if learnt and lacks_a_class(unseen):
+        raise NoUnseenSlices(
+            N_(
+                "The model learnt from {learnt:,} of these {readable:,} slices, or from nearly the "
+                "same pictures, and the rest lacks a class: it cannot be judged on them. Choose "
+                "slices that it has not seen.",
+                learnt=learnt,
+                readable=len(slices),
+            )
+        )
+    verdicts = verdicts_of(unseen)
     figures = {
         "model_id": slices[0].prediction.model_id,
         "data": data,
         "split": split,
         "operating_point": slices[0].prediction.operating_point,
+        "learnt": learnt if learnt_is_known else None,
         **summarise(verdicts),
         "skipped": [{"file": s.path.name, "reason": s.reason} for s in skipped],
         "corrections": corrections or {},
@@ -154,21 +195,25 @@ def write_evaluation(
     return figures
 
 
+def lacks_a_class(slices: Iterable[ClassifiedSlice]) -> bool:
+    """Whether there is a class without a slice."""
+    return len({one.item.label for one in slices}) < 2
+
+
 def verdicts_of(slices: Sequence[ClassifiedSlice]) -> Verdicts:
     """Labels and predictions side by side.
 
     Raises:
         DatasetError: a class has no slices.
     """
-    verdicts = Verdicts(
+    if lacks_a_class(slices):
+        raise DatasetError(N_("Figures need readable slices of both classes."))
+    return Verdicts(
         labels=np.array([one.item.label == 1 for one in slices], bool),
         probabilities=np.array([one.prediction.probability for one in slices]),
         positive=np.array([one.prediction.is_positive for one in slices], bool),
         patients=np.array([one.item.patient for one in slices]),
     )
-    if len(set(verdicts.labels)) < 2:
-        raise DatasetError(N_("Figures need readable slices of both classes."))
-    return verdicts
 
 
 def classify_items(
@@ -181,6 +226,7 @@ def classify_items(
 
     No gate is asked: a labelled data set is judged as it is.
     """
+    learnt = LearntSlices(classifier.card)
     classified, skipped = [], []
     with closing(by(classifier, map(_case, items), admit_all)) as outcomes:
         for item, outcome in zip(progress(items), outcomes, strict=True):
@@ -193,11 +239,19 @@ def classify_items(
                         outcome.prediction,
                         outcome.opacities.share_of_lung,
                         acquisition_of(item, outcome.source),
+                        _is_among(learnt, item, outcome),
                     )
                 )
             else:
                 skipped.append(Skipped(item.path, outcome.reason))
     return classified, skipped
+
+
+def _is_among(learnt: LearntSlices, item: Item, outcome: Judged) -> bool:
+    """Whether the model learnt from it; one that was judged elsewhere is read again."""
+    if not learnt.are_known:
+        return False
+    return (outcome.seen[0] if outcome.seen else read_slice(item.path)) in learnt
 
 
 def _case(item: Item) -> Case:
@@ -236,4 +290,5 @@ def _as_row(one: ClassifiedSlice) -> dict[str, str | float | None]:
         "scanner": acquisition.scanner,
         "slice_thickness_mm": acquisition.thickness_mm,
         "path": one.item.name,
+        "learnt": int(one.learnt),
     }

@@ -22,6 +22,7 @@ from covidct.spreadsheets import read_table
 VALIDATION_FOLDER = "validation"
 METRICS_FILE, PREDICTIONS_FILE, AUDIT_FILE = "metrics.json", "predictions.csv", "audit.json"
 FAITHFULNESS_FILE = "faithfulness.json"
+_LEARNT = "1"  # in a row of predictions.csv
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,10 +78,10 @@ class Reviewed:
 
 @dataclass(frozen=True, slots=True)
 class Review:
-    """All slices of an evaluation with the figures drawn from them.
+    """The slices of an evaluation with the figures drawn from them.
 
     Attributes:
-        slices: in the order in which they were judged.
+        slices: those that the model did not learn from, in the order in which they were judged.
         figures: what ``metrics.json`` holds.
     """
 
@@ -165,7 +166,8 @@ def read_evaluation(folder: Path) -> Review:
     try:
         figures = json.loads((folder / METRICS_FILE).read_text(encoding="utf-8"))
         with (folder / PREDICTIONS_FILE).open(newline="", **NAMES) as rows:
-            slices = tuple(map(_reviewed, read_table(rows)))
+            table = read_table(rows)
+            slices = tuple(_reviewed(row) for row in table if row.get("learnt") != _LEARNT)
         float(figures["operating_point"])
     except (OSError, *MALFORMED) as error:
         raise DatasetError(N_("The results are missing or cannot be read.")) from error

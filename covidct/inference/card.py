@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from covidct.data.near_duplicates import FINGERPRINT_BYTES
 from covidct.errors import ConfigError, ModelError
 from covidct.files import MALFORMED, replace_text
 from covidct.imaging.anatomy.segmentation import segmentation_id
@@ -49,6 +50,9 @@ class ModelCard:
         in_integers: whether its trunks run in integers of 8 bits rather than in floats.
         segmentation: SHA-256 of the network that finds the lungs and opacities of its slices: the
             shipped one, or the one beside the model; empty for a model of before there was one.
+        learnt_from: the slices that it was trained on, by their perceptual hashes
+            (:func:`covidct.data.near_duplicates.fingerprint`) in hexadecimal; empty where they are
+            not known.
     """
 
     name: str
@@ -63,6 +67,7 @@ class ModelCard:
     mirrored: bool = False
     in_integers: bool = False
     segmentation: str = field(default_factory=segmentation_id)
+    learnt_from: tuple[str, ...] = ()
 
     @property
     def model_id(self) -> str:
@@ -126,7 +131,14 @@ def _card_of(values: dict[str, Any]) -> ModelCard:
         mirrored=bool(values.get("mirrored", False)),
         in_integers=bool(values.get("in_integers", False)),
         segmentation=str(values.get("segmentation", "")),
+        learnt_from=_hashes_of(values.get("learnt_from", ())),
     )
+
+
+def _hashes_of(texts: list[str]) -> tuple[str, ...]:
+    if any(len(bytes.fromhex(text)) != FINGERPRINT_BYTES for text in texts):
+        raise ValueError("no perceptual hash")
+    return tuple(texts)
 
 
 def _map_of(rows: list[list[float]]) -> tuple[tuple[float, ...], ...]:

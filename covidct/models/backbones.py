@@ -105,6 +105,7 @@ class Backbone:
         channel_offsets: what ``preprocess_input`` gives each channel beyond the first for the same
             grey level; empty where all channels are the same, so that one is enough.
         finetuning_epochs: that follow once the head is solved, unless a run asks for others.
+        learning_rate: the peak that suits fine-tuning, unless a run asks for another.
     """
 
     name: str
@@ -115,6 +116,7 @@ class Backbone:
     pools_deviation: bool = False
     channel_offsets: tuple[float, ...] = ()
     finetuning_epochs: int = 4
+    learning_rate: float = 1e-4
 
     @property
     def input_size(self) -> tuple[int, int]:
@@ -136,6 +138,7 @@ def _lite(variant: int, image_size: int, width: float, depth: float) -> Backbone
         preprocess_input=lite_preprocess_input,
         trunks=(Trunk("only", features),),
         load_pretrained=lambda model: _set_weights(model, read_pretrained_weights(name)),
+        finetuning_epochs=12,
     )
 
 
@@ -223,6 +226,7 @@ BACKBONES = {
             _load_astra_lite,
             pools_deviation=True,
             finetuning_epochs=0,
+            learning_rate=1e-5,
         ),
         Backbone(
             "astra_resnet",
@@ -232,6 +236,7 @@ BACKBONES = {
             lambda model: _set_weights(model, read_pretrained_weights("astra_resnet")),
             pools_deviation=True,
             finetuning_epochs=0,
+            learning_rate=1e-5,
         ),
         _lite(0, 256, width=1.0, depth=1.0),
         _lite(1, 288, width=1.0, depth=1.1),

@@ -130,7 +130,11 @@ class SayProgress(keras.callbacks.Callback):
         """Start counting batches."""
         self._epoch, self._batch, self._epoch_started = epoch, 0, time.monotonic()
         self.writer.say(
-            state="running", epoch=epoch, batch=0, batches=self.batches, message=N_("Batch.")
+            state="running",
+            epoch=epoch,
+            batch=0,
+            batches=self.batches,
+            message=N_("Fine-tuning, batch."),
         )
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:

@@ -54,7 +54,8 @@ class TrainConfig:
     probe_views: int = 8  # of each slice, to solve the head on first; 0 leaves it random
     epochs: int | None = None  # of fine-tuning; None is what suits the backbone
     batch_size: int = 16
-    learning_rate: float = 1e-5  # peak, reached after the first epoch, then decayed by a cosine
+    # Peak, reached after the first epoch, then decayed by a cosine; None is what suits the backbone
+    learning_rate: float | None = None
     weight_decay: float = 1e-2
     dropout: float = 0.3
     label_smoothing: float = 0.05
@@ -112,13 +113,17 @@ class TrainConfig:
     @property
     def input_size(self) -> tuple[int, int]:
         """Rows and columns of the network's input."""
-        return chest_grid(self.image_size or get_backbone(self.backbone).image_size)
+        return chest_grid(self.image_size or int(suits(self.backbone)["image_size"]))
 
     @property
     def finetuning_epochs(self) -> int:
         """How often every training slice is seen while the backbone is trained, too."""
-        suits = get_backbone(self.backbone).finetuning_epochs
-        return suits if self.epochs is None else self.epochs
+        return int(suits(self.backbone)["epochs"]) if self.epochs is None else self.epochs
+
+    @property
+    def peak_learning_rate(self) -> float:
+        """Of fine-tuning."""
+        return self.learning_rate or suits(self.backbone)["learning_rate"]
 
     @property
     def planned_epochs(self) -> int:
@@ -152,6 +157,16 @@ class TrainConfig:
                 **{name: value for name, value in settings.items() if name in geometry}
             ),
         )
+
+
+def suits(backbone: str) -> dict[str, float]:
+    """What a backbone brings for the settings that are None by default, by their names."""
+    chosen = get_backbone(backbone)
+    return {
+        "image_size": chosen.image_size,
+        "epochs": chosen.finetuning_epochs,
+        "learning_rate": chosen.learning_rate,
+    }
 
 
 def default_settings() -> dict[str, Any]:

@@ -101,10 +101,11 @@ def _solve_head(
         training,
         get_preprocess_input(config.backbone, config.pixel_scaling),
         config.augmentation,
-        lambda views: writer.watch(views, N_("Solving the head.")),
+        lambda views: writer.watch(views, N_("Extracting features, view.")),
         views=config.probe_views,
         seed=config.seed,
     )
+    writer.say(batch=0, batches=0, message=N_("Fitting the linear head (logistic regression)."))
     put_head(network, solve_parts(trunks, pooled, balanced=config.class_weights))
 
 
@@ -115,8 +116,8 @@ def _compiled_network(config: TrainConfig, training_slices: int) -> keras.Model:
     freeze_for_finetuning(network, config.trainable_share)
     steps = _steps(config, training_slices)
     schedule = keras.optimizers.schedules.CosineDecay(
-        initial_learning_rate=config.learning_rate / 100,
-        warmup_target=config.learning_rate,
+        initial_learning_rate=config.peak_learning_rate / 100,
+        warmup_target=config.peak_learning_rate,
         warmup_steps=steps,
         decay_steps=max(1, (config.finetuning_epochs - 1) * steps),
         alpha=0.01,

@@ -21,6 +21,7 @@ from covidct.imaging.anatomy.segmentation import segmentation_id
 from covidct.imaging.anatomy.thorax_crop import network_pixels
 from covidct.inference.calibration import fit_calibration
 from covidct.inference.card import ModelCard
+from covidct.inference.learnt import hashes_of
 from covidct.messages import N_, ngettext
 from covidct.models.backbones import get_backbone, get_preprocess_input
 from covidct.models.head import LinearHead
@@ -143,7 +144,7 @@ def _train(run: Path, progress: Callable) -> ModelCard:
     slices = prepare(
         training_items + validation_items,
         config.input_size,
-        lambda items: writer.watch(items, N_("Reading slices."), progress),
+        lambda items: writer.watch(items, N_("Reading and cropping slices."), progress),
         segmenter,
     )
     _refuse_vanished(slices)
@@ -163,6 +164,7 @@ def _train(run: Path, progress: Callable) -> ModelCard:
         calibration=fit_calibration(trained.logits, validation.labels),
         about=_about(config, training, validation, run, trained),
         in_integers=trained.in_integers,
+        learnt_from=hashes_of(training.fingerprints),
         segmentation=segmenter.sha256 if segmenter else segmentation_id(),
     )
     card = keep_model(
@@ -172,7 +174,7 @@ def _train(run: Path, progress: Callable) -> ModelCard:
         trained.graph,
         trained.head,
         training,
-        lambda slices: writer.count(slices, N_("Averaging the heat maps.")),
+        lambda slices: writer.count(slices, N_("Averaging the class activation maps.")),
     )
     if is_trained(run):
         drop_views(run)
@@ -194,7 +196,9 @@ def _solved(
 
     from covidct.models.network import put_head
 
-    writer.say(epoch=done, batch=0, batches=0, message=N_("Comparing integers with floats."))
+    writer.say(
+        epoch=done, batch=0, batches=0, message=N_("Comparing verdicts in int8 and float32.")
+    )
     network = pretrained_network(config)
     put_head(network, solved.head)
     record = run / BACKUP_FOLDER / _DIFFERING
@@ -223,11 +227,11 @@ def _frozen_graph(
     if (backup / _FLOATS).exists():
         return (backup / _FLOATS).read_bytes(), False
     if not (backup / _INTEGERS).exists():
-        writer.say(batch=0, batches=0, message=N_("Opening the network."))
+        writer.say(batch=0, batches=0, message=N_("Loading the pretrained backbone."))
         graph = pretrained_graph(
             config,
             training.pixels,
-            lambda slices: writer.watch(slices, N_("Converting the network to integers.")),
+            lambda slices: writer.watch(slices, N_("Quantising the network to int8.")),
         )
         replace_bytes(backup / _INTEGERS, graph)
     return (backup / _INTEGERS).read_bytes(), True
@@ -247,14 +251,17 @@ def _finetuned(
 
     network = finetune(run, config, training, validation, writer)
     writer.say(
-        epoch=finished_epochs(run), batch=0, batches=0, message=N_("Keeping the best weights.")
+        epoch=finished_epochs(run),
+        batch=0,
+        batches=0,
+        message=N_("Keeping the weights of the best epoch."),
     )
     preprocess_input = get_preprocess_input(config.backbone, config.pixel_scaling)
     chosen = training.pixels[spread(len(training.pixels))]
     graph = integer_graph(
         network,
         network_pixels(chosen, preprocess_input),
-        lambda slices: writer.count(slices, N_("Converting the network to integers.")),
+        lambda slices: writer.count(slices, N_("Quantising the network to int8.")),
     )
     head = head_of(network)
     logits = _logits(graph, head, config, validation)

@@ -122,7 +122,7 @@ class _Epochs:
             looks |= {_BLANK: self._blank, _VALIDATION: lambda: self._validation}
         self._look(epoch, unfinished, looks)
 
-        self._writer.say(message=N_("Solving the head."))
+        self._writer.say(message=N_("Fitting the linear head (logistic regression)."))
         started = time.monotonic()
         pooled = self._pooled(epoch, unfinished)
         head = solve_parts(self._trunks, pooled, balanced=self._config.class_weights)
@@ -164,7 +164,7 @@ class _Epochs:
             epoch=epoch - 1,
             batch=0,
             batches=total,
-            message=N_("Looking at the slices."),
+            message=N_("Extracting features."),
             seconds_left=self._seconds_left(epoch, 0),
         )
         started = time.monotonic()

@@ -39,9 +39,9 @@ CSV = "Results, CSV"
 MOMENTS = {
     "launched": lambda run, said: said.state == "starting",
     "starting": lambda run, said: said.message == "Starting.",
-    "reading slices": lambda run, said: said.message == "Reading slices.",
+    "reading slices": lambda run, said: said.message == "Reading and cropping slices.",
     "building the network": lambda run, said: said.message == "Building the network.",
-    "solving the head": lambda run, said: said.message == "Solving the head.",
+    "solving the head": lambda run, said: said.message == "Extracting features, view.",
     "in an epoch": lambda run, said: said.state == "running" and said.batch > 0,
     "between epochs": lambda run, said: said.epoch == 1,
     "keeping the model": lambda run, said: said.message.startswith("Keeping"),

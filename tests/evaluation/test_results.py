@@ -90,7 +90,7 @@ def test_disagreements_show_this_models_mistakes_first(run):
         for name, kind, p in ROWS
         for q in [others.get(name, p)]
     )
-    comparison = Comparison({}, {}, 0.0, (0.0, 0.0), 1.0, "", slices, 0)
+    comparison = Comparison({}, {}, 0.0, (0.0, 0.0), 1.0, "", slices, 0, 0)
     assert names(disagreed(read_review(run), comparison)) == ["d.png", "a.png"]
 
 
@@ -148,5 +148,5 @@ def test_names_are_found_again_and_no_spreadsheet_takes_them_for_formulas(tmp_pa
     assert [one.patient for one in read] == [one.item.patient for one in slices]
     written = (tmp_path / "predictions.csv").read_text(errors="surrogateescape")
     fields = written.removesuffix('"\n').removeprefix('"').replace('"\n"', '","').split('","')
-    assert len(fields) == 15 * (1 + len(given))
+    assert len(fields) == 16 * (1 + len(given))
     assert not any(field.startswith(("=", "+", "-", "@")) for field in fields)

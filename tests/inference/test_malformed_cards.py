@@ -29,6 +29,7 @@ CARD = {
     "keras_sha256": "0" * 64,
     "mirrored": True,
     "in_integers": True,
+    "learnt_from": ["00" * 32],
 }
 PLACES = [(key,) for key in CARD] + [("calibration", key) for key in CARD["calibration"]]
 leaves = st.one_of(

@@ -46,7 +46,11 @@ def test_the_input_size_is_the_backbones_unless_given():
 def test_what_suits_the_backbone_is_taken_unless_something_else_is_asked_for():
     assert TrainConfig().finetuning_epochs == 0
     assert TrainConfig(backbone="vgg16").finetuning_epochs == 4
+    assert TrainConfig(backbone="efficientnet_lite1").finetuning_epochs == 12
     assert TrainConfig(epochs=2).finetuning_epochs == 2
+    assert TrainConfig().peak_learning_rate == 1e-5
+    assert TrainConfig(backbone="efficientnet_lite1").peak_learning_rate == 1e-4
+    assert TrainConfig(learning_rate=3e-3).peak_learning_rate == 3e-3
 
 
 def test_views_are_epochs_only_where_nothing_is_fine_tuned():

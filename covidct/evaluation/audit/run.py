@@ -46,6 +46,7 @@ from covidct.imaging.file import load
 from covidct.imaging.readers import read_slice
 from covidct.inference.calibration import Calibration
 from covidct.inference.classifier import Classifier, PredictionWithCAM
+from covidct.inference.learnt import LearntSlices
 from covidct.messages import N_
 from covidct.stats.bootstrap import measured_auc
 
@@ -100,6 +101,8 @@ def audit(
 ) -> dict[str, Any]:
     """Audit a model on a split and write ``audit.json``.
 
+    Slices that the model learnt from are left out, unless the rest lacks a class.
+
     Args:
         classifier: the model.
         data: a data set folder.
@@ -111,7 +114,8 @@ def audit(
         sources: to be told apart; none is not asked for.
 
     Returns:
-        What ``audit.json`` holds: model_id, split, n, patients, skipped, without_lungs; "forests",
+        What ``audit.json`` holds: model_id, split, n, patients, skipped, without_lungs; "learnt",
+        from how many of the n the model learnt, or None where that is not known; "forests",
         AUC of random forests; "anatomy", AUC of the network on slices where lungs were found;
         "painted", verdicts turned over by painting opacities out, of the split's and each folder's
         slices, as :func:`covidct.evaluation.audit.painting.painted_rows` tells;
@@ -125,7 +129,7 @@ def audit(
     Raises:
         DatasetError: no such data set or split, or a class without a readable slice.
     """
-    items = read_index(data).subset(split)
+    items, learnt = _unseen(classifier, read_index(data).subset(split))
     skipped: list[Skipped] = []
     changed = _spread(items, _MOST_CHANGED)
     asked = dict.fromkeys(CHANGES, classifier)
@@ -149,6 +153,7 @@ def audit(
         "split": split,
         "n": len(seen),
         "patients": len({one.item.patient for one in seen}),
+        "learnt": learnt,
         "skipped": [{"file": s.path.name, "reason": s.reason} for s in skipped],
         "without_lungs": sum(not one.scores for one in seen),
         "forests": _forest_rows(seen),
@@ -167,6 +172,24 @@ def audit(
     text = json.dumps(figures, indent=2, ensure_ascii=False, allow_nan=False)
     (out / AUDIT_FILE).write_text(text + "\n", encoding="utf-8")
     return figures
+
+
+def _unseen(classifier: Classifier, items: tuple[Item, ...]) -> tuple[tuple[Item, ...], int | None]:
+    """The items to audit, and from how many of them the model learnt."""
+    learnt = LearntSlices(classifier.card)
+    if not learnt.are_known:
+        return items, None
+    unseen = tuple(item for item in items if not _is_in(learnt, item))
+    if {item.label for item in unseen} == {0, 1}:
+        return unseen, 0
+    return items, len(items) - len(unseen)
+
+
+def _is_in(learnt: LearntSlices, item: Item) -> bool:
+    try:
+        return read_slice(item.path) in learnt
+    except UnreadableSlice:
+        return False
 
 
 def _spread(items: Sequence[Item], most: int) -> frozenset[Item]:

@@ -15,6 +15,7 @@ def as_text(figures: Mapping[str, Any]) -> str:
         [
             f"{figures['split']}: {figures['n']} slices of {figures['patients']} patients, "
             f"model {figures['model_id']}",
+            *([learnt] if (learnt := flattered(figures)) else []),
             *_forests(figures["forests"]),
             *_anatomy(figures["anatomy"], figures["without_lungs"]),
             *_painted(figures["painted"]),
@@ -22,6 +23,24 @@ def as_text(figures: Mapping[str, Any]) -> str:
             *_told_apart(figures.get("told_apart")),
             *(f"  left out: {skip['file']}: {skip['reason']}" for skip in figures["skipped"]),
         ]
+    )
+
+
+def flattered(figures: Mapping[str, Any]) -> Message | None:
+    """What to say of an audit of slices that the model learnt from; None where it did not."""
+    learnt = figures.get("learnt")
+    if learnt is None:
+        return N_(
+            "Which slices the model learnt from is not known: where these are among them, the "
+            "audit speaks too well of it."
+        )
+    if not learnt:
+        return None
+    return N_(
+        "The model learnt from {learnt:,} of these {n:,} slices, or from nearly the same pictures: "
+        "the audit speaks too well of it.",
+        learnt=learnt,
+        n=figures["n"],
     )
 
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from functools import partial
+from itertools import chain
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,7 @@ from covidct.imaging.readers import read_slice
 from covidct.inference.calibration import Calibration, fit_calibration
 from covidct.inference.card import ModelCard
 from covidct.inference.classifier import Prediction
+from covidct.inference.learnt import hashes_of
 from covidct.inference.opacities import findings_of
 from covidct.messages import N_
 from covidct.models.backbones import get_backbone
@@ -195,7 +197,7 @@ def cross_validate(
         source.name: slices.counts | {"weight": source.weight}
         for source, slices in zip(given, prepared, strict=True)
     }
-    card = _keep(out, graph, head, config, calibration, figures, counts, first, progress)
+    card = _keep(out, graph, head, config, calibration, figures, counts, prepared, progress)
     write_evaluation(
         out / EVALUATION_FOLDER,
         [
@@ -312,7 +314,7 @@ def _keep(
     calibration: Calibration,
     figures: Mapping[str, Any],
     counts: Mapping[str, Any],
-    first: PreparedSlices,
+    prepared: Sequence[PreparedSlices],
     progress: Callable,
 ) -> ModelCard:
     from covidct.models.network import put_head
@@ -338,6 +340,7 @@ def _keep(
         about=about,
         mirrored=True,
         in_integers=True,
+        learnt_from=hashes_of(chain.from_iterable(one.fingerprints for one in prepared)),
     )
     return keep_model(
         out,
@@ -345,6 +348,6 @@ def _keep(
         network,
         graph,
         head.of_raw_features(),
-        first,
+        prepared[0],
         lambda slices: progress(slices, "Averaging heat maps"),
     )

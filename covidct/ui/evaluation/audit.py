@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from covidct.evaluation.audit.data_learnt import DataLearnt, read_data_learnt
-from covidct.evaluation.audit.text import meaning
+from covidct.evaluation.audit.text import flattered, meaning
 from covidct.evaluation.results import AUDIT_FILE
 from covidct.files import MALFORMED
 from covidct.messages import N_
@@ -87,7 +87,7 @@ def show(folder: Path, request: Request) -> None:
     learnt = read_data_learnt(request.model)
     try:
         audit = json.loads((folder / AUDIT_FILE).read_text(encoding="utf-8"))
-        audit["learnt"] = _of_sets(audit, learnt, request)
+        audit["sets"] = _of_sets(audit, learnt, request)
         drawn = [
             (table(audit), *texts, _of_part(part, audit, learnt, request))
             for part, (table, *texts) in _PARTS.items()
@@ -102,6 +102,8 @@ def show(folder: Path, request: Request) -> None:
         callout(_("The audit cannot be read."), tone="caution")
         return
     with st.container(key="audit"):
+        if too_well := flattered(audit):
+            caption(_(too_well))
         for part in drawn:
             _show_part(*part)
         if meant:

@@ -59,12 +59,12 @@ def painted(audit: Audit) -> str:
     """How many Positive verdicts painting opacities out, or other lung, turns over.
 
     Args:
-        audit: with "learnt", what the model learnt from of each set.
+        audit: with "sets", what the model learnt from of each set.
     """
     rows = (
         (
             f"{_sentence(row['painted'])} <small>{literal(_of_set(row))}: "
-            f"{literal(_(audit['learnt'][row['of']]))}</small>",
+            f"{literal(_(audit['sets'][row['of']]))}</small>",
             _turned(row),
             ""
             if row["n"] == 0

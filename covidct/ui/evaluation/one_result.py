@@ -13,6 +13,7 @@ from covidct.errors import DatasetError
 from covidct.evaluation.recipes.cross_validation import cross_validation, label_flips_out_of_fold
 from covidct.evaluation.request import read_request
 from covidct.evaluation.results import METRICS_FILE, PREDICTIONS_FILE, Review, read_evaluation
+from covidct.inference.learnt import how_many_learnt
 from covidct.messages import N_, Message, ngettext, number
 from covidct.ui.evaluation import (
     audit,
@@ -38,25 +39,14 @@ if TYPE_CHECKING:
 PART = "part of the results"  # which tab is open
 
 _OWN, _SENSITIVE = N_("The model’s own"), N_("High sensitivity")
+_OUT_OF_FOLD = "out-of-fold"
 _CAVEATS = {
-    "train": N_(
-        "These are slices to train on. If this model learnt from them, its figures here say "
-        "nothing about new patients."
-    ),
-    "val": N_(
-        "If the model was chosen, calibrated or, like the shipped one, trained on this list, these "
-        "figures flatter it."
-    ),
-    "first-half": N_(
-        "If the model learnt from this half, as the shipped one did of its second source, these "
-        "figures flatter it."
-    ),
-    "out-of-fold": N_(
+    "val": N_("If the model was chosen or calibrated on this list, these figures flatter it."),
+    _OUT_OF_FOLD: N_(
         "Each slice was judged by a head that had seen no slice of its patient. Settings were "
         "compared on the same folds, so expect somewhat less on new data. Heat maps are those of "
         "the shipped head, which has learnt from all of them."
     ),
-    "all": N_("If the model learnt from any of these slices, these figures flatter it."),
 }
 
 
@@ -64,7 +54,7 @@ _SPLITS = {
     "all": N_("all slices"),
     "first-half": N_("the first half"),
     "second-half": N_("the second half"),
-    "out-of-fold": N_("the slices held out in turn"),
+    _OUT_OF_FOLD: N_("the slices held out in turn"),
 }
 
 
@@ -133,6 +123,13 @@ def _introduce(review: Review, request: Request) -> None:
             patients=words.patients(figures["patients"]),
         )
     )
+    learnt = figures.get("learnt")
+    if request.split != _OUT_OF_FOLD:
+        said = _(how_many_learnt(learnt, len(review.slices)))
+        if learnt == 0:
+            hint(said)
+        else:
+            callout(said, tone="caution")
     if caveat := _CAVEATS.get(request.split):
         callout(_(caveat), tone="caution")
     if corrected := told(figures.get("corrections", {})):

@@ -7,7 +7,8 @@ from typing import Any
 
 import streamlit as st
 
-from covidct.errors import ConfigError
+from covidct.errors import ConfigError, DatasetError
+from covidct.evaluation.results import read_review
 from covidct.training import jobs
 from covidct.training.progress import read_status
 from covidct.training.run_folder import MONITORED, kept_epoch, read_metrics, read_settings
@@ -61,6 +62,8 @@ def _table(
     lines.append((_("Epochs run"), {name: str(len(held)) for name, held in rows.items()}))
     aucs = {name: _auc(held, kept[name]) for name, held in rows.items()}
     lines.append((_("Validation AUC of the kept epoch"), aucs))
+    judged = {name: _judged(run) for name, run in runs.items()}
+    lines.append((_("ROC AUC on validation slices that it did not learn from"), judged))
     lines += [
         (_(title), {name: words.setting(value) for name, value in values.items()})
         for title, values in fields.differences(settings)
@@ -86,6 +89,18 @@ def _settings(run: Path) -> dict[str, Any]:
         return read_settings(run)
     except ConfigError:
         return {}
+
+
+def _judged(run: Path) -> str:
+    try:
+        figures = read_review(run).figures
+    except DatasetError:
+        return _("none yet")
+    learnt = figures.get("learnt")
+    values = {"auc": figures["roc_auc"], "n": figures["n"]}
+    if learnt is None:
+        return _("{auc:.3f} ({n:,} slices; what it learnt from is not known)", **values)
+    return _("{auc:.3f} ({n:,} slices, {learnt:,} left out)", learnt=learnt, **values)
 
 
 def _auc(rows: list[dict[str, float]], kept: int) -> str:

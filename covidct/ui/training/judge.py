@@ -9,16 +9,17 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from covidct.data.corrections import told
-from covidct.errors import DatasetError
+from covidct.errors import DatasetError, NoUnseenSlices
 from covidct.evaluation.comparison import by_slice, disagreed
 from covidct.evaluation.results import Review, Reviewed, read_review, roc_points
 from covidct.inference.card import read_card
+from covidct.inference.learnt import how_many_learnt
 from covidct.messages import N_, joined, ngettext
 from covidct.reports.words import conversion, learnt_masks
 from covidct.training.run_folder import read_settings
 from covidct.ui import access
 from covidct.ui.strings import _, literal
-from covidct.ui.training import charts, gallery, promote, words
+from covidct.ui.training import charts, epoch_figures, gallery, promote, words
 from covidct.ui.widgets import callout, caption, hint, label
 
 if TYPE_CHECKING:
@@ -52,13 +53,18 @@ def show(run: Path) -> None:
         patients=words.patients(review.figures["patients"]),
     )
     about = read_card(run).about
+    learnt = how_many_learnt(review.figures.get("learnt"), number)
     corrected = told(review.figures.get("corrections", {}))
-    hint(_(joined(flatter, learnt_masks(about), conversion(about), corrected)))
+    hint(_(joined(learnt, flatter, learnt_masks(about), conversion(about), corrected)))
     in_use = promote.is_in_use(run)
-    comparison = None if in_use else promote.held_comparison(run)
+    held = None if in_use else promote.held_comparison(run)
+    comparison = None if isinstance(held, NoUnseenSlices) else held
     beside = st.container()
     figures, curve = st.columns([5, 6], gap="large")
-    figures.html(promote.figures_table(review.figures, comparison))
+    with figures:
+        st.html(promote.figures_table(review.figures, comparison))
+        if differs := epoch_figures.why_they_differ(run, review):
+            caption(_(differs))
     with curve:
         _roc(review, comparison)
     matrix, slices = st.columns([5, 6], gap="large")
@@ -71,6 +77,8 @@ def show(run: Path) -> None:
             promote.show_in_use()
         elif comparison:
             promote.show(run, comparison)
+        elif isinstance(held, NoUnseenSlices):
+            promote.show_incomparable(run, held)
         elif access.may_change():
             promote.compare_now(run)
         else:

@@ -16,7 +16,15 @@ from covidct.training import jobs, queue
 from covidct.training.config import TrainConfig
 from covidct.training.sweep import start_sweep
 from covidct.ui.strings import _, literal
-from covidct.ui.training import choose_data, data_report, fields, labels, settings, sweep_form
+from covidct.ui.training import (
+    choose_data,
+    data_report,
+    expected,
+    fields,
+    labels,
+    settings,
+    sweep_form,
+)
 from covidct.ui.training.sweep_form import Wanted
 from covidct.ui.widgets import callout, hint
 
@@ -44,6 +52,8 @@ def show() -> Path | None:
         sweep = sweep_form.ask()
     with start:
         hindrance = _hindrance(data, report is not None, exclude, wrong)
+        if report and exclude is not None and not wrong:
+            expected.show(report, len(exclude))
         if not hindrance and sweep and sweep.problem:
             hindrance = _("The values of the sweep are to be corrected (step 3).")
         return _start(data, exclude, masks, hindrance, sweep)

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from covidct.errors import CovidCTError, ModelError
+from covidct.errors import CovidCTError, ModelError, NoUnseenSlices
 from covidct.files import MALFORMED
 from covidct.inference import promotion
 from covidct.inference.card import CARD_FILE
-from covidct.messages import N_
+from covidct.messages import N_, ngettext
 from covidct.reports.words import overlaps
 from covidct.ui import access
 from covidct.ui.shared import frame
@@ -29,8 +29,9 @@ _HELD = 16
 _COMPARING = N_("Comparing with the model in use: slice {number:,} of {slices:,}")
 
 
-def held_comparison(run: Path) -> Comparison | None:
-    """The comparison with the model in use, if it has been made in this server."""
+def held_comparison(run: Path) -> Comparison | NoUnseenSlices | None:
+    """The comparison with the model in use, or why there can be none, once that was found out in
+    this server."""
     return _held().get(_key(run))
 
 
@@ -41,13 +42,13 @@ def compare_now(run: Path) -> None:
         with place, st.spinner(_("Comparing with the model in use…")):
             from covidct.evaluation.compare import compare
 
+        comparison: Comparison | NoUnseenSlices
         comparison = compare(run, progress=lambda items: counted(items, place, _COMPARING))
+    except NoUnseenSlices as error:
+        comparison = NoUnseenSlices(error.message)  # without what it was raised over
     except CovidCTError as error:
         with place.container():
-            callout(
-                _("It cannot be compared with the model in use."), _(error.message), tone="caution"
-            )
-            _unknown(run)
+            show_incomparable(run, error)
         return
     held = _held()
     while len(held) >= _HELD:
@@ -57,7 +58,7 @@ def compare_now(run: Path) -> None:
 
 
 @st.cache_resource(show_spinner=False)
-def _held() -> dict[tuple, Comparison]:
+def _held() -> dict[tuple, Comparison | NoUnseenSlices]:
     return {}
 
 
@@ -106,6 +107,15 @@ def show(run: Path, comparison: Comparison) -> None:
             ),
             tone="caution" if comparison.is_worse else "note",
         )
+        if comparison.left_out:
+            hint(_left_out(comparison))
+        elif comparison.incumbent["learnt"] is None:
+            hint(
+                _(
+                    "Which slices the model in use learnt from is not known: where these are among "
+                    "them, the comparison flatters it."
+                )
+            )
         if comparison.masks:
             hint(_(overlaps(**comparison.masks)))
     with action:
@@ -114,6 +124,17 @@ def show(run: Path, comparison: Comparison) -> None:
         elif _promote_button():
             _confirm(run, comparison.verdict)
         show_refusal()
+
+
+def _left_out(comparison: Comparison) -> str:
+    left_out = ngettext(
+        "{count:,} validation slice is left out here: one of the models learnt from it, or from "
+        "nearly the same picture.",
+        "{count:,} validation slices are left out here: one of the models learnt from them, or "
+        "from nearly the same pictures.",
+        comparison.left_out,
+    )
+    return _(left_out)
 
 
 def roll_back() -> None:
@@ -144,7 +165,9 @@ def _promote_button(on_click: Callable | None = None, args: tuple = ()) -> bool:
     )
 
 
-def _unknown(run: Path) -> None:
+def show_incomparable(run: Path, error: CovidCTError) -> None:
+    """Why nobody knows which model is better; once that is confirmed, it can be used."""
+    callout(_("It cannot be compared with the model in use."), _(error.message), tone="caution")
     if _promote_button():
         _confirm(run, N_("It could not be compared with the model in use, so nobody knows."))
 

@@ -11,8 +11,8 @@ import streamlit as st
 
 from covidct.data.augment import Augmentation
 from covidct.imaging.anatomy.thorax_crop import chest_grid
-from covidct.messages import N_, joined
-from covidct.training.config import default_settings
+from covidct.messages import N_, joined, number
+from covidct.training.config import default_settings, suits
 from covidct.ui.strings import _, literal
 from covidct.ui.training import fields, preview
 from covidct.ui.training.fields import Field
@@ -115,15 +115,19 @@ def _widget(field: Field, disabled: bool) -> None:
             **common,
         )
     else:
-        placeholder = _("as pretrained") if default is None else None
         st.number_input(
             title,
             value=None if default is None else "min",  # only what may be empty can be emptied
             step=field.step,
             format=field.form,
-            placeholder=placeholder,
+            placeholder=_suiting(field) if default is None else None,
             **common,
         )
+
+
+def _suiting(field: Field) -> str:
+    """What the chosen network brings for a setting that is left empty."""
+    return _(number(suits(current()["backbone"])[field.name], "g"))
 
 
 def _reset() -> None:

@@ -84,7 +84,7 @@ def _painted(what, turned, n=10):
 
 def test_painting_out_is_told_with_what_it_did_and_could_not_be_done_to():
     rows = [_painted("opacities", 6), _painted("as much lung without opacities", 0, 0)]
-    audit = {"painted": rows, "learnt": {rows[0]["of"]: "learnt from <it>"}}
+    audit = {"painted": rows, "sets": {rows[0]["of"]: "learnt from <it>"}}
     shown = audit_tables.painted(audit).replace("\N{NO-BREAK SPACE}", " ")
     assert "6 of 10" in shown and "0.80 → 0.40" in shown
     assert "&lt;i&gt;drawn, as drawn: learnt from &lt;it&gt;" in shown

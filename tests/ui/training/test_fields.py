@@ -33,7 +33,7 @@ def test_a_field_is_refused_exactly_where_a_run_would_be(name):
 
 def test_only_what_may_be_empty_is_accepted_empty():
     empty = fields.problems(dict.fromkeys(fields.FIELDS))
-    assert fields.FIELDS.keys() - empty.keys() == {"image_size", "epochs"}
+    assert fields.FIELDS.keys() - empty.keys() == {"image_size", "epochs", "learning_rate"}
 
 
 def test_sliders_stay_within_what_a_run_accepts():

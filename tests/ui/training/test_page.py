@@ -6,6 +6,7 @@ import os
 import shutil
 import time
 import zipfile
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 
@@ -14,10 +15,14 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from covidct.data.index import CLASS_FOLDERS, LESIONS, LUNGS
+from covidct.data.prepared import prepare
+from covidct.evaluation.evaluate import validation_items
 from covidct.imaging.formats.pixels import MAX_BYTES
 from covidct.imaging.formats.png import encode_png
 from covidct.imaging.phantom import phantom_slice
 from covidct.inference import promotion
+from covidct.inference.card import read_card
+from covidct.inference.learnt import hashes_of
 from covidct.training import jobs
 
 
@@ -103,7 +108,9 @@ def test_a_visitor_finds_the_steps_and_is_told_what_is_missing(page):
 def test_a_bad_value_is_refused_beside_its_field(page, clean_dataset, setting, bad):
     choose_folder(page, clean_dataset)
     assert not button(page, "Start").disabled
+    assert "about" in html(page) and "GB of memory" in html(page)
     page.number_input(key=f"setting {setting}").set_value(bad).run()
+    assert "GB of memory" not in html(page)
     assert html(page).count('class="cv-problem"') == 1
     assert button(page, "Start").disabled
     button(page, "Back to the defaults").click().run()
@@ -425,3 +432,43 @@ def test_folders_and_files_whose_names_are_not_utf_8_are_shown(page, own_home):
     page.run()
     assert not page.exception
     assert page.selectbox[0].options == ["s\\udce9t"]
+
+
+def test_where_the_model_in_use_learnt_from_the_slices_nothing_is_promoted_unasked(
+    page, two_runs, tiny_model, tmp_path
+):
+    model = shutil.copytree(tiny_model, tmp_path / "seen")
+    items = validation_items(two_runs[1])  # which is shown first
+    hashes = hashes_of(prepare(items, (48, 64)).fingerprints)
+    replace(read_card(model), learnt_from=hashes).write(model)
+    promotion.promote(model)
+    in_use = promotion.current_model()
+    show(page, "Runs")
+    assert f"the model in use from {len(items)}" in html(page)
+    assert "paired bootstrap" not in html(page)
+    button(page, "Use this model").click().run()
+    assert not page.exception
+    assert promotion.current_model() == in_use
+    button(page, "Use it nevertheless").click().run()
+    assert promotion.current_model() != in_use
+
+
+def test_it_is_said_how_many_slices_were_learnt_and_why_the_curves_differ(page, two_runs):
+    show(page, "Runs")
+    assert "The model learnt from none of these" in html(page)
+    figures = json.loads((two_runs[0] / "validation" / "metrics.json").read_text())
+    assert "The curves show for the kept epoch" in html(page)
+    assert f"from the operating point, {figures['operating_point']:.3f}" in html(page)
+
+
+def test_a_network_brings_its_settings(page):
+    show(page, "New run")
+    for network, rate, epochs in (
+        ("astra_lite", "1e-05", "0"),
+        ("efficientnet_lite1", "0.0001", "12"),
+    ):
+        page.selectbox(key="setting backbone").select(network).run()
+        held = {field.label: field for field in page.number_input}
+        assert held["Learning rate"].placeholder == rate
+        assert held["Epochs of fine-tuning"].placeholder == epochs
+        assert held["Learning rate"].value is None
