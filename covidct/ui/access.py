@@ -71,7 +71,7 @@ def require_role() -> None:
     """
     if not may_change():
         raise AccessDenied(strings.NO_ROLE)
-    acting(_visitor())
+    acting(visitor())
 
 
 def require_archive_role() -> None:
@@ -82,10 +82,10 @@ def require_archive_role() -> None:
     """
     if not may_use_archive():
         raise AccessDenied(strings.NO_ARCHIVE_ROLE)
-    acting(_visitor())
+    acting(visitor())
 
 
-def _visitor() -> Actor:
+def visitor() -> Actor:
     """Who has signed in, by the first claim of the identity token that names somebody."""
     claims = ("email", "preferred_username", "name", "sub")
     named = next((str(st.user[claim]) for claim in claims if st.user.get(claim)), "")

@@ -90,13 +90,8 @@ def tell_when(correction: Correction) -> None:
     st.html(f'<p class="cv-card-line">{literal(told)}<br>{literal(correction.by)}</p>')
 
 
-def who() -> str:
-    """The name of who is signed in; empty where nobody is asked for one."""
-    return str(st.user.get("email") or st.user.get("name") or "")
-
-
 def _correct(data: Path, path: Path, key: str) -> None:
-    attempt(corrections.correct, data, path, st.session_state[key], who())
+    attempt(corrections.correct, data, path, st.session_state[key], access.visitor().who)
 
 
 def _correction(data: Path, path: Path) -> Correction | None:

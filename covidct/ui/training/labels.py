@@ -282,5 +282,5 @@ def _offer_table(data: Path, in_force: tuple[Correction, ...]) -> None:
                 _("Undo them"),
                 type="primary",
                 on_click=attempt,
-                args=(corrections.undo_all, data, correct.who()),
+                args=(corrections.undo_all, data, access.visitor().who),
             )
