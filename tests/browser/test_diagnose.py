@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from download import downloaded
+from lists import choose
 from playwright.sync_api import Locator, Page, expect
 from pydicom import dcmread
 from width import is_not_scrolled_sideways
@@ -49,11 +50,6 @@ def decision(page: Page) -> Locator:
 
 def overlay(page: Page) -> Locator:
     return page.get_by_alt_text("under the heat map")
-
-
-def choose(page: Page, label: str, option: str) -> None:
-    page.get_by_role("combobox", name=label).press("ArrowDown")
-    page.get_by_role("option", name=option, exact=True).click()
 
 
 def press_row(page: Page, row: int, x: float = 600) -> None:
@@ -112,12 +108,12 @@ def test_a_slice_gets_its_verdict_and_the_controls_change_only_the_map(diagnose,
     page.get_by_role("slider", name="Opacity").press("End")
     expect(overlay(page)).not_to_have_attribute("src", first)
     second = overlay(page).get_attribute("src")
-    choose(page, "Colours", "Viridis")
+    choose(page.get_by_role("combobox", name="Colours"), "Viridis")
     expect(overlay(page)).not_to_have_attribute("src", second)
     for element in (decision(page), overlay(page)):  # kept, hence no flicker
         expect(element).to_have_attribute("data-mark", "still the same")
 
-    choose(page, "Method", "LayerCAM")
+    choose(page.get_by_role("combobox", name="Method"), "LayerCAM")
     expect(page.get_by_text("of the LayerCAM heat")).to_be_visible()
     expect(decision(page)).to_have_text(verdict)
     expect(page.locator(".cv-reading")).to_have_text(percent)

@@ -6,6 +6,7 @@ import zipfile
 
 import pytest
 from download import downloaded
+from lists import choose
 from playwright.sync_api import Locator, Page, expect
 from width import is_not_scrolled_sideways
 
@@ -46,8 +47,7 @@ def test_from_labelled_slices_to_figures_in_a_file(
     expect(button(page, "Evaluate and audit")).to_be_disabled()
     assert "tensorflow" not in cold_server.log.read_text().lower()
 
-    page.get_by_role("combobox", name="Model").press("ArrowDown")
-    page.get_by_role("option", name="tiny · promoted").click()
+    choose(page.get_by_role("combobox", name="Model"), "tiny · promoted")
     page.get_by_role("radio", name="On this server").click()
     page.get_by_role("textbox", name="Or a folder of this server").fill(str(data))
     page.keyboard.press("Enter")
