@@ -24,7 +24,7 @@ def card(root):
 def test_the_figures_that_it_quotes_are_the_cards(readme, card):
     known = card.about["out_of_fold"]
     (second,) = (row for row in known["out_of_source"] if row["source"] == "SARS-CoV-2-CT")
-    (auc,) = re.findall(r"out of fold its ROC AUC on\s+COVID-CT is (0\.\d\d)", readme)
+    (auc,) = re.findall(r"out of fold its ROC AUC on\s+COVID-CT\s+is (0\.\d\d)", readme)
     assert auc == f"{known['roc_auc']:.2f}"
     questions = readme.split("## Questions")[1].split("\n## ")[0]
     low, high = card.calibration.abstain_band

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from covidct.data.index import read_index
-from covidct.data.splits import split_for_training
 from covidct.errors import ConfigError
 from covidct.files import MALFORMED, replace_text
 from covidct.messages import N_
@@ -90,6 +89,8 @@ def start_sweep(
         for fold in range(1, folds + 1)
         for number, value in enumerate(values)
     ]
+    from covidct.data.splits import split_for_training  # it brings scikit-learn, which pages lack
+
     first = planned[0][1]
     split_for_training(read_index(data, exclude), 0.0, first.seed, first.fold_of_folds)
     runs = tuple(folder for folder, _, _ in planned)

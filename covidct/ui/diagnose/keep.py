@@ -11,8 +11,8 @@ import streamlit as st
 from covidct.data.index import UNLABELLED_FOLDER
 from covidct.data.kept import is_kept, keep, kept_folder
 from covidct.ui import access
+from covidct.ui.shared.attempts import attempt, show_refusal
 from covidct.ui.strings import _
-from covidct.ui.training.live import attempt, show_refusal
 from covidct.ui.widgets import hint
 
 if TYPE_CHECKING:

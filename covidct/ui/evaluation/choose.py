@@ -12,8 +12,8 @@ from covidct.evaluation.request import read_request
 from covidct.ui import access
 from covidct.ui.evaluation import live, one_result
 from covidct.ui.evaluation.download import offer_zip
+from covidct.ui.shared.attempts import attempt, show_refusal
 from covidct.ui.strings import _
-from covidct.ui.training.live import attempt, show_refusal
 from covidct.ui.widgets import hint
 
 

@@ -10,9 +10,10 @@ from covidct.evaluation import jobs
 from covidct.jobs.status import LOG_FILE, JobStatus
 from covidct.messages import N_
 from covidct.ui import access
+from covidct.ui.shared.attempts import attempt, show_refusal
 from covidct.ui.strings import _, literal
 from covidct.ui.training import words
-from covidct.ui.training.live import attempt, log_tail, show_refusal
+from covidct.ui.training.live import log_tail
 
 STATES = {
     **words.STATES,

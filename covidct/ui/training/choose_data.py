@@ -26,8 +26,8 @@ from covidct.messages import N_, ngettext
 from covidct.terminal import visible
 from covidct.training import jobs, queue
 from covidct.ui import strings
+from covidct.ui.shared.attempts import attempt, show_refusal
 from covidct.ui.strings import _
-from covidct.ui.training.live import attempt, show_refusal
 from covidct.ui.widgets import callout, hint
 
 PUBLIC, UPLOAD, FOLDER = N_("Public COVID-CT"), N_("Upload a ZIP"), N_("On this server")

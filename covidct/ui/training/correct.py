@@ -14,8 +14,8 @@ from covidct.files import sha256_of
 from covidct.messages import N_
 from covidct.terminal import visible
 from covidct.ui import access
+from covidct.ui.shared.attempts import attempt
 from covidct.ui.strings import _, literal
-from covidct.ui.training.live import attempt
 from covidct.ui.training.words import when
 from covidct.ui.widgets import caption, hint
 

@@ -7,10 +7,8 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from covidct.data.check import TRAINING, VALIDATION
 from covidct.errors import CovidCTError
 from covidct.training.config import TrainConfig
-from covidct.training.estimate import Speed, estimate, measure_speed
 from covidct.ui.strings import _
 from covidct.ui.training import settings, words
 from covidct.ui.widgets import hint
@@ -18,6 +16,7 @@ from covidct.ui.widgets import hint
 if TYPE_CHECKING:
     from covidct.data.check import DataReport
     from covidct.data.index import Item
+    from covidct.training.estimate import Speed
 
 _PROBED = 4  # slices
 
@@ -29,6 +28,9 @@ def show(report: DataReport, excluded: int) -> None:
         report: on the data.
         excluded: how many slices are left out, of training as a rule.
     """
+    from covidct.data.check import TRAINING, VALIDATION  # scikit-learn: a second
+    from covidct.training.estimate import estimate
+
     try:
         config = TrainConfig.from_flat_dict(settings.current())
         speed = _speed(tuple(item.path for item in report.samples), report.samples)
@@ -55,5 +57,7 @@ def show(report: DataReport, excluded: int) -> None:
 @st.cache_resource(show_spinner=False, max_entries=8)
 def _speed(paths: tuple[Path, ...], _items: tuple[Item, ...]) -> Speed | None:
     """Measured once for a data set, on a few of its slices."""
+    from covidct.training.estimate import measure_speed
+
     with st.spinner(_("Measuring how fast this computer is…")):
         return measure_speed(_items[:: max(1, len(_items) // _PROBED)])

@@ -18,9 +18,9 @@ from covidct.imaging.series import Place
 from covidct.inference.cases import Case
 from covidct.messages import N_, Message
 from covidct.ui.shared import close_up, frame, network, slice_view
+from covidct.ui.shared.attempts import show_refusal
 from covidct.ui.strings import _, literal, percent
 from covidct.ui.training import correct, preview
-from covidct.ui.training.live import show_refusal
 from covidct.ui.widgets import callout, hint, picture
 
 if TYPE_CHECKING:

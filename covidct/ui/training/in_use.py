@@ -7,8 +7,9 @@ import streamlit as st
 from covidct.errors import ModelError
 from covidct.inference import promotion
 from covidct.ui.shared import about_model
+from covidct.ui.shared.attempts import show_refusal
 from covidct.ui.strings import _, literal
-from covidct.ui.training import live, promote, words
+from covidct.ui.training import promote, words
 from covidct.ui.widgets import callout, hint
 
 
@@ -27,7 +28,7 @@ def show() -> None:
     except ModelError as error:
         callout(_("The model in use cannot be read."), _(error.message), tone="stop")
         promote.roll_back()
-        live.show_refusal()
+        show_refusal()
         return
     judges = _("judges every slice on the Diagnose page, from the next one on")
     left, right = st.columns([3, 1], vertical_alignment="center")
@@ -37,7 +38,7 @@ def show() -> None:
     )
     with right:
         promote.roll_back()
-    live.show_refusal()
+    show_refusal()
     title = literal(_("History"))
     st.html(f'<h3 class="cv-section">{title}</h3>')
     if history:

@@ -19,9 +19,9 @@ from covidct.messages import N_, Message, ngettext
 from covidct.terminal import visible
 from covidct.ui import access
 from covidct.ui.shared import frame, network
+from covidct.ui.shared.attempts import attempt, show_refusal
 from covidct.ui.strings import _, literal, percent
 from covidct.ui.training import correct, gallery
-from covidct.ui.training.live import attempt, show_refusal
 from covidct.ui.widgets import callout, caption, counted, download, hint, label, picture
 
 if TYPE_CHECKING:

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from covidct.errors import CovidCTError
-from covidct.jobs.status import LOG_FILE, why_it_failed
+from covidct.jobs.status import LOG_FILE
 from covidct.training import jobs
 from covidct.training.progress import read_status
 from covidct.training.run_folder import kept_epoch, read_metrics
 from covidct.ui import access
 from covidct.ui.shared import notices
+from covidct.ui.shared.attempts import attempt, show_refusal
 from covidct.ui.strings import _, literal
 from covidct.ui.training import charts, words
-from covidct.ui.widgets import callout
 
 if TYPE_CHECKING:
     from covidct.jobs.status import JobStatus
@@ -26,7 +24,6 @@ _EVERY = 1.0  # seconds
 _LOG_TAIL = 8_192  # bytes
 _LARGE, _SMALL = ("auc", "loss"), ("accuracy", "sensitivity", "specificity")
 _WAITING, _LIVE, _OVER = "waiting", "live", "over"
-_REFUSED = "run action refused"
 
 
 def show(run: Path) -> None:
@@ -104,21 +101,6 @@ def _head(run: Path, status: JobStatus) -> None:
             args=(jobs.resume, run),
         )
     show_refusal()
-
-
-def attempt(action: Callable, *arguments: object) -> None:
-    """Do something to a run; what was refused is said by :func:`show_refusal`."""
-    try:
-        access.require_role()
-        action(*arguments)
-    except (CovidCTError, OSError) as error:
-        st.session_state[_REFUSED] = why_it_failed(error)
-
-
-def show_refusal() -> None:
-    """What the last action was refused for, once."""
-    if refused := st.session_state.pop(_REFUSED, None):
-        callout(_("That was not done."), _(refused), tone="stop")
 
 
 def _progress(status: JobStatus) -> None:

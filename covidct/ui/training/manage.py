@@ -9,8 +9,8 @@ import streamlit as st
 
 from covidct.errors import CovidCTError
 from covidct.training import jobs
+from covidct.ui.shared.attempts import attempt
 from covidct.ui.strings import _
-from covidct.ui.training.live import attempt
 from covidct.ui.widgets import download, hint
 
 

@@ -11,6 +11,7 @@ from covidct.evaluation.results import is_judged
 from covidct.training import jobs
 from covidct.training.progress import read_status
 from covidct.ui import access
+from covidct.ui.shared.attempts import show_refusal
 from covidct.ui.strings import _
 from covidct.ui.training import asked_for, judge, live, manage, waiting, words
 from covidct.ui.widgets import callout, hint
@@ -25,7 +26,7 @@ def show(chosen_run: str) -> None:
     runs = {run.name: run for run in jobs.list_runs()}
     if not runs:
         hint(_("No run yet. Start one under “New run”."))
-        live.show_refusal()
+        show_refusal()
         return
     if st.session_state.get(chosen_run) not in runs:
         going = jobs.live_run()

@@ -17,9 +17,9 @@ from covidct.messages import N_, ngettext
 from covidct.reports.words import overlaps
 from covidct.ui import access
 from covidct.ui.shared import frame
+from covidct.ui.shared.attempts import attempt, show_refusal
 from covidct.ui.strings import _, literal
 from covidct.ui.training import words
-from covidct.ui.training.live import attempt, show_refusal
 from covidct.ui.widgets import callout, counted, hint
 
 if TYPE_CHECKING:

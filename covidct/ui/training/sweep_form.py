@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import streamlit as st
 
 from covidct.messages import N_
-from covidct.training.config import default_settings
+from covidct.training.config import TrainConfig, default_settings, suits
 from covidct.training.sweep import FOLDS, MOST_VALUES
 from covidct.ui.strings import _, literal
 from covidct.ui.training import fields, words
@@ -127,8 +127,8 @@ def parsed(name: str, text: str) -> tuple[Any, ...]:
         ValueError: one of them is no number, or none of the kind that the setting takes.
     """
     default = default_settings()[name]
-    kind = int if default is None else type(default)
-    return tuple(kind(part) for part in re.split(r"[\s,;]+", text) if part)
+    usual = suits(TrainConfig().backbone)[name] if default is None else default
+    return tuple(type(usual)(part) for part in re.split(r"[\s,;]+", text) if part)
 
 
 def _wrong_with(name: str, values: tuple[Any, ...]) -> str:

@@ -9,8 +9,8 @@ import streamlit as st
 from covidct.messages import ngettext
 from covidct.training import jobs, queue
 from covidct.ui import access
+from covidct.ui.shared.attempts import attempt
 from covidct.ui.strings import _, literal
-from covidct.ui.training.live import attempt
 from covidct.ui.widgets import hint, label
 
 _EVERY = 3.0  # seconds
