@@ -25,7 +25,7 @@ from covidct.training.run_folder import finished_epochs, read_metrics, start_run
 
 pytestmark = pytest.mark.train
 
-KILLS = 6
+KILLS = 10
 
 
 @pytest.fixture(scope="module")
@@ -71,10 +71,11 @@ def _is_being_written(file):
         return False
 
 
-def test_a_run_killed_again_and_again_ends_as_if_it_had_not_been(
+@pytest.mark.endurance
+def test_a_run_killed_ten_times_ends_as_if_it_had_not_been(
     phantom_dataset, tiny, tmp_path, phantoms
 ):
-    config = replace(tiny, epochs=9)
+    config = replace(tiny, epochs=12)
     folder, chance = tmp_path / "killed", random.Random(5)
     start_run_folder(folder, phantom_dataset, config)
     done = 0
@@ -94,8 +95,8 @@ def test_a_run_killed_again_and_again_ends_as_if_it_had_not_been(
     assert process.exitcode == 0, (folder / "log.txt").read_text()[-2000:]
 
     rows = read_metrics(folder)
-    assert [row["epoch"] for row in rows] == list(range(9))
-    assert (folder / "metrics.csv").read_text().count("\n") == 9 + 1
+    assert [row["epoch"] for row in rows] == list(range(12))
+    assert (folder / "metrics.csv").read_text().count("\n") == 12 + 1
     assert read_status(folder).state == "finished"
     assert Classifier.load(folder).classify(phantoms[0].ct_slice).label in ("Positive", "Negative")
 
@@ -185,6 +186,7 @@ def test_a_run_does_not_go_on_with_other_data(phantom_dataset, trained_run, tmp_
     assert "began with" in read_status(folder).message
 
 
+@pytest.mark.endurance
 def test_a_full_disk_is_named_and_the_run_goes_on_when_there_is_room(
     small_disk, phantom_dataset, quick, monkeypatch
 ):

@@ -34,6 +34,7 @@ def _slice(patient, lungs, opacities, source="drawn"):
 
 
 @pytest.mark.train
+@pytest.mark.endurance
 def test_from_folders_of_masks_to_a_network_that_opens_and_its_figures(tmp_path):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(segmentation, "EPOCHS", 1)

@@ -75,6 +75,7 @@ def test_every_recipe_is_reported_beside_the_kept_one(searched):
     assert len(cross_validation(searched[0])) == len(rows)
 
 
+@pytest.mark.endurance
 def test_a_backbone_of_one_trunk_is_not_told_of_others(phantom_dataset, tmp_path):
     config = replace(CONFIG, backbone="astra_resnet", probe_views=1)
     figures = cross_validate([read_source(f"drawn={phantom_dataset}")], tmp_path / "found", config)
