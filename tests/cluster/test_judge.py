@@ -244,6 +244,7 @@ def test_the_journal_names_nobody(client, classifier, folder, scans, tmp_path):
         assert name.encode() not in written
 
 
+@pytest.mark.usefixtures("client")  # with which workers come
 def test_commands_on_a_cluster_write_what_they_write_without(
     run, cluster, monkeypatch, folder, scans, phantom_dataset, tiny_model, tmp_path
 ):
@@ -264,6 +265,7 @@ def test_commands_on_a_cluster_write_what_they_write_without(
     assert printed[0] == printed[1] and tables[0] == tables[1] and figures[0] == figures[1]
 
 
+@pytest.mark.usefixtures("client")  # with which workers come
 def test_a_command_that_was_killed_goes_on_where_it_was(
     run, cluster, monkeypatch, many, tiny_model, tmp_path
 ):
