@@ -4,6 +4,7 @@ import shutil
 
 import patience
 import pytest
+from drawn import html
 from streamlit.testing.v1 import AppTest
 
 from covidct.inference import promotion
@@ -19,10 +20,6 @@ def training_page() -> None:
 
     access.require_login()
     page()
-
-
-def html(app: AppTest) -> str:
-    return "\n".join(element.value for element in app.get("html"))
 
 
 def labels(app: AppTest) -> set[str]:

@@ -2,6 +2,7 @@
 
 import patience
 import pytest
+from drawn import html
 from streamlit.testing.v1 import AppTest
 
 ROLE = "covidct-archive"
@@ -29,10 +30,6 @@ def visit(named):
         return app
 
     return open_page
-
-
-def html(app):
-    return "\n".join(element.value for element in app.get("html"))
 
 
 def ways(app):

@@ -3,6 +3,7 @@
 import re
 
 import pytest
+from drawn import html
 from streamlit.testing.v1 import AppTest
 
 from covidct.imaging.anatomy.gate import OUTSIDE_USE
@@ -17,10 +18,6 @@ MARKUP = ["<b>x</b>.png", "**bold**.png", ":red[x].png", "`code`.png", "$x$.png"
 def upload(app: AppTest, *files: tuple[str, bytes]) -> AppTest:
     app.file_uploader[0].set_value([(name, data, "") for name, data in files])
     return app.run()
-
-
-def html(app: AppTest) -> str:
-    return "\n".join(element.value for element in app.get("html"))
 
 
 def open_file(app: AppTest, name: str) -> AppTest:

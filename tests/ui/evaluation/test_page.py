@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import patience
 import pytest
+from drawn import html
 from streamlit.testing.v1 import AppTest
 
 from covidct.data.corrections import read_corrections
@@ -141,10 +142,6 @@ def results(own_home, tmp_path) -> Path:
 
 def predictions(folder: Path) -> list[dict]:
     return list(csv.DictReader((folder / "predictions.csv").read_text().splitlines()))
-
-
-def html(app: AppTest) -> str:
-    return "\n".join(element.value for element in app.get("html"))
 
 
 def run(app: AppTest) -> AppTest:

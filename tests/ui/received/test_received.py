@@ -7,6 +7,7 @@ import patience
 import pytest
 from app_server import free_port
 from dicom_peer import TITLE, associated, store
+from drawn import html
 from streamlit.testing.v1 import AppTest
 
 from covidct.ui.received.server_node import serve, served
@@ -49,10 +50,6 @@ def visit(user=None):
     app.run()
     assert not app.exception
     return app
-
-
-def html(app):
-    return "\n".join(element.value for element in app.get("html"))
 
 
 def slices(app):

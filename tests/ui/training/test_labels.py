@@ -7,18 +7,13 @@ from pathlib import Path
 
 import patience
 import pytest
+from drawn import button, html, training_page
 from streamlit.testing.v1 import AppTest
 
 from covidct.data.corrections import LEFT_OUT, correct, read_corrections
 from covidct.evaluation.results import path_of, read_review
 
 ROLE = "covidct-trainer"
-
-
-def training_page() -> None:
-    from covidct.ui.training.page import page
-
-    page()
 
 
 @pytest.fixture
@@ -49,14 +44,6 @@ def run(app: AppTest) -> AppTest:
     app.run()
     assert not app.exception
     return app
-
-
-def html(app: AppTest) -> str:
-    return "\n".join(element.value for element in app.get("html"))
-
-
-def button(app: AppTest, label: str):
-    return next(b for b in app.button if b.label == label)
 
 
 def open_one(app: AppTest) -> None:

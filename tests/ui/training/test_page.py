@@ -12,6 +12,7 @@ from pathlib import Path
 
 import patience
 import pytest
+from drawn import button, html, show, training_page
 from streamlit.testing.v1 import AppTest
 
 from covidct.data.index import CLASS_FOLDERS, LESIONS, LUNGS
@@ -24,12 +25,6 @@ from covidct.inference import promotion
 from covidct.inference.card import read_card
 from covidct.inference.learnt import hashes_of
 from covidct.training import jobs
-
-
-def training_page() -> None:
-    from covidct.ui.training.page import page
-
-    page()
 
 
 @pytest.fixture
@@ -47,21 +42,6 @@ def two_runs(own_home, judged_run) -> list[Path]:
     settings = json.loads((runs[1] / "config.json").read_text())
     (runs[1] / "config.json").write_text(json.dumps(settings | {"seed": 7}))
     return runs
-
-
-def html(app: AppTest) -> str:
-    return "\n".join(element.value for element in app.get("html"))
-
-
-def show(app: AppTest, view: str) -> AppTest:
-    app.session_state["view"] = view
-    app.run()
-    assert not app.exception
-    return app
-
-
-def button(app: AppTest, label: str):
-    return next(b for b in app.button if b.label == label)
 
 
 def choose_folder(app: AppTest, folder: Path) -> AppTest:

@@ -5,6 +5,7 @@ import shutil
 
 import patience
 import pytest
+from drawn import button, html, show, training_page
 from streamlit.testing.v1 import AppTest
 
 from covidct.jobs.lock import take_lock
@@ -14,33 +15,12 @@ from covidct.training.sweep import start_sweep
 from covidct.ui.training.sweep_form import parsed
 
 
-def training_page() -> None:
-    from covidct.ui.training.page import page
-
-    page()
-
-
 @pytest.fixture
 def page(own_home) -> AppTest:
     """The page, while a process that nobody sees holds up training."""
     lock = take_lock(jobs.runs_dir() / queue.TRAINING_LOCK, lambda: True)
     yield AppTest.from_function(training_page, default_timeout=patience.SECONDS)
     os.close(lock)
-
-
-def html(app: AppTest) -> str:
-    return "\n".join(element.value for element in app.get("html"))
-
-
-def show(app: AppTest, view: str) -> AppTest:
-    app.session_state["view"] = view
-    app.run()
-    assert not app.exception
-    return app
-
-
-def button(app: AppTest, label: str):
-    return next(b for b in app.button if b.label == label)
 
 
 def press(app: AppTest, key: str) -> None:
