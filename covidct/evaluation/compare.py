@@ -24,9 +24,8 @@ from covidct.evaluation.metrics import Verdicts, roc_auc, summarise
 from covidct.evaluation.sample import FEWEST_PATIENTS
 from covidct.files import MALFORMED, replace_text
 from covidct.imaging.anatomy.segmentation import shipped_segmenter
-from covidct.inference.card import read_card
+from covidct.inference.card import ModelCard, read_card
 from covidct.inference.classifier import Classifier
-from covidct.inference.learnt import LearntSlices
 from covidct.inference.promotion import current_model
 from covidct.messages import N_
 from covidct.stats.bootstrap import fewest_patients, interval, patient_weights
@@ -105,8 +104,8 @@ def _compare(candidate: Path, incumbent: Path, progress: Callable) -> Comparison
     verdicts = verdicts_of([our for our, _ in fair]), verdicts_of([their for _, their in fair])
     difference, difference_ci95, chance = difference_in_auc(*verdicts)
     return Comparison(
-        candidate=_figures(candidate, ours, verdicts[0]),
-        incumbent=_figures(incumbent, theirs, verdicts[1]),
+        candidate=_figures(new.card, ours, verdicts[0]),
+        incumbent=_figures(in_use.card, theirs, verdicts[1]),
         auc_difference=difference,
         auc_difference_ci95=difference_ci95,
         chance_of_noise=chance,
@@ -157,12 +156,12 @@ def _on_masks(
     return {**found, "patients": len({one.patient for one in slices})}
 
 
-def _figures(folder: Path, slices: list[ClassifiedSlice], verdicts: Verdicts) -> dict[str, Any]:
-    first, known = slices[0].prediction, LearntSlices(read_card(folder)).are_known
+def _figures(card: ModelCard, slices: list[ClassifiedSlice], verdicts: Verdicts) -> dict[str, Any]:
+    first = slices[0].prediction
     return {
         "model_id": first.model_id,
         "operating_point": first.operating_point,
-        "learnt": sum(one.learnt for one in slices) if known else None,
+        "learnt": sum(one.learnt for one in slices) if card.learnt_from else None,
         **summarise(verdicts),
     }
 

@@ -80,16 +80,7 @@ def evaluate(
         DatasetError: no such data set or split, or a class without a readable slice.
     """
     index = read_index(data)
-    slices, skipped = classify_items(classifier, index.subset(split), progress, by)
-    return write_evaluation(
-        Path(out),
-        slices,
-        skipped,
-        index.name,
-        split,
-        index.corrections,
-        learnt_is_known=LearntSlices(classifier.card).are_known,
-    )
+    return _evaluate_items(classifier, index, index.subset(split), split, Path(out), progress, by)
 
 
 def evaluate_validation(
@@ -104,16 +95,7 @@ def evaluate_validation(
     run = Path(run)
     index, items = _validation(run)
     classifier = Classifier.open(run)
-    slices, skipped = classify_items(classifier, items, progress)
-    figures = write_evaluation(
-        run / "validation",
-        slices,
-        skipped,
-        index.name,
-        "val",
-        index.corrections,
-        learnt_is_known=LearntSlices(classifier.card).are_known,
-    )
+    figures = _evaluate_items(classifier, index, items, "val", run / "validation", progress)
     card = classifier.card
     replace(card, about=card.about | {"validation": figures}).write(run)
     return figures
@@ -135,6 +117,22 @@ def _validation(run: Path) -> tuple[Index, tuple[Item, ...]]:
     index = read_index(data, exclude, corrections_of(run), official_lists=config.official_lists)
     split = split_for_training(index, config.validation_share, config.seed, config.fold_of_folds)
     return index, split[1]
+
+
+def _evaluate_items(
+    classifier: Classifier,
+    index: Index,
+    items: Sequence[Item],
+    split: str,
+    out: Path,
+    progress: Callable[[Iterable[Item]], Iterable[Item]],
+    by: SliceJudge = judge_slices,
+) -> dict:
+    slices, skipped = classify_items(classifier, items, progress, by)
+    known = bool(classifier.card.learnt_from)
+    return write_evaluation(
+        out, slices, skipped, index.name, split, index.corrections, learnt_is_known=known
+    )
 
 
 def write_evaluation(

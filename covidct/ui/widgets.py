@@ -61,6 +61,20 @@ def picture(pixels: np.ndarray, alt: str) -> None:
     st.image(encode_png(pixels), width="stretch", output_format="PNG", alt=alt)
 
 
+def table(titles: Iterable[str], body: str) -> str:
+    """A table that scrolls within its own width, as HTML.
+
+    Args:
+        titles: of the columns, plain text.
+        body: its rows, HTML.
+    """
+    head = "".join(f"<th>{literal(title)}</th>" for title in titles)
+    return (
+        f'<div class="cv-scroll"><table class="cv-table"><thead><tr>{head}</tr></thead>'
+        f"<tbody>{body}</tbody></table></div>"
+    )
+
+
 def counted(items: Iterable, place: st.delta_generator.DeltaGenerator, doing: str) -> Iterator:
     """Pass items on and show how many of them have been reached.
 

@@ -9,7 +9,7 @@ from covidct.messages import ngettext
 from covidct.ui import access
 from covidct.ui.strings import _, literal
 from covidct.ui.training import words
-from covidct.ui.widgets import callout, download, hint
+from covidct.ui.widgets import callout, download, hint, table
 
 _SHOWN = 200
 
@@ -58,11 +58,7 @@ def _table(actions: tuple[Action, ...]) -> str:
         for one in actions
     )
     titles = _("When"), _("Who"), _("Action"), _("What")
-    head = "".join(f"<th>{literal(title)}</th>" for title in titles)
-    return (
-        f'<div class="cv-scroll"><table class="cv-table"><thead><tr>{head}</tr></thead>'
-        f"<tbody>{rows}</tbody></table></div>"
-    )
+    return table(titles, rows)
 
 
 def _who(one: Action) -> str:

@@ -14,7 +14,7 @@ from covidct.training.config import default_settings
 from covidct.training.run_folder import read_run_folder
 from covidct.ui.strings import _, literal
 from covidct.ui.training import fields, words
-from covidct.ui.widgets import hint
+from covidct.ui.widgets import hint, table
 
 
 def show(run: Path) -> None:
@@ -58,8 +58,4 @@ def _table(settings: Mapping[str, Any], unusual: Mapping[str, Any]) -> str:
         for title, value in _in_words(settings)
     )
     titles = _("Setting"), _("Value; bold: not the default")
-    head = "".join(f"<th>{literal(title)}</th>" for title in titles)
-    return (
-        f'<div class="cv-scroll"><table class="cv-table"><thead><tr>{head}</tr></thead>'
-        f"<tbody>{rows}</tbody></table></div>"
-    )
+    return table(titles, rows)

@@ -10,7 +10,7 @@ from covidct.ui.shared import about_model
 from covidct.ui.shared.attempts import show_refusal
 from covidct.ui.strings import _, literal
 from covidct.ui.training import promote, words
-from covidct.ui.widgets import callout, hint
+from covidct.ui.widgets import callout, hint, table
 
 
 def show() -> None:
@@ -56,8 +56,4 @@ def _table(history: tuple) -> str:
         for entry in history
     )
     titles = _("When"), _("What"), _("Model"), _("From")
-    head = "".join(f"<th>{literal(title)}</th>" for title in titles)
-    return (
-        f'<div class="cv-scroll"><table class="cv-table"><thead><tr>{head}</tr></thead>'
-        f"<tbody>{rows}</tbody></table></div>"
-    )
+    return table(titles, rows)

@@ -10,7 +10,7 @@ from covidct.messages import number
 from covidct.training.sweep import Sweep, list_sweeps
 from covidct.ui.strings import _, literal
 from covidct.ui.training import charts, fields, words
-from covidct.ui.widgets import caption, hint
+from covidct.ui.widgets import caption, hint, table
 
 if TYPE_CHECKING:
     from covidct.evaluation.sweeps import Compared
@@ -67,7 +67,6 @@ def _table(sweep: Sweep, rows: tuple[Compared, ...]) -> str:
         _("Difference in AUC to the first"),
         _("Folds judged"),
     )
-    head = "".join(f"<th>{literal(title)}</th>" for title in titles)
     body = "".join(
         f"<tr><th>{literal(_value(sweep, row.value))}</th>"
         + "".join(
@@ -78,10 +77,7 @@ def _table(sweep: Sweep, rows: tuple[Compared, ...]) -> str:
         + f"<td>{literal(_done(row, sweep.folds))}</td></tr>"
         for row in rows
     )
-    return (
-        f'<div class="cv-scroll"><table class="cv-table"><thead><tr>{head}</tr></thead>'
-        f"<tbody>{body}</tbody></table></div>"
-    )
+    return table(titles, body)
 
 
 def _done(row: Compared, folds: int) -> str:
