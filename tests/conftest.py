@@ -54,6 +54,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if "trained_run" in item.fixturenames:
             item.add_marker("train")
+        if item.get_closest_marker("browser"):  # of hundreds of presses one may meet a redrawing
+            item.add_marker(pytest.mark.flaky(reruns=1))
     unasked = ONLY_WHEN_ASKED - set(re.findall(r"\w+", config.option.markexpr))
     asked, left_out = [], []
     for item in items:

@@ -212,7 +212,9 @@ def test_a_series_is_walked_slice_by_slice(diagnose, series, tmp_path, request):
     for key, number in (("Home", 0), ("End", 10)):
         slider.press(key)
         expect(file(page)).to_have_text(f"series.zip/{number}")
+        expect(slider).to_have_value(f"{number + 1}")
         expect(overlay(page)).to_be_visible()
+        expect(page.locator('[data-test-script-state="notRunning"]')).to_be_attached()
     slider.press("ArrowLeft")  # the slider's own, and of no button
     expect(file(page)).to_have_text("series.zip/9")
     page.get_by_role("heading", level=1).click()
