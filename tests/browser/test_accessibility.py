@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
+from settled import wait_until_drawn
 
 pytestmark = pytest.mark.browser
 
@@ -15,7 +16,8 @@ SERIOUS = {"serious", "critical"}
 
 
 def findings(page: Page) -> list[tuple[str, list]]:
-    """What axe finds serious, and where."""
+    """What axe finds serious, and where, once nothing is dimmed that is about to go."""
+    wait_until_drawn(page)
     found = Axe().run(page, options={"runOnly": RULES}).response["violations"]
     return [
         (one["id"], [node["target"] for node in one["nodes"]])

@@ -11,6 +11,7 @@ from download import downloaded
 from lists import choose
 from playwright.sync_api import Locator, Page, expect
 from pydicom import dcmread
+from settled import wait_until_drawn
 from width import is_not_scrolled_sideways
 
 from covidct.imaging.phantom import phantom_slice
@@ -214,7 +215,7 @@ def test_a_series_is_walked_slice_by_slice(diagnose, series, tmp_path, request):
         expect(file(page)).to_have_text(f"series.zip/{number}")
         expect(slider).to_have_value(f"{number + 1}")
         expect(overlay(page)).to_be_visible()
-        expect(page.locator('[data-test-script-state="notRunning"]')).to_be_attached()
+        wait_until_drawn(page)
     slider.press("ArrowLeft")  # the slider's own, and of no button
     expect(file(page)).to_have_text("series.zip/9")
     page.get_by_role("heading", level=1).click()

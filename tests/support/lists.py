@@ -1,6 +1,7 @@
 """Streamlit's lists of options, in a real browser."""
 
-from playwright.sync_api import Locator, expect
+from playwright.sync_api import Locator
+from settled import wait_until_drawn
 
 
 def choose(box: Locator, option: str) -> None:
@@ -9,7 +10,7 @@ def choose(box: Locator, option: str) -> None:
     A list shuts again that is opened while the script draws the page, and the first key that it
     gets may only focus it.
     """
-    expect(box.page.locator('[data-test-script-state="notRunning"]')).to_be_attached()
+    wait_until_drawn(box.page)
     while box.get_attribute("aria-expanded") != "true":
         box.press("ArrowDown")
         box.page.wait_for_timeout(200)
