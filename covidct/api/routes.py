@@ -28,6 +28,7 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import Receive, Scope, Send
 
 from covidct.api.asked import pictures_of, uploads_of
+from covidct.api.guesses import Guesses
 from covidct.api.metrics import CONTENT_TYPE, exposition
 from covidct.api.settings import Admission, admission, borne, is_same, metrics_token
 from covidct.api.watched import Watched
@@ -46,6 +47,7 @@ _CLOSED = "The HTTP interface of this server is closed. Whoever runs it can give
 _NO_TOKEN = "This needs a token for the HTTP interface: Authorization: Bearer …"
 _METRICS_CLOSED = "This server tells no figures. Whoever runs it can give them a token."
 _NO_METRICS_TOKEN = "This needs the token for figures: Authorization: Bearer …"
+_GUESSED = "Too many wrong tokens came from this address. Wait as long as Retry-After says."
 _NO_SLICE = "There is no slice to judge in what was sent."
 _NO_MODEL = "No slice can be classified. The Diagnose page says why."
 _FAILED = "It failed by an error in the program; see the server's log."
@@ -99,7 +101,7 @@ class _Interface:
     """The routes, each a method."""
 
     def __init__(self, server: Server) -> None:
-        self._server = server
+        self._server, self._guesses = server, Guesses()
         self._at_judging, self._at_the_door = CapacityLimiter(_AT_JUDGING), CapacityLimiter(1)
 
     async def slices(self, request: Request) -> Response:
@@ -131,7 +133,11 @@ class _Interface:
             token = ""
         if not token:
             return _error(404, _METRICS_CLOSED)
-        if not is_same(borne(request.headers), token):
+        if seconds := self._guesses.wait(request):
+            return _error(429, _GUESSED, _retry_after(seconds))
+        if not is_same(given := borne(request.headers), token):
+            if given:
+                self._guesses.count(request)
             return _error(401, _NO_METRICS_TOKEN, _WHO)
         told = await to_thread.run_sync(exposition, self._server.uploads())
         return Response(told, headers={**_NO_STORE, "Content-Type": CONTENT_TYPE})
@@ -157,12 +163,16 @@ class _Interface:
             HTTPException: this one may not.
         """
         admitted, token = self._admission(), borne(request.headers)
+        if seconds := self._guesses.wait(request):
+            raise HTTPException(429, _GUESSED, _retry_after(seconds))
         if is_same(token, admitted.token):
             return
         if admitted.audience and token:
             lets_in = partial(_lets_in, admitted, token)
             if await to_thread.run_sync(lets_in, limiter=self._at_the_door):
                 return
+        if token:
+            self._guesses.count(request)
         raise HTTPException(401, _NO_TOKEN, _WHO)
 
     async def _judge(self, request: Request, *, with_series: bool) -> Response:
@@ -189,6 +199,10 @@ class _Interface:
         if not any(group.cases for group in groups):
             raise HTTPException(422, _NO_SLICE)
         return lines(self._server.classifier(), groups, pictures, with_series=with_series)
+
+
+def _retry_after(seconds: int) -> dict[str, str]:
+    return {"Retry-After": str(seconds)}
 
 
 def _lets_in(admitted: Admission, token: str) -> bool:
