@@ -36,6 +36,8 @@ _MEDIA = "/media/"  # pictures and files to download, as Streamlit serves them
 _INLINE_SCRIPT = "'sha256-THxz9J9+wf7rhwR2YkXJoSZ13UCmYyC+3lNDv2+8ugA='"
 _UPLOAD = re.compile(r"/_stcore/upload_file/([^/]+)/")
 _API = f"{PREFIX}/"
+_FIGURES = "/_stcore/metrics"
+_ELSEWHERE = N_("Figures are at /metrics, for who bears the token for them.")
 _NO_LENGTH = N_("The upload does not say how long it is.")
 _NO_ROOM = N_(
     "There is no room for this upload: remove files from the page, or come back when fewer people "
@@ -150,6 +152,22 @@ def _refused(scope: Scope, sentence: str, status: int) -> Response:
     return PlainTextResponse(sentence, status)
 
 
+class NoFiguresOfStreamlit:
+    """Keeps back how many sessions there are, which Streamlit tells anyone and has no option for.
+
+    Args:
+        app: answers everything else.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request, or say where figures are."""
+        is_asked = scope["type"] == "http" and scope["path"].endswith(_FIGURES)
+        await (_refused(scope, _ELSEWHERE, 404) if is_asked else self._app)(scope, receive, send)
+
+
 class CarefulHeaders:
     """Tells browsers what the pages may load, who may frame them, and what not to keep.
 
@@ -188,6 +206,7 @@ def guards() -> list[Middleware]:
     return [
         Middleware(CarefulHeaders, framed_by=os.environ.get(FRAMED_BY_VARIABLE, "")),
         Middleware(OwnSiteOnly, hosts=frozenset(host.strip() for host in hosts) - {""}),
+        Middleware(NoFiguresOfStreamlit),
         Middleware(
             RoomForUploads,
             held=upload_sizes,

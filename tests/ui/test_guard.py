@@ -125,6 +125,20 @@ def test_every_answer_tells_browsers_what_they_may_do(server):
         assert headers["Referrer-Policy"] == "same-origin"
 
 
+def test_nobody_is_told_how_many_sessions_there_are(server):
+    address = urlsplit(server.url).netloc
+    for method in ("GET", "HEAD", "OPTIONS", "POST"):
+        for path in ("/_stcore/metrics", "/_stcore/%6Detrics", "/_stcore/metrics?families=x"):
+            connection = HTTPConnection(address)
+            connection.request(method, path, headers={"Accept": "application/x-protobuf"})
+            given = connection.getresponse()
+            assert given.status == 404, path
+            assert b"session" not in given.read()
+            connection.close()
+    for path in ("/_stcore/metrics/", "//_stcore/metrics", "/_stcore/./metrics"):
+        assert answer(server, path)[1].get("Content-Type") != "application/openmetrics-text"
+
+
 def test_no_picture_stays_in_a_browsers_cache(server, png):
     with open_tab(server.url) as tab:
         tab.accept_notice()
