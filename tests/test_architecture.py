@@ -25,6 +25,7 @@ FLOORS = (
         "home",
         "logs",
         "messages",
+        "quota",
         "runtime",
         "spreadsheets",
         "stats",

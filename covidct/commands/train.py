@@ -51,6 +51,7 @@ def _train(options: argparse.Namespace) -> int:
         if not options.resume:
             _start_run_folder(options)
         with recorded_run(run):
+            jobs.require_room_for(run)
             from covidct.evaluation.evaluate import evaluate_validation
             from covidct.inference.card import read_card
             from covidct.reports.words import conversion, learnt_masks

@@ -14,6 +14,7 @@ from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
 from covidct.data.index import CLASS_FOLDERS, LESIONS, LUNGS, UNLABELLED_FOLDER
+from covidct.data.kept import require_room
 from covidct.errors import DatasetError
 from covidct.messages import N_
 from covidct.zip_files import Member, opened_zip
@@ -100,7 +101,7 @@ def unpack_dataset(archive: BinaryIO, to: Path, classes: tuple[str, str] | None 
 
     Raises:
         DatasetError: as :func:`list_class_folders`; or the classes are not to be told, the folder
-            exists, or the disk is full.
+            exists, data sets may take no more of the disk, or it is full.
     """
     with opened_zip(archive) as (zipped, members):
         folders = list(dict.fromkeys(_folders_of_slices(members)))
@@ -114,7 +115,9 @@ def unpack_dataset(archive: BinaryIO, to: Path, classes: tuple[str, str] | None 
             for member in members
             if member.folder in wanted and _may_be_slice(member)
         }
-        _write_folder(zipped, targets | _companions(members) | _masks(members), to)
+        targets |= _companions(members) | _masks(members)
+        require_room(sum(member.info.file_size for member in targets.values()))
+        _write_folder(zipped, targets, to)
     return to
 
 

@@ -21,13 +21,15 @@ from covidct.jobs import action_log
 from covidct.jobs.lock import take_lock
 from covidct.jobs.process import collect_children
 from covidct.jobs.status import request_stop, withdraw_stop
-from covidct.messages import N_
+from covidct.messages import N_, joined
+from covidct.quota import MEGABYTE, RUNS, bytes_in
 from covidct.training import queue
 from covidct.training.progress import read_status
 from covidct.training.run_folder import (
     BACKUP_FOLDER,
     BEST_WEIGHTS,
     CONFIG_FILE,
+    finished_epochs,
     is_trained,
     start_run_folder,
 )
@@ -61,8 +63,9 @@ def start(
         The run folder.
 
     Raises:
-        ConfigError: the name is bad or taken.
+        ConfigError: the name is bad or taken, or runs may take no more of the disk.
     """
+    require_room()
     folder = new_folder(name or f"{datetime.now(UTC):%Y-%m-%d %H.%M.%S} {config.backbone}")
     with nothing_left(folder):
         start_run_folder(folder, Path(data).resolve(), config, exclude, masks)
@@ -223,6 +226,41 @@ def _take_turn() -> int:
             )
         )
     return lock
+
+
+def require_room() -> None:
+    """Refuse a new run where runs take all that they may of the disk.
+
+    Raises:
+        ConfigError: they do; it says which is the largest.
+    """
+    taken, allowed = RUNS.taken(), RUNS.allowed()
+    if taken < allowed:
+        return
+    full = N_(
+        "Runs take {taken:,} MB of the disk and may take {allowed:,} MB, so no new one begins. "
+        "Delete some on the Training page under “Runs”, or raise {variable}, which whoever runs "
+        "the server can.",
+        taken=taken // MEGABYTE,
+        allowed=allowed // MEGABYTE,
+        variable=RUNS.variable,
+    )
+    ended = [(bytes_in(run), run.name) for run in list_runs() if not read_status(run).is_live]
+    size, name = max(ended, default=(0, ""))
+    largest = N_("The largest is “{name}” with {size:,} MB.", name=name, size=size // MEGABYTE)
+    raise ConfigError(joined(full, largest) if ended else full)
+
+
+def require_room_for(folder: Path) -> None:
+    """Refuse to begin a run that waited while others took all that runs may of the disk.
+
+    One that lies elsewhere, or has an epoch behind it, goes on.
+
+    Raises:
+        ConfigError: as of :func:`require_room`.
+    """
+    if folder.resolve().parent == runs_dir().resolve() and not finished_epochs(folder):
+        require_room()
 
 
 def new_folder(name: str) -> Path:

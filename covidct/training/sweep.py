@@ -66,11 +66,13 @@ def start_sweep(
         The run folders, in the order of the queue.
 
     Raises:
-        ConfigError: a value or the name cannot be taken; nothing is queued.
+        ConfigError: a value or the name cannot be taken, or runs may take no more of the disk;
+            nothing is queued.
         DatasetError: too few patients for so many folds; nothing is queued.
     """
     if len(set(map(repr, values))) != len(values) or not 2 <= len(values) <= MOST_VALUES:
         raise ConfigError(N_("A sweep takes two to {most} different values.", most=MOST_VALUES))
+    jobs.require_room()
     base = config.as_flat_dict()
     name = name or f"{datetime.now(UTC):%Y-%m-%d %H.%M.%S} {setting}"
     planned = [

@@ -8,6 +8,7 @@ import streamlit as st
 
 from covidct.errors import CovidCTError
 from covidct.evaluation.results import is_judged
+from covidct.quota import MEGABYTE, RUNS
 from covidct.training import jobs
 from covidct.training.progress import read_status
 from covidct.ui import access
@@ -37,6 +38,13 @@ def show(chosen_run: str) -> None:
         key=chosen_run,
         format_func=lambda name: _option(runs[name]),
         persist_state="session",
+    )
+    hint(
+        _(
+            "All runs together take {taken:,} MB of the disk; they may take {allowed:,} MB.",
+            taken=RUNS.taken() // MEGABYTE,
+            allowed=RUNS.allowed() // MEGABYTE,
+        )
     )
     waiting.show()
     _one(runs[name], chosen_run)

@@ -236,6 +236,35 @@ def test_folders_whose_names_tell_nothing_are_asked_about(page, own_home, clean_
     assert len(list((folder / "CT_COVID").iterdir())) == 12
 
 
+def test_what_runs_take_is_said_and_a_run_for_which_there_is_no_room_is_refused(
+    page, two_runs, clean_dataset, monkeypatch
+):
+    (two_runs[0] / "ballast").write_bytes(bytes(3 * 1024**2))
+    monkeypatch.setenv("COVIDCT_RUNS_MB", "2000")
+    assert "MB of the disk; they may take 2,000 MB." in html(show(page, "Runs"))
+    monkeypatch.setenv("COVIDCT_RUNS_MB", "3")
+    page.session_state["view"] = "New run"
+    choose_folder(page, clean_dataset)
+    button(page, "Start").click().run()
+    for said in ("The run was not started.", "may take 3 MB", "“first”", "COVIDCT_RUNS_MB"):
+        assert said in html(page)
+    assert len(jobs.list_runs()) == 2
+
+
+def test_a_zip_for_which_there_is_no_room_is_refused_and_leaves_nothing(
+    page, own_home, clean_dataset, monkeypatch
+):
+    monkeypatch.setenv("COVIDCT_DATA_MB", "0")
+    page.session_state["data source"] = "Upload a ZIP"
+    page.run()
+    data = zipped(clean_dataset, {f: f for f in CLASS_FOLDERS.values()})
+    page.file_uploader[0].set_value([("s.zip", data, "")])
+    page.run()
+    assert "This ZIP was not taken." in html(page)
+    assert "COVIDCT_DATA_MB" in html(page)
+    assert not list(own_home.glob("data/*"))
+
+
 @pytest.mark.parametrize("data", [b"no zip at all", b""])
 def test_what_is_no_zip_is_refused_and_leaves_nothing(page, own_home, data):
     page.session_state["data source"] = "Upload a ZIP"
