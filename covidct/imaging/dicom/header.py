@@ -105,6 +105,7 @@ _SET_STARTS: tuple[tuple[re.Pattern[bytes], Literal["little", "big"]], ...] = (
     (re.compile(rb"\0\x08\0[\0-\x80](?:[A-Z]{2}(..)|\0\0(..))", re.DOTALL), "big"),
 )
 _ITEM_TAGS = (b"\xfe\xff\x00\xe0", b"\xff\xfe\xe0\x00")  # as stored, in either byte order
+_ITEM_BYTES = 8  # tag and length, at least
 
 # pydicom's warnings and log records may quote header values, patient data among them. Set once,
 # since warnings.catch_warnings is not safe where several threads read.
@@ -258,7 +259,7 @@ def read_header(data: bytes) -> Header:
         syntax = uid.UID(name.strip(" \0"))
         if syntax == uid.DeflatedExplicitVRLittleEndian:
             stream = BytesIO(_inflate(data[stream.tell() :]))
-        if max(map(stream.getvalue().count, _ITEM_TAGS)) > _MOST_ITEMS:
+        if _has_too_many_items(stream.getvalue()):
             raise UnreadableSlice(
                 N_(
                     "The DICOM file has more than {most:,} sequence items, which slices never "
@@ -278,6 +279,14 @@ def read_header(data: bytes) -> Header:
         raise UnreadableSlice(
             N_("The DICOM file is damaged or incomplete; copy or export it again.")
         ) from error
+
+
+def _has_too_many_items(data: bytes) -> bool:
+    """Whether there are more than `_MOST_ITEMS`, each of which takes eight bytes: in a file as
+    short as that of one slice they need not be counted, which would take as long as reading it."""
+    if len(data) <= _MOST_ITEMS * _ITEM_BYTES:
+        return False
+    return max(map(data.count, _ITEM_TAGS)) > _MOST_ITEMS
 
 
 class _Allowance:
