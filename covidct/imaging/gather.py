@@ -1,6 +1,6 @@
 """Files of any kind -> series, single pictures, and what is no picture at all."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from covidct.errors import UnreadableSlice
@@ -42,9 +42,10 @@ turns = FairQueue()  # Python runs one thread at a time: many that sort would sl
 THUMBNAIL = N_("A thumbnail beside the CT.")
 
 Found = Series | Picture | File | Stranger
+Seen = Callable[[File, bytes], object]
 
 
-def gather(files: Iterable[File]) -> list[Found]:
+def gather(files: Iterable[File], seen: Seen | None = None) -> list[Found]:
     """Sort files into series.
 
     Each file is read once, one at a time in all threads, and its pixels are not kept. DICOM files
@@ -53,13 +54,14 @@ def gather(files: Iterable[File]) -> list[Found]:
 
     Args:
         files: as :mod:`covidct.imaging.sources` finds them.
+        seen: told the content of each file while it is there, so that nobody reads it again.
 
     Returns:
         Series, pictures and strangers in the order in which the first of each came. What cannot be
         read stays a file: :func:`covidct.imaging.read_slice` says why.
     """
     opened = LastOpened()
-    looked_at = [_in_turn(file, opened) for file in files]
+    looked_at = [_in_turn(file, opened, seen) for file in files]
     frames = [frame for one in looked_at if isinstance(one, list) for frame in one]
     series = sort_frames(frames, opened)
     beside_series = bool(series) or any(isinstance(one, Series) for one in looked_at)
@@ -76,13 +78,13 @@ def gather(files: Iterable[File]) -> list[Found]:
     return found
 
 
-def _in_turn(file: File, opened: LastOpened) -> list[FrameFacts] | Found:
+def _in_turn(file: File, opened: LastOpened, seen: Seen | None) -> list[FrameFacts] | Found:
     """Whoever sorts many files lets others look at one in between."""
     with turns.turn():
-        return _look_at(file, opened)
+        return _look_at(file, opened, seen)
 
 
-def _look_at(file: File, opened: LastOpened) -> list[FrameFacts] | Found:
+def _look_at(file: File, opened: LastOpened, seen: Seen | None) -> list[FrameFacts] | Found:
     """The frames of a DICOM file, or what else a file is."""
     if file.refusal:
         return Stranger(file, file.refusal)
@@ -90,6 +92,8 @@ def _look_at(file: File, opened: LastOpened) -> list[FrameFacts] | Found:
         data = file.read()
     except UnreadableSlice:
         return file
+    if seen is not None:
+        seen(file, data)
     if len(data) > MAX_BYTES:
         return file
     try:

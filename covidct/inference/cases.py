@@ -12,7 +12,7 @@ import numpy as np
 from covidct.errors import ArchiveError, UnreadableSlice
 from covidct.imaging.ct_slice import CTSlice
 from covidct.imaging.file import File
-from covidct.imaging.gather import Picture, Stranger, gather
+from covidct.imaging.gather import Picture, Seen, Stranger, gather
 from covidct.imaging.readers import read_hounsfield, read_slice
 from covidct.imaging.series import LeftOut, Place, Series
 from covidct.imaging.sources import files_at, uploaded
@@ -103,13 +103,20 @@ def groups_at(paths: Iterable[Path]) -> Iterator[CaseGroup]:
             number = group.number + 1
 
 
-def groups_in(uploads: Iterable[tuple[str, bytes]]) -> list[CaseGroup]:
-    """What is in uploads of these names and contents, slices of one series put together."""
-    return _groups([(name, partial(uploaded, name, data)) for name, data in uploads])
+def groups_in(uploads: Iterable[tuple[str, bytes]], seen: Seen | None = None) -> list[CaseGroup]:
+    """What is in uploads of these names and contents, slices of one series put together.
+
+    Args:
+        uploads: names and contents.
+        seen: told the content of each file in them, as of :func:`covidct.imaging.gather.gather`.
+    """
+    return _groups([(name, partial(uploaded, name, data)) for name, data in uploads], seen=seen)
 
 
 def _groups(
-    sources: Iterable[tuple[str, Callable[[], list[File]]]], first: int = 1
+    sources: Iterable[tuple[str, Callable[[], list[File]]]],
+    first: int = 1,
+    seen: Seen | None = None,
 ) -> list[CaseGroup]:
     """Unpack sources, put the DICOM files in them into series, and number what is found."""
     files: list[File] = []
@@ -126,7 +133,7 @@ def _groups(
         CaseGroup(number, name, (_unread(Place(name), number, reason),))
         for number, (name, reason) in enumerate(refused, first)
     ]
-    gathered = gather(files)
+    gathered = gather(files, seen)
     beside_series = any(isinstance(one, Series) for one in gathered)  # as on a CD
     strangers: list[Stranger] = []
     # What a series lies beside comes behind it

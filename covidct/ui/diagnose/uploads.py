@@ -7,8 +7,6 @@ from dataclasses import replace
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
-from covidct.errors import UnreadableSlice
-
 if TYPE_CHECKING:
     from covidct.imaging.file import File
     from covidct.inference.cases import Case, CaseGroup
@@ -22,21 +20,15 @@ def sort_uploads(uploads: Iterable[tuple[str, bytes]]) -> list[CaseGroup]:
     """
     from covidct.inference.cases import groups_in
 
-    groups = groups_in(uploads)
-    files = dict.fromkeys(case.file for group in groups for case in group.cases)
-    digests: dict[File | None, str] = {file: _digest(file) for file in files if file}
+    digests: dict[File | None, str] = {}
+
+    def note(file: File, data: bytes) -> None:
+        digests[file] = sha256(data).hexdigest()
+
+    groups = groups_in(uploads, note)
 
     def identified(case: Case) -> Case:
         digest = digests.get(case.file) or case.name
         return replace(case, content=f"{digest} {case.place.frame}")
 
     return [replace(group, cases=tuple(map(identified, group.cases))) for group in groups]
-
-
-def _digest(file: File) -> str:
-    """Empty if it cannot be read. The bytes of a file in a ZIP are not held, or a session could
-    hold all that unpacks."""
-    try:
-        return sha256(file.read()).hexdigest()
-    except UnreadableSlice:
-        return ""
