@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from urllib.parse import urlsplit
 
 import dask
+from dask.utils import parse_timedelta
 from distributed import Client, LocalCluster, Security
 from distributed.comm.core import connect as reach
 
@@ -33,7 +34,8 @@ def connect(address: str) -> Iterator[Client]:
             for each processor core of this machine.
 
     Raises:
-        ClusterError: there is no scheduler.
+        ClusterError: there is no scheduler, or no worker joins it for as long as Dask's setting
+            ``distributed.comm.timeouts.connect`` has a connection take.
         ConfigError: it is no address, or certificates are missing.
     """
     if address == LOCAL:
@@ -60,7 +62,25 @@ def connect(address: str) -> Iterator[Client]:
         ) from error
     logging.getLogger("distributed.client").setLevel(logging.CRITICAL)  # our errors tell it
     with Client(address, set_as_default=False) as client:
+        _wait_for_a_worker(client, address)
         yield client
+
+
+def _wait_for_a_worker(client: Client, address: str) -> None:
+    """Work for which there is no worker would wait without an end."""
+    seconds = parse_timedelta(dask.config.get("distributed.comm.timeouts.connect"))
+    try:
+        client.wait_for_workers(1, timeout=seconds)
+    except TimeoutError as error:
+        raise ClusterError(
+            N_(
+                "No worker has joined the scheduler within {seconds:g} s. Start one by “dask "
+                "worker {address}”. Where workers take longer to come, set "
+                "DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT to more.",
+                seconds=seconds,
+                address=address,
+            )
+        ) from error
 
 
 async def _reach(address: str) -> None:

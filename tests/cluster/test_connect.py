@@ -1,4 +1,9 @@
+import gc
+
+import dask
 import pytest
+from app_server import free_port
+from dask_cluster import dask_cluster
 
 from covidct.cluster.connect import connect, leaves_machine_unencrypted
 from covidct.errors import ClusterError, ConfigError
@@ -11,9 +16,6 @@ def test_what_is_no_cluster_is_refused(address):
 
 
 def test_a_scheduler_that_is_not_there_is_told(monkeypatch):
-    import dask
-    from app_server import free_port
-
     address = f"tcp://127.0.0.1:{free_port()}"
     with (
         dask.config.set({"distributed.comm.timeouts.connect": "1s"}),
@@ -21,6 +23,19 @@ def test_a_scheduler_that_is_not_there_is_told(monkeypatch):
         connect(address),
     ):
         pass
+
+
+@pytest.mark.filterwarnings("ignore:unclosed <ssl:ResourceWarning")  # Dask lets go of one
+def test_a_scheduler_without_workers_is_told(tmp_path):
+    with dask_cluster(tmp_path) as idle:
+        timeout = {"distributed.comm.timeouts.connect": "1s"}
+        with (
+            dask.config.set(idle.client_settings | timeout),
+            pytest.raises(ClusterError, match=f"within 1 s.*“dask worker {idle.address}”"),
+            connect(idle.address),
+        ):
+            pass
+    gc.collect()
 
 
 @pytest.mark.parametrize("address", ["tcp://localhost:port", "tcp://", "tls://127.0.0.1:1"])

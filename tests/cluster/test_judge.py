@@ -46,13 +46,8 @@ def cluster(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def client(cluster):
-    settings = {
-        "distributed.comm.tls.ca-file": cluster.environment["DASK_DISTRIBUTED__COMM__TLS__CA_FILE"],
-        "distributed.comm.tls.client.cert": cluster.environment[
-            "DASK_DISTRIBUTED__COMM__TLS__CLIENT__CERT"
-        ],
-    }
-    with dask.config.set(settings), connect(cluster.address) as client:
+    cluster.add_worker()
+    with dask.config.set(cluster.client_settings), connect(cluster.address) as client:
         cluster.have_workers(client, 2)
         yield client
 
@@ -299,18 +294,16 @@ def test_a_worker_of_another_version_is_told(client, tiny_model, classifier, man
 @pytest.mark.filterwarnings("ignore:unclosed <ssl:ResourceWarning")  # Dask lets go of one
 def test_a_scheduler_that_is_gone_ends_the_run_with_a_sentence(classifier, many, tmp_path):
     with dask_cluster(tmp_path) as lost:
-        pem = lost.environment["DASK_DISTRIBUTED__COMM__TLS__CA_FILE"]
-        settings = {
-            "distributed.comm.tls.ca-file": pem,
-            "distributed.comm.tls.client.cert": pem,
-            "distributed.comm.timeouts.connect": "1s",
-        }
+        lost.add_worker()
+        with dask.config.set(lost.client_settings), connect(lost.address):
+            pass  # the worker has joined
+        settings = lost.client_settings | {"distributed.comm.timeouts.connect": "1s"}
         with dask.config.set(settings), connect(lost.address) as client:
             found = judge_on(
                 client, None, classifier, _killing(lost, cases_in(many)), check_lung_slice
             )
             with pytest.raises(ClusterError, match="scheduler"):
-                next(found)
+                list(found)
     gc.collect()
 
 

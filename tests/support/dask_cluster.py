@@ -25,6 +25,7 @@ class DaskCluster:
 
     Attributes:
         environment: Dask's settings for whoever is to belong to it.
+        client_settings: the same for a client in this process.
         address: of the scheduler.
     """
 
@@ -39,6 +40,10 @@ class DaskCluster:
                 f"DASK_DISTRIBUTED__COMM__TLS__{role}__CERT": pem
                 for role in ("CLIENT", "SCHEDULER", "WORKER")
             },
+        }
+        self.client_settings = {
+            "distributed.comm.tls.ca-file": pem,
+            "distributed.comm.tls.client.cert": pem,
         }
         self.processes: list[subprocess.Popen] = []
         self.scheduler = self._start("scheduler", "--port", "0")
