@@ -15,7 +15,7 @@ from distributed import Client
 from covidct.cluster.connect import connect
 from covidct.cluster.journal import Entry, Journal, slice_key
 from covidct.cluster.rows import outcome_of
-from covidct.cluster.window import as_they_come
+from covidct.cluster.window import as_they_come, in_order
 from covidct.cluster.worker import Answer, Job, Slice, identity, judge_on_worker
 from covidct.errors import UnreadableSlice
 from covidct.inference.cases import Case
@@ -71,14 +71,10 @@ def judge_on(
     assert classifier.folder
     job = Job(classifier.folder.absolute(), identity(classifier.card), admit)
     tasks = _tasks(_slices(cases, job, journal))
-    found: dict[int, Judged | Refused] = {}
-    following = 0
     with closing(as_they_come(client, partial(judge_on_worker, job), tasks)) as answered:
-        for task, answers in answered:
-            found |= _outcomes(task, answers, job, journal, classifier)
-            while following in found:
-                yield found.pop(following)
-                following += 1
+        yield from in_order(
+            _outcomes(task, answers, job, journal, classifier) for task, answers in answered
+        )
 
 
 def _slices(cases: Iterable[Case], job: Job, journal: Journal | None) -> Iterator[Slice]:

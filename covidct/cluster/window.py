@@ -4,7 +4,7 @@ However many there are, the scheduler holds no more than :data:`AHEAD`, so its m
 """
 
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any, NoReturn, TypeVar
 
@@ -18,6 +18,7 @@ AHEAD = 1000  # tasks that are handed over before they are needed: enough for as
 
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
+Value = TypeVar("Value")
 
 
 def as_they_come(
@@ -79,6 +80,17 @@ def as_they_come(
                 start(alone)
     finally:
         client.cancel([future for future, _ in running.values()])
+
+
+def in_order(found: Iterable[Mapping[int, Value]]) -> Iterator[Value]:
+    """The values by their keys, 0, 1, 2 and so on, each as soon as those before it are there."""
+    kept: dict[int, Value] = {}
+    following = 0
+    for some in found:
+        kept |= some
+        while following in kept:
+            yield kept.pop(following)
+            following += 1
 
 
 def _was_killed(answer: Any) -> bool:  # noqa: ANN401

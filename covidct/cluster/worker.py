@@ -84,18 +84,27 @@ def judge_on_worker(job: Job, slices: Sequence[Slice]) -> list[Answer]:
         ClusterError: this worker runs another version of covidct.
         ModelError: it does not find that model.
     """
-    if job.version != covidct.__version__:
+    refuse_other_version(job.version)
+    classifier = _classifier(job)
+    contents: dict[File, str] = {}
+    return [_answer(classifier, job.admit, one, contents) for one in slices]
+
+
+def refuse_other_version(version: str) -> None:
+    """Compare with the version where the run was started.
+
+    Raises:
+        ClusterError: this worker runs another one.
+    """
+    if version != covidct.__version__:
         raise ClusterError(
             N_(
                 "A worker runs version {theirs} of covidct, and this is {ours}. Rows would differ: "
                 "install the same everywhere.",
                 theirs=covidct.__version__,
-                ours=job.version,
+                ours=version,
             )
         )
-    classifier = _classifier(job)
-    contents: dict[File, str] = {}
-    return [_answer(classifier, job.admit, one, contents) for one in slices]
 
 
 def _answer(classifier: Classifier, admit: Admit, one: Slice, contents: dict[File, str]) -> Answer:

@@ -4,11 +4,22 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from covidct.commands import DONE
-from covidct.commands.shared import print_rates, progress_of_steps, say
+from covidct.commands.shared import (
+    add_cluster_option,
+    prepare_for_cluster,
+    print_rates,
+    progress_of_steps,
+    say,
+)
+
+if TYPE_CHECKING:
+    from covidct.evaluation.recipes.looks import Looker
 
 
 def add_command(commands: argparse._SubParsersAction) -> None:
@@ -35,6 +46,7 @@ def add_command(commands: argparse._SubParsersAction) -> None:
     )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", action="store_true", help="print the figures as JSON")
+    add_cluster_option(parser, "have slices looked at")
     parser.set_defaults(run=_cross_validate)
 
 
@@ -46,7 +58,8 @@ def _cross_validate(options: argparse.Namespace) -> int:
 
     config = TrainConfig(backbone=options.backbone, probe_views=options.views, seed=options.seed)
     sources = [read_source(text) for text in options.sources]
-    figures = cross_validate(sources, options.out, config, progress_of_steps)
+    with _looker(options) as looker:
+        figures = cross_validate(sources, options.out, config, progress_of_steps, looker)
     corrected = {source.name: source.corrections for source in sources if source.corrections}
     if options.json:
         print(json.dumps(figures | {"corrections": corrected}, ensure_ascii=False))
@@ -54,6 +67,22 @@ def _cross_validate(options: argparse.Namespace) -> int:
         say(*(f"{name}: {told(counts)}" for name, counts in corrected.items()))
         _say_figures(figures)
     return DONE
+
+
+@contextmanager
+def _looker(options: argparse.Namespace) -> Iterator[Looker]:
+    from covidct.evaluation.recipes.looks import look_here
+
+    if not options.cluster:
+        yield look_here
+        return
+    prepare_for_cluster(options.cluster)
+    from covidct.cluster.features import looker_of
+
+    beside = options.out.absolute().parent
+    beside.mkdir(parents=True, exist_ok=True)
+    with looker_of(options.cluster, beside) as looker:
+        yield looker
 
 
 def _say_figures(figures: dict[str, Any]) -> None:

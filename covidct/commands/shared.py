@@ -43,13 +43,18 @@ def admission(options: argparse.Namespace) -> Callable[[CTSlice], CTSlice]:
     return past_gate if options.despite_gate else check_lung_slice
 
 
-def add_cluster_options(parser: argparse.ArgumentParser) -> None:
-    """Let a command have slices judged by the workers of a Dask cluster."""
+def add_cluster_option(parser: argparse.ArgumentParser, what: str) -> None:
+    """Let a command have work done by the workers of a Dask cluster, and tell which."""
     parser.add_argument(
         "--cluster",
         metavar="ADDRESS",
-        help="judge by Dask workers: local, or their scheduler, tcp://… or tls://…",
+        help=f"{what} by Dask workers: local, or their scheduler, tcp://… or tls://…",
     )
+
+
+def add_cluster_options(parser: argparse.ArgumentParser) -> None:
+    """Let a command have slices judged by the workers of a Dask cluster."""
+    add_cluster_option(parser, "judge")
     parser.add_argument(
         "--journal",
         type=Path,
@@ -57,6 +62,24 @@ def add_cluster_options(parser: argparse.ArgumentParser) -> None:
         help="with --cluster, keep each row there, and judge no slice again that has one",
     )
     parser.set_defaults(usage_error=parser.error)
+
+
+def prepare_for_cluster(address: str) -> None:
+    """Warn of an address that is not encrypted.
+
+    Raises:
+        ConfigError: Dask is not installed.
+    """
+    if not find_spec("distributed"):
+        raise ConfigError(N_('A cluster needs Dask: pip install "dask[distributed]".'))
+    from covidct.cluster.connect import leaves_machine_unencrypted
+
+    if leaves_machine_unencrypted(address):
+        say(
+            f"covidct: {address} is not encrypted, and whoever reaches that scheduler can "
+            "run programs on its workers and here. Use tls:// in a network that others use.",
+            file=sys.stderr,
+        )
 
 
 @contextmanager
@@ -74,17 +97,9 @@ def slice_judge(options: argparse.Namespace) -> Iterator[SliceJudge]:
     if not options.cluster:
         yield judge_slices
         return
-    if not find_spec("distributed"):
-        raise ConfigError(N_('A cluster needs Dask: pip install "dask[distributed]".'))
-    from covidct.cluster.connect import leaves_machine_unencrypted
+    prepare_for_cluster(options.cluster)
     from covidct.cluster.judge import judge_of
 
-    if leaves_machine_unencrypted(options.cluster):
-        say(
-            f"covidct: {options.cluster} is not encrypted, and whoever reaches that scheduler can "
-            "run programs on its workers and here. Use tls:// in a network that others use.",
-            file=sys.stderr,
-        )
     with judge_of(options.cluster, options.journal) as judge:
         yield judge
 

@@ -51,6 +51,21 @@ class PreparedSlices:
         patients = len(np.unique(self.patients))
         return {"COVID": ill, "NonCOVID": len(self.items) - ill, "patients": patients}
 
+    def parts(self, size: int) -> list[tuple[int, "PreparedSlices"]]:
+        """So many slices at a time, in their order, each part with the position of its first."""
+        return [(first, self.part(first, size)) for first in range(0, len(self.items), size)]
+
+    def part(self, first: int, size: int) -> "PreparedSlices":
+        """So many slices from a position on."""
+        some = slice(first, first + size)
+        return replace(
+            self,
+            pixels=self.pixels[some],
+            items=self.items[some],
+            fingerprints=self.fingerprints[some],
+            skipped=(),
+        )
+
     def of(self, items: Iterable[Item]) -> "PreparedSlices":
         """Those of the given items that could be read.
 
@@ -129,7 +144,8 @@ def read_anew(slices: PreparedSlices, to_file: Callable[[np.ndarray], bytes]) ->
 
     Args:
         slices: their items are read again.
-        to_file: the other file's bytes from the pixels of a slice, uint8 (H, W).
+        to_file: the other file's bytes from the pixels of a slice, uint8 (H, W); called once for
+            each slice, in their order.
 
     Returns:
         As many slices in the same order. Where the other file is refused a slice stays as it was

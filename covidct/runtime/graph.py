@@ -55,6 +55,7 @@ class Graph:
         interpreters: as below; by default one for each processor core, four at most.
 
     Attributes:
+        data: the content of the file.
         interpreters: how many calls can run at a time.
         input_shapes: the shape of the picture that each signature takes, (1, h, w, 1).
         output_shapes: the shapes of the maps that each signature gives, (1, h', w', C).
@@ -64,7 +65,7 @@ class Graph:
     """
 
     def __init__(self, data: bytes, interpreters: int | None = None) -> None:
-        self._data = data
+        self.data = data
         self.interpreters = interpreters or min(_MOST_INTERPRETERS, os.cpu_count() or 1)
         try:
             first = _open(data)
@@ -95,7 +96,7 @@ class Graph:
         """
         runners = self._idle.get()
         try:
-            runners = runners or _open(self._data)
+            runners = runners or _open(self.data)
             found = runners[signature](picture=picture)
         finally:
             self._idle.put(runners)

@@ -15,7 +15,8 @@ Each part of a network's trunks has a head of its own, and their logits are summ
 the larger part drowns what the others know.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import NamedTuple
@@ -65,24 +66,26 @@ class PooledViews:
 
 
 def shows(
-    slices: PreparedSlices, augmentation: Augmentation, *, views: int, seed: int
+    slices: PreparedSlices, augmentation: Augmentation, *, views: int, seed: int, first: int = 0
 ) -> list[Callable[[], PreparedSlices]]:
     """What makes each of the pictures that slices are shown as.
 
     The first are the slices with their lungs occluded, the second the slices as they are. Each
-    of the others depends on the seed and its own position alone, so a run can begin with any.
+    picture of the others depends on the seed, its own position and that of its slice alone, so a
+    run can begin with any, and several machines can share the slices.
 
     Args:
         slices: what to show.
         augmentation: random changes of the views but the first and those that are read anew.
         views: how often each slice is shown with its lungs, beside those that are read anew.
         seed: of the random changes.
+        first: the position of the first slice among all that there are.
     """
     return [
         partial(_without_lungs, slices),
-        *(partial(_view, slices, augmentation, seed, view) for view in range(views)),
+        *(partial(_view, slices, augmentation, seed, view, first) for view in range(views)),
         *(
-            partial(read_anew, slices, partial(change, rng=np.random.default_rng([seed, number])))
+            partial(_reencoded, slices, change, seed, number, first)
             for number, change in enumerate(REENCODED, views)
         ),
     ]
@@ -97,6 +100,7 @@ def pooled_views(
     *,
     views: int,
     seed: int,
+    first: int = 0,
 ) -> PooledViews:
     """What a network pools of slices that are shown several times, as :func:`shows` tells.
 
@@ -108,10 +112,11 @@ def pooled_views(
         progress: wraps the passes over the slices, to show how far it is.
         views: how often each slice is shown with its lungs, beside those that are read anew.
         seed: of the random changes.
+        first: the position of the first slice among all that there are.
     """
     blank, *passes = (
         pooled_features(trunks, show(), preprocess_input)
-        for show in progress(shows(slices, augmentation, views=views, seed=seed))
+        for show in progress(shows(slices, augmentation, views=views, seed=seed, first=first))
     )
     return PooledViews(np.stack(passes), blank, slices.labels)
 
@@ -259,13 +264,27 @@ def logistic_regression(
 
 
 def _view(
-    slices: PreparedSlices, augmentation: Augmentation, seed: int, view: int
+    slices: PreparedSlices, augmentation: Augmentation, seed: int, view: int, first: int
 ) -> PreparedSlices:
     if view == 0:
         return slices
-    rng = np.random.default_rng([seed, view])
-    changed = np.stack([augment(pixels, augmentation, rng) for pixels in slices.pixels])
-    return replace(slices, pixels=changed)
+    changed = [
+        augment(pixels, augmentation, rng)
+        for pixels, rng in zip(slices.pixels, _chances(seed, view, first), strict=False)
+    ]
+    return replace(slices, pixels=np.stack(changed))
+
+
+def _reencoded(
+    slices: PreparedSlices, change: Callable[..., bytes], seed: int, view: int, first: int
+) -> PreparedSlices:
+    chances = _chances(seed, view, first)
+    return read_anew(slices, lambda pixels: change(pixels, next(chances)))
+
+
+def _chances(seed: int, view: int, first: int) -> Iterator[np.random.Generator]:
+    """The source of chance for each slice from a position on."""
+    return (np.random.default_rng([seed, view, position]) for position in itertools.count(first))
 
 
 def _without_lungs(slices: PreparedSlices) -> PreparedSlices:

@@ -108,7 +108,11 @@ def _jpeg(quality: int) -> Change:
 
 def _picture(name: str, alter: Callable[[np.ndarray], np.ndarray], target: float) -> Change:
     """A change of the pixels, stored without loss."""
-    return Change(name, lambda pixels: encode_png(alter(pixels)), target)
+    return Change(name, partial(_stored, alter=alter), target)
+
+
+def _stored(pixels: np.ndarray, alter: Callable[[np.ndarray], np.ndarray]) -> bytes:
+    return encode_png(alter(pixels))
 
 
 def _shifted(pixels: np.ndarray) -> np.ndarray:

@@ -1,8 +1,8 @@
 """Heads on folds of patients: solved on all folds but one, asked about that one."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from functools import cache
+from dataclasses import dataclass
+from functools import cache, partial
 from typing import NamedTuple
 
 import numpy as np
@@ -10,12 +10,12 @@ import numpy as np
 from covidct.data.index import Item
 from covidct.data.prepared import PreparedSlices
 from covidct.data.splits import folds_by_patient
+from covidct.evaluation.recipes.looks import Looker, views_and_mirror
 from covidct.evaluation.recipes.recipe import Solving, Term
-from covidct.models.backbones import get_preprocess_input
 from covidct.models.head import Head
 from covidct.models.pooling import TrunkMaps
 from covidct.training.config import TrainConfig
-from covidct.training.probe import PooledViews, pooled_features, pooled_views, solve
+from covidct.training.probe import PooledViews, solve
 
 FOLDS = 5
 
@@ -55,26 +55,20 @@ def show(
     slices: PreparedSlices,
     weight: float,
     config: TrainConfig,
+    by: Looker,
     progress: Callable,
 ) -> Shown:
     """What a network makes of slices in all ways that recipes need."""
-    preprocess_input = get_preprocess_input(config.backbone, config.pixel_scaling)
-    pooled = pooled_views(
+    found = by(
+        partial(views_and_mirror, config=config),
         trunks,
         slices,
-        preprocess_input,
-        config.augmentation,
         lambda steps: progress(steps, "Looking at slices"),
-        views=config.probe_views,
-        seed=config.seed,
     )
-    mirror = pooled_features(trunks, mirrored_slices(slices), preprocess_input)
-    return Shown(slices, pooled, BothWays(pooled.views[0], mirror), weight)
-
-
-def mirrored_slices(slices: PreparedSlices) -> PreparedSlices:
-    """Their mirror images."""
-    return replace(slices, pixels=slices.pixels[:, :, ::-1])
+    views, blank, mirror = found[:-2], found[-2], found[-1]
+    return Shown(
+        slices, PooledViews(views, blank, slices.labels), BothWays(views[0], mirror), weight
+    )
 
 
 def folds_of(items: Sequence[Item], seed: int) -> np.ndarray:

@@ -39,6 +39,7 @@ from covidct.evaluation.recipes.folds import (
     show,
     solver,
 )
+from covidct.evaluation.recipes.looks import Looker, look_here
 from covidct.evaluation.recipes.recipe import KEPT, NOT_REENCODED, VARIATIONS, Term
 from covidct.files import NAMES, replace_text
 from covidct.imaging.readers import read_slice
@@ -81,6 +82,7 @@ def cross_validate(
     out: str | PathLike,
     config: TrainConfig,
     progress: Callable[[Iterable, str], Iterable] = lambda steps, _: steps,
+    by: Looker = look_here,
 ) -> dict[str, Any]:
     """Measure the recipes and leave the model of the first in a new folder.
 
@@ -98,6 +100,7 @@ def cross_validate(
         out: folder to make; its name becomes the model's.
         config: backbone, size, views and augmentation; what concerns fine-tuning is not used.
         progress: wraps steps that take long, each with what is being done.
+        by: takes the features of the slices.
 
     Returns:
         What ``cross_validation.json`` holds.
@@ -128,7 +131,7 @@ def cross_validate(
     )
     trunks = TrunkMaps(Graph(graph), get_backbone(config.backbone))
     sources = [
-        show(trunks, slices, source.weight, config, progress)
+        show(trunks, slices, source.weight, config, by, progress)
         for source, slices in zip(given, prepared, strict=True)
     ]
     parts, folds = parts_of(trunks), folds_of(first.items, config.seed)
@@ -175,6 +178,7 @@ def cross_validate(
             )
             for name in (KEPT.name, NOT_REENCODED.name)
         },
+        by,
         progress,
     )
     figures = {
