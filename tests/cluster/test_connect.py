@@ -57,3 +57,14 @@ def test_only_what_is_not_encrypted_and_leaves_the_machine_is_warned_of():
 )
 def test_what_does_not_go_together_is_wrong_usage(run, arguments, tmp_path):
     assert run(*arguments, tmp_path).returncode == 2
+
+
+def test_cross_validation_refuses_what_is_no_cluster_and_leaves_nothing(
+    run, phantom_dataset, tmp_path
+):
+    source = f"drawn={phantom_dataset}"
+    done = run(
+        "cross-validate", "--source", source, "--out", tmp_path / "made", "--cluster", "slurm"
+    )
+    assert done.returncode == 1 and "is no cluster" in done.stderr
+    assert not list(tmp_path.iterdir())
