@@ -1,0 +1,110 @@
+"""The image and what starts it, as far as that can be tried without a container engine."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import pytest
+import yaml
+from container import Context, follow, read_steps
+
+from covidct.imaging.phantom import phantom_slice
+
+# In the container: the server until it is well, a verdict over HTTP, where files can be made.
+SERVED = """
+import json, os, subprocess, sys, time, urllib.request
+command, check, places = json.load(sys.stdin)
+is_well = lambda: subprocess.run(check, capture_output=True).returncode == 0
+told = {"user": os.getuid(), "well at first": is_well()}
+server = subprocess.Popen(command, stdout=2)
+while server.poll() is None and not is_well():
+    time.sleep(0.5)
+token = {"Authorization": "Bearer " + os.environ["COVIDCT_API_TOKEN"]}
+with open(os.environ["COVIDCT_HOME"] + "/slice.png", "rb") as file:
+    asked = urllib.request.Request("http://localhost:8501/api/v1/slices", file.read(), token)
+told["answer"] = json.load(urllib.request.urlopen(asked))
+told["writable"] = [place for place in places if os.access(place, os.W_OK)]
+server.terminate()
+server.wait()
+print(json.dumps(told))
+"""
+
+
+@pytest.fixture(scope="module")
+def deployment(root):
+    return root / "covidct" / "docs" / "deployment"
+
+
+@pytest.fixture(scope="module")
+def compose(deployment):
+    return yaml.safe_load((deployment / "compose.yaml").read_text())
+
+
+def serves_as_promised(stage, kept):
+    """Whether a container does, with this folder as its volume."""
+    kept.mkdir()
+    cv2.imwrite(str(kept / "slice.png"), phantom_slice(1, 3).ct_slice.pixels)
+    (volume,) = stage.volumes
+    places = ["/", "/etc", "/home", stage.folder, f"{stage.folder}/weights", "/opt/venv"]
+    given = json.dumps([stage.command, stage.health_check, [*places, "/tmp", volume]])
+    token = {"COVIDCT_API_TOKEN": "the token of these tests"}
+    done = stage.run(["python", "-c", SERVED], kept, given, **token)
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert told["user"] != 0
+    assert not told["well at first"]
+    assert told["answer"]["model_id"].startswith("covidct-astra@")
+    assert told["writable"] == ["/tmp", volume]
+    assert "Traceback" not in done.stderr
+
+
+def test_it_judges_as_a_user_without_rights_in_a_root_that_is_read_only(root, deployment, tmp_path):
+    stage = follow(deployment / "Containerfile", root, tmp_path, venv=Path(sys.prefix))
+    assert stage.volumes == [stage.environment["COVIDCT_HOME"]]
+    serves_as_promised(stage, tmp_path / "kept")
+
+
+@pytest.mark.endurance
+def test_its_steps_make_what_does(root, deployment, tmp_path):
+    serves_as_promised(follow(deployment / "Containerfile", root, tmp_path), tmp_path / "kept")
+
+
+def complaints(name, *arguments):
+    """What a program of this environment finds fault with."""
+    command = [Path(sys.executable).with_name(name), *arguments]
+    done = subprocess.run(command, capture_output=True, text=True)
+    return done.stdout + done.stderr if done.returncode else ""
+
+
+def test_no_linter_finds_fault_with_how_it_is_made(deployment):
+    assert complaints("hadolint", deployment / "Containerfile") == ""
+
+
+def test_nothing_that_people_put_beside_the_program_gets_into_it(root):
+    hidden = Context(root).hidden
+    assert hidden(root, [".covidct", ".git", ".venv", "COVID-CT", "app.py"]) == {
+        *(".covidct", ".git", ".venv", "COVID-CT")
+    }
+    assert hidden(root / ".streamlit", ["secrets.toml", "config.toml"]) == {"secrets.toml"}
+    assert hidden(root / "covidct" / "docs" / "deployment", [".env"]) == {".env"}
+
+
+def test_the_compose_file_is_one(deployment):
+    schema = ("--builtin-schema", "vendor.compose-spec")
+    assert complaints("check-jsonschema", *schema, deployment / "compose.yaml") == ""
+
+
+def test_its_services_are_closed_in(compose, deployment, root):
+    for service in compose["services"].values():
+        assert all(port.startswith("127.0.0.1:") for port in service["ports"])
+    app = compose["services"]["app"]
+    assert app["read_only"] and app["tmpfs"] == ["/tmp"] and app["cap_drop"] == ["ALL"]
+    assert (deployment / app["build"]["context"]).resolve() == root
+    assert (root / app["build"]["dockerfile"]).is_file()
+    steps = dict(read_steps(deployment / "Containerfile"))
+    assert app["volumes"] == [f"kept:{steps['VOLUME']}"]
+    assert app["ports"] == [f"127.0.0.1:{steps['EXPOSE']}:{steps['EXPOSE']}"]
+    (secret,) = app["secrets"]
+    assert secret["target"] == f"{steps['WORKDIR']}/.streamlit/secrets.toml"
