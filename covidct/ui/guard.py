@@ -8,6 +8,8 @@ whoever bears the address of this machine, and asks the internet for it.
 
     COVIDCT_HOSTS=covidct.example.org        names beside this machine's own, separated by commas
     COVIDCT_FRAMED_BY=https://example.org    sites that may show the pages in a frame, by blanks
+
+Where the environment cannot be set, they may stand at the top of Streamlit's secrets.
 """
 
 import os
@@ -24,6 +26,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from covidct.api.routes import PREFIX
 from covidct.messages import N_
+from covidct.ui import access
 from covidct.ui.streamlit_internals import upload_sizes
 
 HOSTS_VARIABLE = "COVIDCT_HOSTS"
@@ -202,6 +205,7 @@ class CarefulHeaders:
 
 def guards() -> list[Middleware]:
     """What stands before the pages, the outermost first."""
+    access.secrets()  # Streamlit adds what stands at their top to the environment
     hosts = os.environ.get(HOSTS_VARIABLE, "").lower().split(",")
     return [
         Middleware(CarefulHeaders, framed_by=os.environ.get(FRAMED_BY_VARIABLE, "")),

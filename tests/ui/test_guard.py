@@ -29,7 +29,7 @@ def internet():
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory, internet):
-    """A server behind a proxy that says its name, framed by one other site."""
+    """A server behind a proxy that says its name; its secrets name the site that may frame it."""
     with pytest.MonkeyPatch.context() as patch:
         proxy = f"http://127.0.0.1:{internet.getsockname()[1]}"
         for variable in ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"):
@@ -37,8 +37,8 @@ def server(tmp_path_factory, internet):
         patch.setenv("NO_PROXY", "localhost")
         patch.setenv("no_proxy", "localhost")
         patch.setenv("COVIDCT_HOSTS", "covidct.example.org, other.example.org")
-        patch.setenv("COVIDCT_FRAMED_BY", "https://example.org")
-        with serve(tmp_path_factory.mktemp("server")) as server:
+        secrets = 'COVIDCT_FRAMED_BY = "https://example.org"'
+        with serve(tmp_path_factory.mktemp("server"), lambda _: secrets) as server:
             yield server
 
 
