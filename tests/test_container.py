@@ -1,9 +1,12 @@
 """The image and what starts it, as far as that can be tried without a container engine."""
 
 import json
+import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import cv2
 import pytest
@@ -108,3 +111,22 @@ def test_its_services_are_closed_in(compose, deployment, root):
     assert app["ports"] == [f"127.0.0.1:{steps['EXPOSE']}:{steps['EXPOSE']}"]
     (secret,) = app["secrets"]
     assert secret["target"] == f"{steps['WORKDIR']}/.streamlit/secrets.toml"
+
+
+def test_app_and_provider_know_each_other_by_the_secrets_that_are_shown(compose, deployment, root):
+    text = (root / "covidct" / "docs" / "deployment.md").read_text(encoding="utf-8")
+    shown = re.findall(r"```toml\n(.*?)```", text.partition("### With sign-in")[2], re.DOTALL)[0]
+    secrets, realm = tomllib.loads(shown), json.loads((deployment / "realm.json").read_text())
+    auth, access = secrets["auth"], secrets["access"]
+    (client,) = realm["clients"]
+    assert client["clientId"] == auth["client_id"]
+    assert client["redirectUris"] == [auth["redirect_uri"]]
+    assert {role["name"] for role in realm["roles"]["realm"]} == set(access.values())
+    (mapper,) = client["protocolMappers"]
+    assert mapper["config"]["claim.name"] == "roles"  # where the app looks for them by itself
+    metadata = urlsplit(auth["server_metadata_url"])
+    assert metadata.hostname in compose["services"]
+    assert metadata.path.startswith(f"/realms/{realm['realm']}/")
+    provider = compose["services"][metadata.hostname]
+    assert client["secret"].strip("${}") in provider["environment"]
+    assert any(volume.startswith("./realm.json:") for volume in provider["volumes"])
