@@ -105,7 +105,8 @@ class Stage:
     def build(self, command: str) -> None:
         """Run a command of the shell as root, with the network of this machine; like RUN."""
         network = {name: text for name, text in os.environ.items() if _OF_THE_NETWORK.match(name)}
-        self._enter(("sh", "-c", command), ("--cap-add", "ALL"), network).check_returncode()
+        done = self._enter(("sh", "-c", command), ("--cap-add", "ALL"), network)
+        assert done.returncode == 0, done.stderr
 
     def run(
         self, command: list[str], kept: Path, text: str, **environment: str
