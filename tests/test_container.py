@@ -99,18 +99,26 @@ def test_the_compose_file_is_one(deployment):
     assert complaints("check-jsonschema", *schema, deployment / "compose.yaml") == ""
 
 
-def test_its_services_are_closed_in(compose, deployment, root):
-    for service in compose["services"].values():
-        assert all(port.startswith("127.0.0.1:") for port in service["ports"])
-    app = compose["services"]["app"]
-    assert app["read_only"] and app["tmpfs"] == ["/tmp"] and app["cap_drop"] == ["ALL"]
-    assert (deployment / app["build"]["context"]).resolve() == root
-    assert (root / app["build"]["dockerfile"]).is_file()
+def test_its_servers_are_closed_in(compose, deployment, root):
+    services = compose["services"]
+    published = [port for service in services.values() for port in service.get("ports", ())]
+    assert published and all(port.startswith("127.0.0.1:") for port in published)
     steps = dict(read_steps(deployment / "Containerfile"))
-    assert app["volumes"] == [f"kept:{steps['VOLUME']}"]
-    assert app["ports"] == [f"127.0.0.1:{steps['EXPOSE']}:{steps['EXPOSE']}"]
-    (secret,) = app["secrets"]
-    assert secret["target"] == f"{steps['WORKDIR']}/.streamlit/secrets.toml"
+    for server in (services["one"], services["two"]):
+        assert "ports" not in server
+        assert server["read_only"] and server["tmpfs"] == ["/tmp"] and server["cap_drop"] == ["ALL"]
+        assert (deployment / server["build"]["context"]).resolve() == root
+        assert (root / server["build"]["dockerfile"]).is_file()
+        assert server["volumes"] == [f"kept:{steps['VOLUME']}"]
+        (secret,) = server["secrets"]
+        assert secret["target"] == f"{steps['WORKDIR']}/.streamlit/secrets.toml"
+
+
+def test_its_balancer_knows_its_servers(compose, deployment):
+    port = dict(read_steps(deployment / "Containerfile"))["EXPOSE"]
+    told = compose["services"]["balancer"]["environment"]
+    assert told["COVIDCT_SERVER_ONE"] == f"one:{port}"
+    assert told["COVIDCT_SERVER_TWO"] == f"two:{port}"
 
 
 def test_app_and_provider_know_each_other_by_the_secrets_that_are_shown(compose, deployment, root):
