@@ -45,6 +45,8 @@ def _list(options: argparse.Namespace) -> int:
             print(json.dumps(line, ensure_ascii=False))
         else:
             say(f"{status.state:9s} {status.epoch:4d} of {status.epochs:4d}  {folder.name}")
+            if status.is_live and status.is_elsewhere:
+                say(f"{'':23s}On the host {status.host}.")
             if status.message:
                 say(f"{'':23s}{status.message}")
     return DONE

@@ -29,12 +29,12 @@ from covidct.jobs import action_log
 from covidct.jobs.lock import take_lock
 from covidct.jobs.process import collect_children, launch
 from covidct.jobs.status import (
-    KILLED,
     LOG_FILE,
     JobStatus,
     last_word,
     request_stop,
     was_killed,
+    why_it_is_gone,
     write_status,
 )
 from covidct.messages import N_
@@ -84,7 +84,8 @@ def start(model: Path, data: Path, split: str) -> Path:
 
 
 def cancel(folder: Path) -> None:
-    """End a live evaluation; what it has not written yet is lost.
+    """End a live evaluation; what it has not written yet is lost. One of another host ends when
+    it sees that it was asked to.
 
     Raises:
         ConfigError: it is not live.
@@ -93,7 +94,7 @@ def cancel(folder: Path) -> None:
     if not status.is_live:
         raise ConfigError(N_("This evaluation is not in progress."))
     request_stop(folder)
-    if status.pid is not None:
+    if status.pid is not None and not status.is_elsewhere:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(status.pid, signal.SIGTERM)
 
@@ -106,7 +107,9 @@ def read_status(folder: Path) -> JobStatus:
     if is_shipped(folder):
         return JobStatus("finished")
     status = last_word(folder)
-    return replace(status, state=INTERRUPTED, message=KILLED) if was_killed(status) else status
+    if was_killed(status):
+        return replace(status, state=INTERRUPTED, message=why_it_is_gone(status))
+    return status
 
 
 def has_results(folder: Path) -> bool:

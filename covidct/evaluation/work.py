@@ -10,6 +10,7 @@ from pathlib import Path
 
 from covidct.errors import CovidCTError
 from covidct.evaluation.request import Request, read_request
+from covidct.jobs.sign_of_life import sign_of_life
 from covidct.jobs.status import STOP_FILE, StatusWriter, why_it_failed
 from covidct.messages import N_
 
@@ -19,7 +20,8 @@ def main(folder: Path) -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     writer = StatusWriter(folder)
     try:
-        _work(folder, read_request(folder), writer)
+        with sign_of_life(folder):
+            _work(folder, read_request(folder), writer)
     except BaseException as error:
         if isinstance(error, KeyboardInterrupt) or (folder / STOP_FILE).exists():
             return _end(writer, "stopped")

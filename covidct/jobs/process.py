@@ -29,11 +29,21 @@ def process_identity(pid: int) -> str | None:
     """
     try:
         stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+        boot = _boot()
     except OSError:
         return None
     fields = stat.rpartition(")")[2].split()
     return None if fields[_STATE] in "ZX" else f"{fields[_STARTED]}@{boot}"
+
+
+def process_space() -> str:
+    """Where numbers of processes mean what they mean here: this boot of this computer, and in it
+    this container. No other host has it, whatever their names; a boot later it is another one."""
+    return f"{_boot()} {Path('/proc/self/ns/pid').readlink()}"
+
+
+def _boot() -> str:
+    return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
 
 
 def memory_mb() -> float:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, fields, replace
@@ -11,8 +12,8 @@ from typing import Any
 
 from covidct.errors import CovidCTError, TrainingStopped
 from covidct.files import MALFORMED, replace_text
-from covidct.jobs.process import memory_mb, process_identity
-from covidct.messages import N_
+from covidct.jobs.process import memory_mb, process_identity, process_space
+from covidct.messages import N_, Message
 
 STATUS_FILE, STOP_FILE, LOG_FILE = "status.json", "stop", "log.txt"
 STATES = ("queued", "starting", "running", "stopping", "stopped", "finished", "failed")
@@ -21,8 +22,9 @@ LIVE_STATES = frozenset({"starting", "running", "stopping"})
 _RESERVE_FILE, _RESERVE_BYTES = ".reserve", 64 * 1024  # of disk, for the last word
 _WRITE_EVERY = 0.5  # seconds
 _STARTING_FOR = 30  # seconds after which a run without a process was never started
+_SILENT_FOR = 120  # seconds after which a process of another host counts as gone
 
-KILLED = N_(
+_KILLED = N_(
     "The process stopped without reporting an error: it was killed, the memory ran out, or the "
     "computer was switched off."
 )
@@ -47,9 +49,13 @@ class JobStatus:
         memory_mb: what the process holds in RAM.
         pid: of the run's process, the last one where it was resumed.
         process_started: tells the process from a later one with the same pid.
+        host: the name of the host on which the process runs.
+        process_space: where its pid counts, as :func:`covidct.jobs.process.process_space` has it;
+            empty where it was not told.
         message: a sentence for a person, empty where there is nothing to say. What is read back
             from the file is its English, of which pages find whole sentences in their catalogue.
-        updated: ISO 8601, UTC.
+        updated: the time of the file, ISO 8601, UTC, which a process at work keeps fresh
+            (:mod:`covidct.jobs.sign_of_life`); only of a status that was read.
     """
 
     state: str
@@ -61,6 +67,8 @@ class JobStatus:
     memory_mb: float | None = None
     pid: int | None = None
     process_started: str | None = None
+    host: str = ""
+    process_space: str = ""
     message: str = ""
     updated: str = ""
 
@@ -69,13 +77,19 @@ class JobStatus:
         """Whether its process is at work."""
         return self.state in LIVE_STATES
 
+    @property
+    def is_elsewhere(self) -> bool:
+        """Whether its process is one of another host, or of this one before it was started anew."""
+        return self.process_space not in ("", process_space())
+
 
 def last_word(folder: Path) -> JobStatus:
     """What the process last said of itself, whether it is still there or not."""
     asked_to_stop = (folder / STOP_FILE).exists()  # before the status: it outlasts the last word
     try:
-        values = json.loads((folder / STATUS_FILE).read_text(encoding="utf-8"))
-        status = _status_of(values)
+        with (folder / STATUS_FILE).open(encoding="utf-8") as file:
+            updated = datetime.fromtimestamp(os.fstat(file.fileno()).st_mtime, UTC).isoformat()
+            status = _status_of(json.load(file) | {"updated": updated})
     except OSError:
         return JobStatus("failed", message=N_("This run was never started."))
     except MALFORMED:
@@ -85,27 +99,43 @@ def last_word(folder: Path) -> JobStatus:
 
 def _status_of(values: dict[str, Any]) -> JobStatus:
     """Anything of the wrong kind raises what malformed JSON does."""
+    values = {"host": "", "process_space": ""} | values  # older runs do not tell them
     told = {field.name: values[field.name] for field in fields(JobStatus)}
     for name in ("epoch", "epochs", "batch", "batches"):
         told[name] = int(told[name])
     for name, kind in (("seconds_left", float), ("memory_mb", float), ("pid", int)):
         told[name] = None if told[name] is None else kind(told[name])
-    if told["state"] not in STATES or not isinstance(told["message"], str):
+    texts = (told[name] for name in ("message", "host", "process_space"))
+    if told["state"] not in STATES or not all(isinstance(text, str) for text in texts):
         raise ValueError("no status")
-    if datetime.fromisoformat(told["updated"]).tzinfo is None:
-        raise ValueError("a time of no time zone")
     return JobStatus(**told)
 
 
 def was_killed(status: JobStatus) -> bool:
-    """Whether its last word is that it is at work, and its process is gone."""
+    """Whether its last word is that it is at work, and its process is gone.
+
+    Of a process of another host only its silence tells.
+    """
     return status.is_live and not _process_is_there(status)
 
 
+def why_it_is_gone(status: JobStatus) -> Message:
+    """What to say of a process that :func:`was_killed`."""
+    if not status.is_elsewhere:
+        return _KILLED
+    return N_(
+        "For over {seconds} seconds nothing was heard of its process on the host {host}: it was "
+        "killed, that computer was switched off, or it cannot reach this folder.",
+        seconds=_SILENT_FOR,
+        host=status.host,
+    )
+
+
 def write_status(folder: Path, status: JobStatus) -> None:
-    """Replace ``status.json`` at once, stamped with the time."""
-    stamped = replace(status, updated=datetime.now(UTC).isoformat(timespec="milliseconds"))
-    replace_text(folder / STATUS_FILE, json.dumps(asdict(stamped), indent=2) + "\n")
+    """Replace ``status.json`` at once."""
+    values = asdict(status)
+    del values["updated"]
+    replace_text(folder / STATUS_FILE, json.dumps(values, indent=2) + "\n")
 
 
 def request_stop(folder: Path) -> None:
@@ -136,6 +166,8 @@ class StatusWriter:
             epochs=epochs,
             pid=os.getpid(),
             process_started=process_identity(os.getpid()),
+            host=socket.gethostname(),
+            process_space=process_space(),
         )
 
     def say(self, *, at_once: bool = True, **changes: Any) -> None:  # noqa: ANN401
@@ -192,9 +224,12 @@ class StatusWriter:
 
 
 def _process_is_there(status: JobStatus) -> bool:
+    age = datetime.now(UTC) - datetime.fromisoformat(status.updated)
+    seconds = abs(age.total_seconds())  # the clock may have been set back
     if status.pid is None:  # it is just being started
-        age = datetime.now(UTC) - datetime.fromisoformat(status.updated)
-        return abs(age.total_seconds()) < _STARTING_FOR  # the clock may have been set back
+        return seconds < _STARTING_FOR
+    if status.is_elsewhere:
+        return seconds < _SILENT_FOR
     identity = process_identity(status.pid)
     return identity is not None and identity == status.process_started
 

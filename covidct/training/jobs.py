@@ -192,8 +192,9 @@ def turn(folder: Path) -> Iterator[None]:
     if status.is_live:
         raise ConfigError(
             N_(
-                "The run “{folder}” is at work in process {pid} already.",
+                "The run “{folder}” is at work already, on the host {host} in process {pid}.",
                 folder=folder.name,
+                host=status.host,
                 pid=status.pid,
             )
         )

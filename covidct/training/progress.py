@@ -9,14 +9,15 @@ from pathlib import Path
 from types import FrameType
 
 from covidct.errors import TrainingStopped
+from covidct.jobs.sign_of_life import sign_of_life
 from covidct.jobs.status import (
-    KILLED,
     JobStatus,
     StatusWriter,
     last_word,
     request_stop,
     was_killed,
     why_it_failed,
+    why_it_is_gone,
 )
 from covidct.messages import N_, Message, joined
 from covidct.training.run_folder import finished_epochs, is_trained, planned_epochs, read_settings
@@ -33,7 +34,7 @@ def read_status(folder: Path) -> JobStatus:
             state="failed",
             epoch=finished_epochs(folder),
             seconds_left=None,
-            message=joined(KILLED, _what_was_kept(folder)),
+            message=joined(why_it_is_gone(status), _what_was_kept(folder)),
         )
     return status
 
@@ -68,7 +69,7 @@ def recorded_run(folder: Path) -> Iterator[None]:
     try:
         writer.say(message=N_("Starting."))
         writer.hold_reserve()
-        with _stop_on_sigterm(folder):
+        with _stop_on_sigterm(folder), sign_of_life(folder):
             yield
     except (TrainingStopped, KeyboardInterrupt) as stop:
         _say_the_last_word(writer, "stopped", _why_it_stopped(stop, folder))

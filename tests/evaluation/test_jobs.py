@@ -15,6 +15,7 @@ from covidct.evaluation import jobs, request
 from covidct.evaluation.request import read_request
 from covidct.evaluation.results import read_evaluation
 from covidct.jobs.process import process_identity
+from covidct.jobs.status import JobStatus, write_status
 
 
 @pytest.fixture(autouse=True)
@@ -90,6 +91,20 @@ def test_a_cancelled_one_ends_at_once_and_makes_room_for_the_next(tiny_model, ph
     assert status.state == "interrupted"
     assert "killed" in status.message
     assert jobs.list_evaluations() == (second, folder)
+
+
+def test_one_of_another_host_is_asked_to_end_and_no_process_of_this_one_is(own_home):
+    folder = own_home / "evaluations" / "far away"
+    folder.mkdir(parents=True)
+    with subprocess.Popen(["sleep", "60"], start_new_session=True) as bystander:
+        status = JobStatus("running", pid=bystander.pid, host="far-away", process_space="another")
+        write_status(folder, status)
+        jobs.cancel(folder)
+        assert jobs.read_status(folder).state == "stopping"
+        with pytest.raises(subprocess.TimeoutExpired):
+            bystander.wait(0.2)
+        bystander.kill()
+    write_status(folder, JobStatus("stopped"))
 
 
 def test_data_that_cannot_be_evaluated_fail_in_words(tiny_model, phantom_dataset):

@@ -49,7 +49,8 @@ def _draw(folder: Path, live: bool, results: bool) -> None:
 
 def _head(folder: Path, status: JobStatus) -> None:
     state, action = st.columns([4, 1], vertical_alignment="center")
-    live, said = (" cv-live", "") if status.is_live else ("", _(status.message))
+    live = " cv-live" if status.is_live else ""
+    said = words.where(status) if status.is_live else _(status.message)
     tone = "failed" if status.state == jobs.INTERRUPTED else status.state
     message = f"<span>{literal(said)}</span>" if said else ""
     state.html(

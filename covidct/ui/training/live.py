@@ -64,7 +64,8 @@ def _draw(run: Path, stage: str) -> None:
 def _head(run: Path, status: JobStatus) -> None:
     """State and what can be done about it."""
     state, action = st.columns([4, 1], vertical_alignment="center")
-    live, said = (" cv-live", "") if status.is_live else ("", words.without_state(status.message))
+    live = " cv-live" if status.is_live else ""
+    said = words.where(status) if status.is_live else words.without_state(status.message)
     message = f"<span>{literal(said)}</span>" if said else ""
     state.html(
         f'<p class="cv-state cv-is-{status.state}{live}">'

@@ -6,6 +6,7 @@ from typing import Any
 
 from babel.dates import format_date
 
+from covidct.jobs.status import JobStatus
 from covidct.messages import N_, Message, joined, ngettext, number
 from covidct.ui import languages
 from covidct.ui.strings import _, literal
@@ -71,6 +72,11 @@ def run_option(name: str, state: str, is_live: bool) -> str:
     """A run in a list; what changes by the second is left out."""
     said = _("in progress") if is_live else _(STATES[state]).lower()
     return f"{name} · {said}"
+
+
+def where(status: JobStatus) -> str:
+    """The host of a job that is at work, where that is another one than this."""
+    return _("On the host {host}", host=status.host) if status.is_elsewhere else ""
 
 
 def progress(epoch: int, epochs: int, seconds_left: float | None) -> str:

@@ -24,6 +24,7 @@ from covidct.imaging.phantom import phantom_slice
 from covidct.inference import promotion
 from covidct.inference.card import read_card
 from covidct.inference.learnt import hashes_of
+from covidct.jobs.status import JobStatus, write_status
 from covidct.training import jobs
 
 
@@ -396,6 +397,14 @@ def test_a_run_whose_process_is_gone_says_so_and_offers_to_resume(page, two_runs
     assert "Log" in [e.label for e in page.expander]
 
 
+def test_a_run_of_another_host_says_where_it_is(page, two_runs):
+    for run in two_runs:
+        write_status(run, JobStatus("running", pid=1, host="far-<away>", process_space="another"))
+    show(page, "Runs")
+    assert "<strong>Running</strong><span>On the host far-&lt;away&gt;</span>" in html(page)
+    assert button(page, "Stop the run")
+
+
 def test_a_view_without_runs_says_so(page):
     for view in ("Runs", "Compare", "Model in use"):
         show(page, view)
@@ -413,7 +422,7 @@ def test_damaged_runs_block_no_view(page, two_runs):
         ("config.json", '{"data": "x", "epochs": "many"}', {}),
         ("metrics.csv", "", {"state": []}),
         ("metrics.csv", "", {"epochs": None}),
-        ("metrics.csv", "", {"updated": "2026-01-01"}),
+        ("metrics.csv", "", {"host": None}),
     ]
     for number, (file, text, damage) in enumerate(damages):
         run = shutil.copytree(two_runs[0], two_runs[0].with_name(f"damaged {number}"))
