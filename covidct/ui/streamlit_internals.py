@@ -174,7 +174,7 @@ def open_socket(url: str, http: Session) -> ClientConnection:
         f"{url.replace('http', 'ws', 1)}/_stcore/stream",
         origin=Origin(url),
         subprotocols=[Subprotocol("streamlit"), Subprotocol(token)],
-        additional_headers={"Cookie": f"{_XSRF_COOKIE}={token}"},
+        additional_headers={"Cookie": "; ".join(f"{c.name}={c.value}" for c in http.cookies)},
         max_size=None,
         ping_interval=None,  # as in a browser; the server's are answered
     )
