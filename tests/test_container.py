@@ -61,6 +61,7 @@ def serves_as_promised(stage, kept):
     assert told["answer"]["model_id"].startswith("covidct-astra@")
     assert told["writable"] == ["/tmp", volume]
     assert "Traceback" not in done.stderr
+    assert "external IP" not in done.stderr  # for which the internet would be asked
 
 
 def test_it_judges_as_a_user_without_rights_in_a_root_that_is_read_only(root, deployment, tmp_path):
