@@ -40,8 +40,10 @@ def label_flips_out_of_fold(
     rows: dict[str, list[dict[str, Any]]] = {name: [] for name in recipes}
     for change in progress(TRIED_OUT_OF_FOLD, "Looking at changed slices"):
         look = partial(changed_both_ways, config=config, to_file=change.to_file)
-        shown = BothWays(*by(look, trunks, slices))
-        refused = np.isnan(shown.plain).any(axis=1)
+        found = by(look, trunks, slices)
+        refused = np.isnan(found).any(axis=(0, 2))
+        found[:, refused] = 0  # what comes of these is not looked at
+        shown = BothWays(*found)
         for name, (calibration, logits, logits_of) in recipes.items():
             before, after = map(calibration.probability, (logits, logits_of(shown)))
             told = [
