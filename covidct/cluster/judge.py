@@ -27,12 +27,15 @@ _SLICES = 16  # in a task: a second of work
 
 
 @contextmanager
-def judge_of(address: str, journal: Path | None = None) -> Iterator[SliceJudge]:
+def judge_of(
+    address: str, journal: Path | None = None, *, fingerprinted: bool = False
+) -> Iterator[SliceJudge]:
     """What judges slices on a cluster, as :func:`covidct.inference.judge.judge_slices` does here.
 
     Args:
         address: as :func:`covidct.cluster.connect.connect` takes it.
         journal: a file of rows that are not judged again, to which new ones are added.
+        fingerprinted: whether verdicts come with :attr:`.Judged.fingerprint`.
 
     Raises:
         ClusterError: there is no such cluster, or it was lost on the way.
@@ -41,7 +44,7 @@ def judge_of(address: str, journal: Path | None = None) -> Iterator[SliceJudge]:
     with ExitStack() as stack:
         kept = stack.enter_context(closing(Journal(journal))) if journal else None
         client = stack.enter_context(connect(address))
-        yield partial(judge_on, client, kept)
+        yield partial(judge_on, client, kept, fingerprinted=fingerprinted)
 
 
 def judge_on(
@@ -50,6 +53,8 @@ def judge_on(
     classifier: Classifier,
     cases: Iterable[Case],
     admit: Admit,
+    *,
+    fingerprinted: bool = False,
 ) -> Generator[Judged | Refused, None, None]:
     """Judge slices on workers, and pass them on in their order.
 
@@ -62,6 +67,7 @@ def judge_on(
         classifier: the network, opened from a folder that workers see as well.
         cases: slices of files.
         admit: a function of a module; passes a slice on, or refuses it by raising NotALungSlice.
+        fingerprinted: as for :func:`judge_of`.
 
     Raises:
         ClusterError: the cluster was lost, or a worker failed.
@@ -69,7 +75,9 @@ def judge_on(
         ConfigError: the journal cannot be used.
     """
     assert classifier.folder
-    job = Job(classifier.folder.absolute(), identity(classifier.card), admit)
+    job = Job(
+        classifier.folder.absolute(), identity(classifier.card), admit, fingerprinted=fingerprinted
+    )
     tasks = _tasks(_slices(cases, job, journal))
     with closing(as_they_come(client, partial(judge_on_worker, job), tasks)) as answered:
         yield from in_order(

@@ -7,6 +7,7 @@ import json
 from dataclasses import asdict
 from typing import Any
 
+from covidct.data.near_duplicates import fingerprint
 from covidct.errors import NotALungSlice, UnreadableSlice, UnsupportedEncoding
 from covidct.inference.cases import Case
 from covidct.inference.classifier import Prediction
@@ -16,8 +17,8 @@ from covidct.inference.opacities import OpacityFindings
 _ERRORS = {kind.__name__: kind for kind in (UnreadableSlice, UnsupportedEncoding, NotALungSlice)}
 
 
-def row_of(outcome: Judged | Refused) -> str:
-    """What was found of a slice, without its name and its pixels."""
+def row_of(outcome: Judged | Refused, *, fingerprinted: bool = False) -> str:
+    """What was found of a slice, without its name and its pixels; its fingerprint if asked for."""
     if isinstance(outcome, Refused):
         return json.dumps({"error": outcome.error.code, "reason": outcome.reason})
     return json.dumps(
@@ -28,6 +29,7 @@ def row_of(outcome: Judged | Refused) -> str:
             "notes": outcome.notes,
             "source": outcome.source,
             "shape": outcome.shape,
+            "fingerprint": _fingerprint_of(outcome) if fingerprinted else "",
         },
         default=lambda value: value.item(),  # of NumPy
     )
@@ -54,4 +56,10 @@ def outcome_of(case: Case, row: str) -> Judged | Refused:
         tuple(found["notes"]),
         found["source"],
         tuple(found["shape"]),
+        fingerprint=found.get("fingerprint", ""),
     )
+
+
+def _fingerprint_of(outcome: Judged) -> str:
+    assert outcome.seen
+    return fingerprint(outcome.seen[0]).tobytes().hex()

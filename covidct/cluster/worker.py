@@ -42,12 +42,14 @@ class Job:
         sha256: of the model, as :func:`identity` has it.
         admit: a function of a module, passes a slice on or refuses it.
         version: of covidct, where the run was started.
+        fingerprinted: whether a row holds the slice's fingerprint, a tenth of a verdict's work.
     """
 
     folder: Path
     sha256: str
     admit: Admit
     version: str = covidct.__version__
+    fingerprinted: bool = False
 
 
 class Slice(NamedTuple):
@@ -87,7 +89,7 @@ def judge_on_worker(job: Job, slices: Sequence[Slice]) -> list[Answer]:
     refuse_other_version(job.version)
     classifier = _classifier(job)
     contents: dict[File, str] = {}
-    return [_answer(classifier, job.admit, one, contents) for one in slices]
+    return [_answer(classifier, job, one, contents) for one in slices]
 
 
 def refuse_other_version(version: str) -> None:
@@ -107,7 +109,7 @@ def refuse_other_version(version: str) -> None:
         )
 
 
-def _answer(classifier: Classifier, admit: Admit, one: Slice, contents: dict[File, str]) -> Answer:
+def _answer(classifier: Classifier, job: Job, one: Slice, contents: dict[File, str]) -> Answer:
     file = one.case.file
     try:
         if file and file not in contents:
@@ -117,7 +119,8 @@ def _answer(classifier: Classifier, admit: Admit, one: Slice, contents: dict[Fil
     content = contents[file] if file else ""
     if content and content == one.known:
         return Answer(content, None)
-    return Answer(content, row_of(judge_slice(classifier, one.case, admit)))
+    outcome = judge_slice(classifier, one.case, job.admit)
+    return Answer(content, row_of(outcome, fingerprinted=job.fingerprinted))
 
 
 def _classifier(job: Job) -> Classifier:

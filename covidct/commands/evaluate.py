@@ -30,7 +30,7 @@ def _evaluate(options: argparse.Namespace) -> int:
 
     classifier = Classifier.load(options.model)
     progress = progress_bar("Evaluating")
-    with slice_judge(options) as judge:
+    with slice_judge(options, fingerprinted=True) as judge:
         figures = evaluate(classifier, options.data, options.split, options.out, progress, judge)
     if options.json:
         print(json.dumps(figures, ensure_ascii=False))

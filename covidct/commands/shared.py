@@ -83,8 +83,14 @@ def prepare_for_cluster(address: str) -> None:
 
 
 @contextmanager
-def slice_judge(options: argparse.Namespace) -> Iterator[SliceJudge]:
+def slice_judge(
+    options: argparse.Namespace, *, fingerprinted: bool = False
+) -> Iterator[SliceJudge]:
     """What judges slices, as :func:`add_cluster_options` let the user choose.
+
+    Args:
+        options: of the command.
+        fingerprinted: whether workers send :attr:`.Judged.fingerprint` as well.
 
     Raises:
         ClusterError: there is no such cluster, or it was lost on the way.
@@ -100,7 +106,7 @@ def slice_judge(options: argparse.Namespace) -> Iterator[SliceJudge]:
     prepare_for_cluster(options.cluster)
     from covidct.cluster.judge import judge_of
 
-    with judge_of(options.cluster, options.journal) as judge:
+    with judge_of(options.cluster, options.journal, fingerprinted=fingerprinted) as judge:
         yield judge
 
 

@@ -246,9 +246,11 @@ def classify_items(
 
 
 def _is_among(learnt: LearntSlices, item: Item, outcome: Judged) -> bool:
-    """Whether the model learnt from it; one that was judged elsewhere is read again."""
+    """Whether the model learnt from it; one that came back without a fingerprint is read again."""
     if not learnt.are_known:
         return False
+    if outcome.fingerprint:
+        return learnt.has(outcome.fingerprint)
     return (outcome.seen[0] if outcome.seen else read_slice(item.path)) in learnt
 
 

@@ -54,6 +54,7 @@ class Judged:
         shape: rows and columns.
         seen: the slice itself and what the verdict rests on; None once :meth:`summary` dropped it.
         error: what could not be made of it in spite of the verdict, else empty.
+        fingerprint: as a card holds it, of a slice that was judged elsewhere, if asked for.
     """
 
     case: Case
@@ -65,6 +66,7 @@ class Judged:
     shape: tuple[int, int]
     seen: tuple[CTSlice, PredictionWithCAM] | None = None
     error: str = ""
+    fingerprint: str = ""
 
     def summary(self) -> "Judged":
         """The same without pixels, small enough to be kept for thousands."""

@@ -35,7 +35,14 @@ class LearntSlices:
         self.are_known = bool(card.learnt_from)
 
     def __contains__(self, ct_slice: CTSlice) -> bool:
-        return self.are_known and bool(are_near(fingerprint(ct_slice), self._fingerprints).any())
+        return self.are_known and self._has(fingerprint(ct_slice))
+
+    def has(self, hexadecimal: str) -> bool:
+        """Whether a slice with that fingerprint, as a card holds it, is in it."""
+        return self._has(np.frombuffer(bytes.fromhex(hexadecimal), np.uint8))
+
+    def _has(self, one: np.ndarray) -> bool:
+        return bool(are_near(one, self._fingerprints).any())
 
 
 def how_many_learnt(learnt: int | None, unseen: int) -> Message:

@@ -5,12 +5,14 @@ import itertools
 import json
 import os
 import pickle
+import shutil
 import sqlite3
 import subprocess
 import sys
 import time
 import zipfile
 from contextlib import closing
+from dataclasses import replace
 from functools import partial
 
 import cv2
@@ -27,13 +29,18 @@ from covidct.cluster.journal import Journal
 from covidct.cluster.judge import judge_on
 from covidct.cluster.window import as_they_come
 from covidct.cluster.worker import Job, _opened, judge_on_worker
+from covidct.data.index import read_index
+from covidct.data.near_duplicates import fingerprint
 from covidct.errors import ClusterError
+from covidct.evaluation.evaluate import classify_items
 from covidct.imaging import read_slice
 from covidct.imaging.file import File, load
 from covidct.imaging.series import Place
+from covidct.inference.card import read_card
 from covidct.inference.cases import Case, groups_at
 from covidct.inference.classifier import Classifier
 from covidct.inference.judge import Judged, Refused, check_lung_slice, judge, judge_slices
+from covidct.inference.learnt import hashes_of
 from covidct.reports.lines import line_of
 from covidct.reports.table import results_csv
 
@@ -283,6 +290,26 @@ def test_a_command_that_was_killed_goes_on_where_it_was(
     lines = [json.loads(line) for line in done.stdout.splitlines()]
     assert [line["file"] for line in lines] == sorted(map(str, many.iterdir()))
     assert sum("a note of the first run" in line["notes"] for line in lines) == kept > 0
+
+
+def test_what_the_model_learnt_from_is_told_without_reading_a_slice_again(
+    client, cluster, tiny_model, phantom_dataset, tmp_path
+):
+    cluster.have_workers(client, 1)
+    data, model = tmp_path / "data", tmp_path / "model"
+    shutil.copytree(phantom_dataset, data)
+    shutil.copytree(tiny_model, model)
+    items = read_index(data).items
+    hashes = hashes_of(fingerprint(read_slice(item.path)) for item in items[::2])
+    replace(read_card(model), learnt_from=hashes).write(model)
+
+    def judged_and_gone(*asked):
+        outcomes = list(judge_on(client, None, *asked, fingerprinted=True))
+        shutil.rmtree(data)
+        yield from outcomes
+
+    found, _ = classify_items(Classifier.open(model), items, by=judged_and_gone)
+    assert [one.learnt for one in found] == [True, False] * (len(items) // 2)
 
 
 def test_a_worker_of_another_version_is_told(client, tiny_model, classifier, many):
