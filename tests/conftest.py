@@ -98,8 +98,10 @@ def make_once(common_folder) -> Callable[[str, Callable[[Path], None]], Path]:
 
 @pytest.fixture(scope="session", autouse=True)
 def _no_ones_home(tmp_path_factory):
-    """Runs and promoted models of whoever calls the tests are neither seen nor touched."""
+    """Runs and promoted models of whoever calls the tests are neither seen nor touched, and no
+    server of theirs is told of runs."""
     with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
         patch.setenv("COVIDCT_HOME", str(tmp_path_factory.mktemp("home")))
         yield
 

@@ -23,6 +23,7 @@ from covidct.training.callbacks import KeepEpochs, LogEpochs, RefuseDivergence, 
 from covidct.training.config import TrainConfig
 from covidct.training.events import write_events
 from covidct.training.metrics import epoch_metrics
+from covidct.training.mlflow_run import tell_mlflow
 from covidct.training.probe import pooled_views, solve_parts
 from covidct.training.progress import ProgressWriter
 from covidct.training.run_folder import BEST_WEIGHTS, finished_epochs, is_trained
@@ -153,4 +154,5 @@ def _callbacks(
         keras.callbacks.LambdaCallback(
             on_epoch_end=lambda epoch, figures: write_events(run, epoch, figures)
         ),
+        keras.callbacks.LambdaCallback(on_epoch_end=lambda *_: tell_mlflow(run)),
     ]

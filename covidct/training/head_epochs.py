@@ -23,6 +23,7 @@ from covidct.models.head import Head
 from covidct.models.pooling import TrunkMaps
 from covidct.training.config import TrainConfig
 from covidct.training.events import write_events
+from covidct.training.mlflow_run import tell_mlflow
 from covidct.training.probe import PooledViews, pooled_features, shows, solve_parts
 from covidct.training.progress import ProgressWriter
 from covidct.training.run_folder import (
@@ -151,6 +152,7 @@ class _Epochs:
         print(f"Epoch {epoch}/{self._config.planned_epochs} - {said}")
         unfinished.rename(epoch_folder(self._run, epoch))
         write_events(self._run, epoch - 1, row)
+        tell_mlflow(self._run)
         self._writer.say(epoch=epoch, seconds_left=self._seconds_left(epoch + 1, 0))
         self._writer.heed_stop()
 

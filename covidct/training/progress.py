@@ -20,6 +20,7 @@ from covidct.jobs.status import (
     why_it_is_gone,
 )
 from covidct.messages import N_, Message, joined
+from covidct.training.mlflow_run import tell_mlflow
 from covidct.training.run_folder import finished_epochs, is_trained, planned_epochs, read_settings
 
 _RESERVE_MEMORY = 32 * 2**20  # bytes, for the last word
@@ -54,8 +55,8 @@ class ProgressWriter(StatusWriter):
 def recorded_run(folder: Path) -> Iterator[None]:
     """Leave in ``status.json`` how the training inside ended: finished, stopped, or failed and why.
 
-    SIGTERM counts as a request to stop. A block inside another one for the same folder does
-    nothing, so that the outermost one says the last word.
+    MLflow is told of begin and end. SIGTERM counts as a request to stop. A block inside another one
+    for the same folder does nothing, so that the outermost one says the last word.
 
     Raises:
         ConfigError: there is no run in the folder.
@@ -85,6 +86,7 @@ def recorded_run(folder: Path) -> Iterator[None]:
         _say_the_last_word(writer, "finished" if finished else "stopped", sentence)
     finally:
         _recorded.discard(folder)
+        tell_mlflow(folder)
 
 
 _recorded: set[Path] = set()

@@ -30,6 +30,7 @@ from covidct.jobs.status import (
     write_status,
 )
 from covidct.messages import N_
+from covidct.training.mlflow_run import tell_mlflow
 from covidct.training.run_folder import finished_epochs, planned_epochs
 from covidct.training.webhook import tell_webhook
 
@@ -179,6 +180,8 @@ def _leave(folder: Path) -> None:
     advance()
     if folder.is_dir():  # nobody has renamed or deleted it yet
         tell_webhook(folder)
+        if said.is_live:  # it was killed, or did not get so far
+            tell_mlflow(folder)
 
 
 if __name__ == "__main__":
