@@ -60,7 +60,10 @@ def only(tracked):
 def test_runs_are_told_with_settings_figures_and_end_and_nothing_of_slices(
     tracked, phantom_dataset, tiny, tmp_path
 ):
-    kinds = {"tuned": replace(tiny, epochs=2), "solved": replace(tiny, epochs=0, probe_views=2)}
+    kinds = {
+        "tuned": replace(tiny, epochs=2, probe_views=0),
+        "solved": replace(tiny, epochs=0, probe_views=1),
+    }
     log = tmp_path / "log.txt"
     for name, config in kinds.items():
         start_run_folder(tmp_path / name, phantom_dataset, config, ["CT_COVID/a.png"])
