@@ -2,21 +2,27 @@
 
 from covidct.archive.dicomweb import Archive
 from covidct.archive.fetch import fetch, parts_of
+from covidct.benchmark.process import run_python
 from covidct.benchmark.timing import seconds
 from covidct.inference.cases import CaseGroup, groups_in
 from covidct.inference.classifier import Classifier
 from covidct.inference.judge import Judged, judge
 
+_COMMAND = ("-m", "covidct", "archive", "classify", "--series")
+
 
 def measure_archive(archive: Archive, uid: str, classifier: Classifier) -> dict[str, float]:
-    """Seconds from a UID to the verdict on its series, and of the parts that it cannot do without.
+    """Seconds from a UID to the verdict on its series, and of the parts that it cannot do without;
+    peak memory of the command that does it.
 
     Args:
-        archive: holds the series; a local one, or its network is what is measured.
+        archive: the one that the environment names; a local one, or its network is what is
+            measured.
         uid: SeriesInstanceUID.
         classifier: is asked for a verdict once before.
 
     Raises:
+        CalledProcessError: the command refused a slice.
         DICOMwebError: the archive does not send the series.
     """
     found = archive.find(uid)
@@ -37,6 +43,7 @@ def measure_archive(archive: Archive, uid: str, classifier: Classifier) -> dict[
         "archive_fetch_s": fetching,
         "archive_judge_s": judging,
         "archive_slices": counts[0],
+        "archive_peak_mib": run_python(*_COMMAND, uid).peak_mib,
     }
 
 

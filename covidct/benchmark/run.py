@@ -16,6 +16,7 @@ PARTS = (
     "page",
     "verdict",
     "folder",
+    "sorting",
     "cluster",
     "memory",
     "growth",

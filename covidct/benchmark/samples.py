@@ -15,6 +15,7 @@ from covidct.imaging.phantom import phantom_slice
 
 _AIR, _UNITS = -1350, 1500  # Hounsfield units of the lung window, which a phantom is drawn in
 _BODIES = 8
+_SERIES = 4  # on a CD
 
 
 @cache
@@ -34,12 +35,12 @@ def png_slice(number: int, side: int) -> bytes:
     return cv2.imencode(".png", _pixels(number, side))[1].tobytes()
 
 
-def dicom_slice(number: int, side: int) -> bytes:
+def dicom_slice(number: int, side: int, series: str = "1.2.3") -> bytes:
     """A slice of a series, counted from 0, as a DICOM file with Hounsfield units."""
     values = np.rint(_pixels(number, side) * (_UNITS / 255)).astype(np.uint16)
     dataset = Dataset()
-    dataset.SOPClassUID, dataset.SOPInstanceUID = CTImageStorage, f"1.2.3.{number + 1}"
-    dataset.SeriesInstanceUID, dataset.InstanceNumber = "1.2.3", str(number + 1)
+    dataset.SOPClassUID, dataset.SOPInstanceUID = CTImageStorage, f"{series}.{number + 1}"
+    dataset.SeriesInstanceUID, dataset.InstanceNumber = series, str(number + 1)
     dataset.StudyInstanceUID, dataset.PatientID = "1.2", "synthetic"
     dataset.Modality, dataset.ImageType = "CT", ["ORIGINAL", "PRIMARY", "AXIAL"]
     dataset.ImagePositionPatient = [-150.0, -150.0, 2.5 * number]
@@ -88,4 +89,20 @@ def write_series(folder: Path, slices: int, side: int) -> Path:
     folder.mkdir()
     for number in range(slices):
         (folder / f"{number:04d}.dcm").write_bytes(dicom_slice(number, side))
+    return folder
+
+
+def write_disc(folder: Path, files: int, side: int) -> Path:
+    """A CD of so many files: four series mixed into each other, and as the tenth file of each ten a
+    viewer's, a text or a thumbnail."""
+    folder.mkdir()
+    thumbnail = cv2.imencode(".jpg", cv2.resize(_drawn(0, side), (64, 64)))[1].tobytes()
+    beside = (("dll", b"MZ" + bytes(10_000)), ("txt", b"Read me."), ("jpg", thumbnail))
+    for number in range(files):
+        if number % 10 == 9:
+            ending, data = beside[number // 10 % len(beside)]
+            (folder / f"BESIDE{number}.{ending}").write_bytes(data)
+        else:
+            data = dicom_slice(number // _SERIES, side, f"1.2.{3 + number % _SERIES}")
+            (folder / f"I{number:05d}").write_bytes(data)
     return folder

@@ -19,6 +19,7 @@ class Settings:
         side: rows and columns of the synthetic slices.
         verdicts: asked of one server, to see whether its memory grows.
         archive: slices in a ZIP that is dropped.
+        disc: files on a CD that is sorted.
         sessions: that hold a slice each while the server's memory is looked at.
         batch_sizes: slices in a batch, to see how the time grows with them.
         pixel_sides: rows and columns of a slice, likewise.
@@ -38,6 +39,7 @@ class Settings:
     side: int = 512
     verdicts: int = 2000
     archive: int = 100
+    disc: int = 2000
     sessions: int = 30
     batch_sizes: tuple[int, ...] = (2, 4, 8, 16)
     pixel_sides: tuple[int, ...] = (256, 512, 1024, 2048)

@@ -7,6 +7,7 @@ from covidct.benchmark.samples import dicom_slice
 from covidct.inference.classifier import Classifier
 
 MOST = 1.5  # times what fetching and judging take alone
+MOST_MEMORY = 600  # MiB
 
 
 @pytest.fixture(scope="module")
@@ -31,3 +32,4 @@ def test_a_series_of_400_slices_comes_almost_as_if_it_were_here(
     said = ", ".join(f"{name} {value:.3g}" for name, value in figures.items())
     record_property("figure", said)
     assert figures["archive_vs_parts"] <= MOST
+    assert figures["archive_peak_mib"] <= MOST_MEMORY

@@ -13,21 +13,29 @@ from covidct.benchmark.picture import draw_growth
 from covidct.benchmark.process import run_python
 from covidct.benchmark.processor import has_vnni
 from covidct.benchmark.run import PARTS, run
-from covidct.benchmark.samples import dicom_slice, png_slice, write_archive, write_series
+from covidct.benchmark.samples import (
+    dicom_slice,
+    png_slice,
+    write_archive,
+    write_disc,
+    write_series,
+)
 from covidct.benchmark.settings import Settings
+from covidct.benchmark.sorting import measure_sorting
 from covidct.benchmark.timing import exponent, fastest
 from covidct.benchmark.traced import traced_pass
 from covidct.benchmark.verdict import STAGES, walk
 from covidct.evaluation.costs import TARGETS, rows
 from covidct.imaging import read_slice
 from covidct.imaging.gather import gather
+from covidct.imaging.series import Series
 from covidct.imaging.sources import files_at
 from covidct.inference.classifier import Classifier
 
 
 @pytest.fixture(scope="module")
 def settings(tiny_model):
-    return Settings(model=str(tiny_model), folder=10, archive=3, side=160)
+    return Settings(model=str(tiny_model), folder=10, archive=3, disc=40, side=160)
 
 
 def test_the_stages_add_up_to_the_walk(settings):
@@ -49,6 +57,16 @@ def test_a_part_is_measured_alone_and_figures_of_others_stay(settings, tmp_path)
     assert 0 < figures["drop_100_s"] < math.inf
     assert figures["dropped_slices"] == settings.archive
     assert figures["cores"] == os.cpu_count()
+
+
+def test_a_disc_is_sorted_into_its_series(settings, tmp_path):
+    disc = write_disc(tmp_path / "disc", settings.disc, settings.side)
+    lengths = [len(one) for one in gather(files_at(disc)) if isinstance(one, Series)]
+    assert lengths == [10, 8, 10, 8]  # some of two series gave way to files beside
+    figures = measure_sorting(settings)
+    assert figures["sorted_files"] == settings.disc
+    assert 0 < figures["sorting_s"] < math.inf
+    assert figures["sorting_peak_mib"] > 0
 
 
 def test_each_part_has_a_module_that_measures_it():
