@@ -11,6 +11,7 @@ import urllib.request
 
 import pytest
 from playwright.sync_api import Page, expect
+from settled import wait_until_drawn
 
 pytestmark = pytest.mark.browser
 
@@ -137,4 +138,7 @@ def test_secrets_that_cannot_be_read_close_the_pages(run_app, tmp_path, new_page
         page = new_page()
         page.goto(server.url)
         expect(page.get_by_text("These pages are closed.")).to_be_visible()
-        assert page.locator("input").count() == 0
+        wait_until_drawn(page)
+        inputs = page.locator("input")
+        expect(inputs).to_have_count(1)
+        expect(inputs).to_have_attribute("aria-label", re.compile("Language"))
