@@ -71,6 +71,7 @@ def recorded_run(folder: Path) -> Iterator[None]:
         writer.say(message=N_("Starting."))
         writer.hold_reserve()
         with _stop_on_sigterm(folder), sign_of_life(folder):
+            tell_mlflow(folder)
             yield
     except (TrainingStopped, KeyboardInterrupt) as stop:
         _say_the_last_word(writer, "stopped", _why_it_stopped(stop, folder))
