@@ -1,18 +1,22 @@
 """What visitors of two servers behind the balancer see, and what is left when one is killed."""
 
+import http.client
 import json
 import shutil
+from contextlib import closing
+from urllib.parse import urlsplit
 
 import cv2
 import pytest
 import requests
 from balanced import ADDRESS, serve_balanced
 
+from covidct.api.guesses import MOST
 from covidct.benchmark.visitor import open_tab
 from covidct.inference.promotion import SHIPPED_DIR, promote
 
-TOKEN, NAME = "the token of these tests", "covidct.example.org"
-COOKIE = "COVIDCT_SERVER"
+TOKEN, WRONG, NAME = "the token of these tests", "w" * 30, "covidct.example.org"
+COOKIE, GUESSER = "COVIDCT_SERVER", "127.0.0.2"
 MANY = 10
 
 
@@ -23,6 +27,7 @@ def balanced(tmp_path_factory):
         patch.setenv("COVIDCT_HOME", str(folder / "one" / "home"))
         patch.setenv("COVIDCT_HOSTS", NAME)
         patch.setenv("COVIDCT_API_TOKEN", TOKEN)
+        patch.setenv("FORWARDED_ALLOW_IPS", ADDRESS)  # the balancer's
         with serve_balanced(folder) as balanced:
             yield balanced
 
@@ -64,6 +69,26 @@ def test_only_the_names_of_the_servers_are_answered(balanced):
     for host, status in ((NAME, 200), ("evil.example", 400)):
         answer = requests.get(f"{balanced.url}/_stcore/health", headers={"Host": host})
         assert answer.status_code == status
+
+
+def test_who_guesses_tokens_waits_whatever_address_they_name(balanced):
+    balancer = urlsplit(balanced.url)
+    told = []
+    for number in range(MOST + 1):
+        headers = {
+            "Authorization": f"Bearer {WRONG}",
+            "Cookie": f"{COOKIE}=one",
+            "X-Forwarded-For": f"10.0.0.{number}",
+        }
+        connection = http.client.HTTPConnection(
+            ADDRESS, balancer.port, source_address=(GUESSER, 0), timeout=60
+        )
+        with closing(connection):
+            connection.request("POST", "/api/v1/slices", b"x", headers)
+            told.append(connection.getresponse().status)
+    assert told == [401] * MOST + [429]
+    answer = script("one").post(f"{balanced.url}/api/v1/slices", headers={"Content-Length": "0"})
+    assert answer.status_code == 400  # let in; there is no file in it
 
 
 def test_a_page_is_served_through_its_websocket(balanced, picture):
