@@ -13,11 +13,13 @@ from filelock import FileLock, Timeout
 
 from covidct.data.download import CHECKING, Download, Patience, download
 from covidct.data.index import CLASS_FOLDERS, SPLITS
+from covidct.data.kept import require_room
 from covidct.data.zip_dataset import list_class_folders, unpack_folder
 from covidct.errors import DatasetError, FetchError
 from covidct.files import replace_text, sha256_of
 from covidct.home import data_dir
 from covidct.messages import N_, ngettext
+from covidct.quota import MEGABYTE
 
 COVID_CT_URL = "https://raw.githubusercontent.com/UCSD-AI4H/COVID-CT/master"
 IMAGE_COUNTS = {"CT_COVID": 349, "CT_NonCOVID": 397}
@@ -26,6 +28,7 @@ LISTS = tuple(
 )
 FILES = (*LISTS, *(f"Images-processed/{folder}.zip" for folder in IMAGE_COUNTS))
 
+_TAKES = 150 * MEGABYTE  # of the disk while it is unpacked, half of that later
 _LOCK_FILE = ".lock"
 _LISTED_NAME_ENDS = (".png", ".jpg", ".jpeg")
 
@@ -58,6 +61,7 @@ def fetch(
         The folder.
 
     Raises:
+        DatasetError: data sets may take no more of the disk.
         FetchError: it cannot be had, or is not what it was; nothing is at ``to`` that was not
             there before.
     """
@@ -66,6 +70,8 @@ def fetch(
         if to.exists() and not _is_empty_folder(to):
             _check_again(to, report)
             return to
+        if to.parent == data_dir().resolve():
+            require_room(_TAKES)
         partial = to.with_name(f".{to.name}.partial")
         partial.mkdir(parents=True, exist_ok=True)
         with _alone_in(partial):

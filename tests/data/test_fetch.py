@@ -10,7 +10,7 @@ import pytest
 from covidct.data.download import Patience
 from covidct.data.fetch import FILES, IMAGE_COUNTS, LISTS, fetch
 from covidct.data.index import read_index
-from covidct.errors import FetchError
+from covidct.errors import DatasetError, FetchError
 
 HASTY = Patience(stall_seconds=0.4, tries=3, pause_seconds=0.01)
 ZIP = "Images-processed/CT_COVID.zip"
@@ -378,3 +378,15 @@ def test_by_default_it_goes_to_the_home_folder(upstream, tmp_path, monkeypatch):
     monkeypatch.setenv("COVIDCT_HOME", str(tmp_path))
     to = fetch(source=upstream.url, patience=HASTY)
     assert to == tmp_path / "data" / "COVID-CT"
+
+
+def test_nothing_is_fetched_into_the_home_beyond_what_data_sets_may_take(
+    upstream, own_home, monkeypatch, to
+):
+    monkeypatch.setenv("COVIDCT_DATA_MB", "1")
+    with pytest.raises(DatasetError, match="COVIDCT_DATA_MB"):
+        _fetch(upstream, None)
+    assert not upstream.requests
+    assert not own_home.exists()
+    _fetch(upstream, to)  # elsewhere there is no limit
+    _assert_whole(to)
