@@ -84,7 +84,8 @@ def look_on(
 ) -> np.ndarray:
     """A :class:`.looks.Looker`: workers look at a few slices at a time.
 
-    What a worker cannot read, or does not survive, is looked at in this process.
+    What a worker cannot read, reads otherwise than this process did, or does not survive, is looked
+    at in this process.
 
     Args:
         client: of the cluster.
@@ -118,17 +119,24 @@ def _rows(
     trunks: TrunkMaps,
     slices: PreparedSlices,
     task: Sequence[tuple[int, Item]],
-    features: np.ndarray | None,
+    answer: tuple[str, np.ndarray] | None,
 ) -> Mapping[int, np.ndarray]:
     """Features (K, C) of the slices of a task by their numbers."""
     first = task[0][0]
-    if features is None:
-        features = look(trunks, slices.part(first, len(task)), first)
+    part = slices.part(first, len(task))
+    digest, features = answer or ("", np.empty(0))
+    if digest != _digest(part):
+        features = look(trunks, part, first)
     return dict(enumerate(np.moveaxis(features, 1, 0), first))
 
 
-def _look_on_worker(job: Job, task: Sequence[tuple[int, Item]]) -> np.ndarray | None:
-    """Features of a task's slices, float32 (K, n, C); None where one cannot be read here.
+def _digest(slices: PreparedSlices) -> str:
+    return sha256(slices.pixels.tobytes()).hexdigest()
+
+
+def _look_on_worker(job: Job, task: Sequence[tuple[int, Item]]) -> tuple[str, np.ndarray] | None:
+    """SHA-256 of the pixels of a task's slices and their features, float32 (K, n, C); None where
+    one cannot be read here.
 
     Raises:
         ClusterError: this worker runs another version, or does not find that network.
@@ -139,7 +147,7 @@ def _look_on_worker(job: Job, task: Sequence[tuple[int, Item]]) -> np.ndarray | 
             job.graph, job.sha256, job.backbone, job.segmentation, get_worker().state.nthreads
         )
     slices = prepare([item for _, item in task], job.image_size)
-    return None if slices.skipped else job.look(trunks, slices, task[0][0])
+    return None if slices.skipped else (_digest(slices), job.look(trunks, slices, task[0][0]))
 
 
 @lru_cache(maxsize=1)

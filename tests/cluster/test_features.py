@@ -99,6 +99,15 @@ def test_what_workers_cannot_read_is_looked_at_where_the_run_was_started(
         assert np.array_equal(look_on(client, tmp_path, LOOK, trunks, asked), expected)
 
 
+def test_a_file_that_is_another_one_for_workers_gives_the_features_that_it_has_here(
+    client, trunks, slices, tmp_path
+):
+    first, second, *others = slices.items
+    asked = replace(slices, items=(first, replace(second, path=first.path), *others))
+    here = look_here(LOOK, trunks, asked)
+    assert np.array_equal(look_on(client, tmp_path, LOOK, trunks, asked), here)
+
+
 def test_a_network_that_workers_do_not_find_is_told(client, trunks, slices, tmp_path):
     folder = os.open(tmp_path, os.O_RDONLY)  # this process alone has it open
     try:
