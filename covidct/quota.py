@@ -8,6 +8,7 @@ the server says how much there is, in MB:
 """
 
 import os
+import re
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -18,6 +19,8 @@ from covidct.home import data_dir, runs_dir
 from covidct.messages import N_
 
 MEGABYTE = 1024**2
+
+_NUMBER = re.compile(r"\d{1,15}")  # of more digits Python may refuse to make a number
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +48,7 @@ class Quota:
             ConfigError: the environment says something else than a number of MB.
         """
         said = os.environ.get(self.variable) or str(self.usual)
-        if not said.isdecimal():
+        if not _NUMBER.fullmatch(said):
             raise ConfigError(
                 N_("{variable} has to be a whole number of MB.", variable=self.variable)
             )
