@@ -69,10 +69,11 @@ def _tell(run: Path) -> None:
     if told["state"] != _RUNNING:
         client.update_run(told["id"], _RUNNING)
         client.log_batch(told["id"], params=[Param(*map(str, pair)) for pair in settings.items()])
+    told_rows = {str(row) for row in told["epochs"]}  # as text, in which nan is itself
     for row in rows:
-        if row not in told["epochs"]:
+        if str(row) not in told_rows:
             client.log_batch(told["id"], _metrics(row, int(row["epoch"])))
-    if validation and validation != told["validation"]:
+    if validation and str(validation) != str(told["validation"]):
         client.log_batch(told["id"], _metrics(validation, len(rows)))
     if state != _RUNNING:
         client.set_terminated(told["id"], state)

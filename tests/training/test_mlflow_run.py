@@ -1,5 +1,6 @@
 """What MLflow is told of runs, by its own client to a server that speaks its REST interface."""
 
+import math
 import os
 import signal
 import socket
@@ -137,6 +138,14 @@ def test_what_a_server_missed_is_told_when_the_run_ends(tracked, run, capsys):
     assert only(tracked)["status"] == "FINISHED"
     assert [step for step, _ in only(tracked)["metrics"]["loss"]] == [0, 1, 2]
     assert capsys.readouterr().out.count("MLflow") == 1
+
+
+def test_an_epoch_with_a_figure_that_is_no_number_is_told_once(tracked, run):
+    with recorded_run(run):
+        append_metrics(run, {"epoch": 0, "loss": 0.5, "val_loss": math.nan, "val_auc": 0.5})
+        for _ in range(3):
+            tell_mlflow(run)
+    assert only(tracked)["metrics"]["loss"] == [(0, 0.5)]
 
 
 def test_a_server_that_does_not_answer_is_asked_twice_in_a_run(run, monkeypatch, capsys):
