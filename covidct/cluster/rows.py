@@ -12,6 +12,7 @@ from covidct.errors import NotALungSlice, UnreadableSlice, UnsupportedEncoding
 from covidct.inference.cases import Case
 from covidct.inference.classifier import Prediction
 from covidct.inference.judge import Judged, Refused
+from covidct.inference.learnt import hashes_of
 from covidct.inference.opacities import OpacityFindings
 
 _ERRORS = {kind.__name__: kind for kind in (UnreadableSlice, UnsupportedEncoding, NotALungSlice)}
@@ -62,4 +63,5 @@ def outcome_of(case: Case, row: str) -> Judged | Refused:
 
 def _fingerprint_of(outcome: Judged) -> str:
     assert outcome.seen
-    return fingerprint(outcome.seen[0]).tobytes().hex()
+    (one,) = hashes_of([fingerprint(outcome.seen[0])])
+    return one
