@@ -13,7 +13,7 @@ from filelock import FileLock, Timeout
 
 from covidct.data.download import CHECKING, Download, Patience, download
 from covidct.data.index import CLASS_FOLDERS, SPLITS
-from covidct.data.kept import require_room
+from covidct.data.room import require_room
 from covidct.data.zip_dataset import list_class_folders, unpack_folder
 from covidct.errors import DatasetError, FetchError
 from covidct.files import replace_text, sha256_of

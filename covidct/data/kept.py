@@ -5,19 +5,17 @@ folder, so that they stay on the same side of any split.
 """
 
 import hashlib
-import math
 from pathlib import Path
 
 import numpy as np
 
 from covidct.data.index import UNLABELLED_FOLDER
-from covidct.errors import DatasetError
+from covidct.data.room import require_room
 from covidct.files import replace_bytes
 from covidct.home import data_dir
 from covidct.imaging.formats.png import encode_png
 from covidct.jobs import action_log
 from covidct.messages import N_
-from covidct.quota import DATA, MEGABYTE
 
 _FOLDER = "Kept from Diagnose"
 
@@ -48,30 +46,6 @@ def keep(pixels: np.ndarray, patient: str) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     replace_bytes(folder / _name(pixels), encode_png(pixels))
     action_log.record(N_("Kept a slice for labelling"), _FOLDER)
-
-
-def require_room(size: int) -> None:
-    """Refuse what is to be kept where data sets take all that they may of the disk.
-
-    Args:
-        size: bytes of it.
-
-    Raises:
-        DatasetError: there is no room for it.
-    """
-    taken, allowed = DATA.taken(), DATA.allowed()
-    if taken + size > allowed:
-        raise DatasetError(
-            N_(
-                "Data sets take {taken:,} MB of the disk and may take {allowed:,} MB, which leaves "
-                "no room for {size:,} MB. Delete some on the Training page under “On this server”, "
-                "or raise {variable}, which whoever runs the server can.",
-                taken=taken // MEGABYTE,
-                allowed=allowed // MEGABYTE,
-                size=math.ceil(size / MEGABYTE),
-                variable=DATA.variable,
-            )
-        )
 
 
 def _name(pixels: np.ndarray) -> str:

@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
 from covidct.data.index import CLASS_FOLDERS, LESIONS, LUNGS, UNLABELLED_FOLDER
-from covidct.data.kept import require_room
+from covidct.data.room import require_room
 from covidct.errors import DatasetError
 from covidct.messages import N_
 from covidct.zip_files import Member, opened_zip
