@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from keras import KerasTensor
 
 PIXEL_SCALINGS = ("backbone", "unit")
+ASTRA_OPACITIES = "astra_opacities"  # of single places of Astra's maps
 PRETRAINED_DIR = SHIPPED / "weights" / "pretrained"
 _CAFFE_MEANS = (103.939, 116.779, 123.68)  # of ImageNet's blue, green and red
 
@@ -56,13 +57,14 @@ class Part:
     Attributes:
         name: what the maps are.
         maps: how many of the trunk's they are.
-        inverse_regularisation: of the logistic regression.
+        inverse_regularisation: of the logistic regression; None of a single map that is a logit
+            itself, so that there is nothing to solve.
         weight: of its logit in the sum.
     """
 
     name: str
     maps: int = 1
-    inverse_regularisation: float = 0.02
+    inverse_regularisation: float | None = 0.02
     weight: float = 1.0
 
 
@@ -123,6 +125,11 @@ class Backbone:
         """Rows and columns of the input that suits it."""
         return chest_grid(self.image_size)
 
+    @property
+    def has_opacity_places(self) -> bool:
+        """Whether a layer of it tells opacities place by place, learnt from drawn masks."""
+        return _ASTRA in self.trunks
+
 
 def _lite(variant: int, image_size: int, width: float, depth: float) -> Backbone:
     name = f"efficientnet_lite{variant}"
@@ -158,7 +165,12 @@ def _early_lite(images: KerasTensor) -> list[KerasTensor]:
 def _load_astra_lite(model: keras.Model) -> None:
     lite = read_pretrained_weights("efficientnet_lite1")
     _set_weights(model, {_LITE_PREFIX + name: values for name, values in lite.items()})
-    _set_weights(model, read_pretrained_weights("astra_resnet"))
+    _load_astra(model)
+
+
+def _load_astra(model: keras.Model) -> None:
+    for name in ("astra_resnet", ASTRA_OPACITIES):
+        _set_weights(model, read_pretrained_weights(name))
 
 
 def _vgg16_features(images: KerasTensor) -> list[KerasTensor]:
@@ -203,6 +215,7 @@ _ASTRA = Trunk(
     (
         Part("stage 2", 1, 0.15, weight=1.0),
         Part("stage 3", 1, 0.15, weight=1.0),
+        Part("no opacity seen", 1, None, weight=1.0),
     ),
 )
 
@@ -233,7 +246,7 @@ BACKBONES = {
             256,
             unit_preprocess_input,
             (_ASTRA,),
-            lambda model: _set_weights(model, read_pretrained_weights("astra_resnet")),
+            _load_astra,
             pools_deviation=True,
             finetuning_epochs=0,
             learning_rate=1e-5,

@@ -23,6 +23,7 @@ import numpy as np
 from sklearn.datasets import load_sample_image
 
 from covidct.files import sha256_of
+from covidct.models.astra_resnet import OPACITY_LAYER
 from covidct.models.backbones import BACKBONES, PRETRAINED_DIR, Backbone
 
 # ImageNet-1k class indices of what the photographs show
@@ -88,7 +89,7 @@ def astra_weights(state: dict[str, np.ndarray], backbone: Backbone) -> dict[str,
     """
     weights = {}
     for layer in _headless(backbone).layers:
-        if isinstance(layer, keras.layers.Conv2D):
+        if isinstance(layer, keras.layers.Conv2D) and layer.name != OPACITY_LAYER:
             name = _astra_name(layer.name)
             kernel = state[f"{name}.weight"].sum(axis=2)
             upright = kernel[:, :, ::-1, ::-1].swapaxes(2, 3)

@@ -167,12 +167,14 @@ def trunk_models(model: keras.Model) -> dict[str, keras.Model]:
         ModelError: the network was not made by :func:`build_network` as it is now.
     """
     _refuse_earlier(model)
+    names = {layer.name for layer in model.layers}
     return {
         trunk.name: keras.Model(
             model.get_layer(_PICTURE.format(trunk.name)).output,
             [
-                model.get_layer(_MAPS.format(trunk.name, number)).output
+                model.get_layer(name).output
                 for number in range(sum(part.maps for part in trunk.parts))
+                if (name := _MAPS.format(trunk.name, number)) in names
             ],
         )
         for trunk in get_backbone(model.name).trunks

@@ -58,7 +58,8 @@ class TrunkMaps:
     """The trunks of a backbone as a LiteRT graph; safe to share between threads.
 
     Args:
-        graph: a signature for each of the backbone's trunks.
+        graph: a signature for each of the backbone's trunks; those of earlier versions lack a
+            trunk's last part.
         backbone: whose trunks they are.
 
     Attributes:
@@ -79,13 +80,15 @@ class TrunkMaps:
                 for trunk in backbone.trunks
             }
             shapes = {name: graph.output_shapes[name] for name in parts}
+            if any(len(shapes[name]) > len(parts[name]) for name in parts):
+                raise ValueError("more maps than the backbone has")
             self.image_size = next(
                 graph.input_shapes[trunk.name][1:3] for trunk in backbone.trunks if trunk.scale == 1
             )
             self.origins = tuple(
                 Origin(trunk, part, cover, statistic)
                 for trunk, names in parts.items()
-                for part, shape in zip(names, shapes[trunk], strict=True)
+                for part, shape in zip(names, shapes[trunk], strict=False)
                 for cover, statistic in product(COVERS, self.statistics)
                 for _ in range(shape[-1])
             )

@@ -183,17 +183,19 @@ def solve(
     sources: Sequence[tuple[PooledViews, float]],
     *,
     balanced: bool,
-    inverse_regularisation: float,
+    inverse_regularisation: float | None,
     label_smoothing: float = LABEL_SMOOTHING,
 ) -> Head:
-    """The logistic regression on standardised features.
+    """The logistic regression on standardised features, where they are not a logit themselves.
 
     Args:
         sources: pooled views of one source of slices or more, each with the weight of a slice.
         balanced: weigh each class of a source as if it were half of it.
-        inverse_regularisation: scikit-learn's C.
+        inverse_regularisation: scikit-learn's C; None where the first feature is a logit.
         label_smoothing: the share of a slice's weight that counts for the other class.
     """
+    if inverse_regularisation is None:
+        return Head.of_logit(sources[0][0].views.shape[-1])
     rows, targets, weights = [], [], []
     for pooled, weight in sources:
         count = len(pooled.views)

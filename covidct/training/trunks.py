@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from os import PathLike
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,11 +15,13 @@ from covidct.data.prepared import prepare
 from covidct.files import replace_text, sha256_of
 from covidct.imaging.anatomy.thorax_crop import network_pixels
 from covidct.models.backbones import (
+    ASTRA_OPACITIES,
     PRETRAINED_DIR,
     get_backbone,
     get_preprocess_input,
     read_pretrained_graph,
 )
+from covidct.runtime.graph import Graph
 from covidct.training.config import TrainConfig
 
 if TYPE_CHECKING:
@@ -82,6 +85,38 @@ def pretrained_network(config: TrainConfig, *, mirrored: bool = False) -> keras.
     return network
 
 
+def ship_opacity_places(
+    folders: Sequence[Path],
+    progress: Callable[[Iterable, str], Iterable] = lambda steps, _: steps,
+) -> None:
+    """Solve the classifier of single places on Astra's maps and put it beside Astra's weights.
+
+    Args:
+        folders: as :func:`covidct.data.masks.read_drawn_slices` reads them.
+        progress: wraps steps that take long, each with what is being done.
+
+    Raises:
+        DatasetError: a folder has another layout.
+        UnreadableSlice: a file is no slice that can be read.
+    """
+    from covidct.models.litert import float_graph
+    from covidct.training.opacity_places import solve_opacity_places
+
+    graph = Graph(float_graph(pretrained_network(TrainConfig(backbone="astra_resnet"))))
+    weights = solve_opacity_places(graph, folders, progress)
+    file = PRETRAINED_DIR / f"{ASTRA_OPACITIES}.npz"
+    halved: dict[str, Any] = {name: values.astype(np.float16) for name, values in weights.items()}
+    np.savez(file, **halved)
+    names = ", ".join(folder.resolve().name for folder in folders)
+    _put_on_card(
+        file,
+        {
+            "pretrained_on": f"hand-drawn opacities of {names}, on maps of astra_resnet.npz",
+            "licence": "CC BY-NC-SA, as the masks",
+        },
+    )
+
+
 def ship_graph(
     data: str | PathLike,
     backbone: str,
@@ -103,21 +138,26 @@ def ship_graph(
     )
     file = PRETRAINED_DIR / f"{backbone}.tflite"
     file.unlink(missing_ok=True)
-    card_file = PRETRAINED_DIR / "card.json"
-    card = json.loads(card_file.read_text(encoding="utf-8"))
-    card["files"].pop(file.name, None)
-    replace_text(card_file, _as_json(card))  # from here on it is converted, not read
+    _put_on_card(file, None)  # from here on it is converted, not read
     graph = pretrained_graph(
         config, slices.pixels, lambda some: progress(some, "Converting to integers")
     )
     file.write_bytes(graph)
-    card["files"][file.name] = {
-        "sha256": sha256_of(file),
-        "precision": "integers of 8 bits, kernels channel by channel",
-        "calibrated_on": f"slices of the training list of {index.name}",
-    }
-    replace_text(card_file, _as_json(card))
+    _put_on_card(
+        file,
+        {
+            "precision": "integers of 8 bits, kernels channel by channel",
+            "calibrated_on": f"slices of the training list of {index.name}",
+        },
+    )
 
 
-def _as_json(card: dict) -> str:
-    return json.dumps(card, indent=2, ensure_ascii=False) + "\n"
+def _put_on_card(file: Path, facts: dict[str, str] | None) -> None:
+    """Describe a file on the card of the pretrained weights, or take it off."""
+    card_file = PRETRAINED_DIR / "card.json"
+    card = json.loads(card_file.read_text(encoding="utf-8"))
+    if facts is None:
+        card["files"].pop(file.name, None)
+    else:
+        card["files"][file.name] = {"sha256": sha256_of(file), **facts}
+    replace_text(card_file, json.dumps(card, indent=2, ensure_ascii=False) + "\n")

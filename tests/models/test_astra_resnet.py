@@ -2,7 +2,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from covidct.models.backbones import BACKBONES, read_pretrained_weights
+from covidct.models.astra_resnet import OPACITY_LAYER, SEEN
+from covidct.models.backbones import ASTRA_OPACITIES, BACKBONES, read_pretrained_weights
 from covidct.models.convert import astra_weights
 
 ASTRA = BACKBONES["astra_resnet"]
@@ -35,15 +36,34 @@ def _state(rng):
 def test_maps_are_an_eighth_and_a_sixteenth_of_the_slice_and_not_negative():
     images = keras.Input((96, 128, 1))
     network = keras.Model(images, ASTRA.trunks[0].features(images))
-    finer, coarser = network(np.random.default_rng(0).random((1, 96, 128, 1)))
+    finer, coarser, _ = network(np.random.default_rng(0).random((1, 96, 128, 1)))
     assert finer.shape == (1, 12, 16, 512)
     assert coarser.shape == (1, 6, 8, 1024)
     assert min(float(tf.reduce_min(maps)) for maps in (finer, coarser)) >= 0
 
 
+def test_what_the_place_most_like_an_opacity_lacks_to_one_is_what_no_opacity_costs():
+    images = keras.Input((96, 128, 1))
+    network = keras.Model(images, ASTRA.trunks[0].features(images))
+    rng = np.random.default_rng(0)
+    slices, kernel = rng.random((3, 96, 128, 1)), rng.normal(size=512)
+    finer, *_ = network(slices)
+    largest = (finer.numpy() @ kernel).max(axis=(1, 2))
+    bias = SEEN - np.median(largest)  # so that one is seen, one is not, and one is on the border
+    network.get_layer(OPACITY_LAYER).set_weights([kernel[None, None, :, None], np.array([bias])])
+    *_, seen = network(slices)
+    assert seen.shape == (3, 12, 16, 1)
+    assert np.ptp(seen.numpy(), axis=(1, 2)).max() == 0
+    lacking = np.minimum(largest + bias - SEEN, 0)
+    assert np.allclose(
+        seen[:, 0, 0, 0] / seen[:, 0, 0, 0].numpy().min(), lacking / lacking.min(), atol=1e-3
+    )
+    assert seen.numpy().min() < 0 == seen.numpy().max()
+
+
 def test_the_shipped_weights_fill_every_layer():
     images = keras.Input((64, 64, 1))
-    weights = read_pretrained_weights("astra_resnet")
+    weights = read_pretrained_weights("astra_resnet") | read_pretrained_weights(ASTRA_OPACITIES)
     for layer in keras.Model(images, ASTRA.trunks[0].features(images)).layers:
         for i, variable in enumerate(layer.weights):
             assert weights.pop(f"{layer.name}/{i}").shape == variable.shape

@@ -7,6 +7,7 @@ import pytest
 
 from covidct.errors import ConfigError, ModelIntegrityError
 from covidct.models import backbones
+from covidct.models.astra_resnet import OPACITY_LAYER
 from covidct.models.backbones import (
     BACKBONES,
     get_backbone,
@@ -16,6 +17,7 @@ from covidct.models.backbones import (
     unit_preprocess_input,
 )
 from covidct.models.convert import RECOGNISED, imagenet_classifier, ranks_of_photographs
+from covidct.models.network import build_network
 
 LITES = [name for name in BACKBONES if name.startswith("efficientnet_lite")]
 
@@ -52,6 +54,13 @@ def test_a_changed_pretrained_file_is_not_opened(tmp_path, monkeypatch, read, na
 
 def test_of_a_backbone_without_a_shipped_graph_there_is_none():
     assert read_pretrained_graph("vgg16") is None
+
+
+@pytest.mark.parametrize("name", BACKBONES)
+def test_a_backbone_has_opacity_places_where_its_network_has_the_layer(name):
+    network = build_network(name, (96, 128), pretrained=False)
+    layers = {layer.name for layer in network.layers}
+    assert BACKBONES[name].has_opacity_places == (OPACITY_LAYER in layers)
 
 
 def test_vgg16_has_the_published_number_of_weights():

@@ -82,7 +82,7 @@ def test_maps_stay_within_the_range_that_was_calibrated_on(in_integers, images):
 
     def greatest(brightness):
         pictures = brightness * images[:, None, ..., :1]
-        maps = [graph("Astra", picture) for picture in pictures]
+        maps = [graph("Astra", picture)[:-1] for picture in pictures]  # the last is never above 0
         return np.array([[one.max() for one in some] for some in maps]).max(axis=0)
 
     assert (greatest(np.float32(4)) < 1.05 * greatest(np.float32(1))).all()

@@ -61,7 +61,7 @@ def test_each_trunk_is_a_network_from_a_picture_of_its_size_to_its_maps():
         for name, trunk in trunks.items()
     }
     assert shapes == {
-        "Astra": ((None, 64, 96, 1), [(None, 8, 12, 512), (None, 4, 6, 1024)]),
+        "Astra": ((None, 64, 96, 1), [(None, 8, 12, 512), (None, 4, 6, 1024), (None, 8, 12, 1)]),
         "Lite": ((None, 48, 72, 1), [(None, 6, 9, 240), (None, 3, 5, 672)]),
     }
     shared = {id(weight) for weight in network.weights}
@@ -101,7 +101,7 @@ def test_a_network_of_an_earlier_version_is_refused_with_what_to_do():
 def test_only_trunks_that_gain_by_it_see_the_mirror_image():
     network = build_network("astra_lite", (64, 96), pretrained=False, mirrored=True)
     both_ways = [one.both_ways for one in pooled_maps(network)]
-    assert both_ways == [True] * 2 * 2 * 2 + [False] * 2 * 2 * 2  # maps, covers, statistics
+    assert both_ways == [True] * 3 * 2 * 2 + [False] * 2 * 2 * 2  # maps, covers, statistics
 
 
 def test_vgg16_sees_the_channels_that_keras_gives_it():

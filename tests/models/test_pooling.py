@@ -1,14 +1,16 @@
 from concurrent.futures import ThreadPoolExecutor
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from covidct.models.backbones import BACKBONES, get_backbone
 from covidct.models.head import LinearHead
-from covidct.models.network import build_network, copy_weights, head_of
+from covidct.models.litert import converted as converted_graph
+from covidct.models.network import build_network, copy_weights, head_of, trunk_models
 from covidct.models.pooling import Origin, TrunkMaps, resized
-from covidct.runtime.graph import GraphError
+from covidct.runtime.graph import Graph, GraphError
 
 KINDS = ("efficientnet_lite0", "vgg16", "astra_resnet", "astra_lite")
 
@@ -103,15 +105,33 @@ def test_each_trunk_part_cover_and_statistic_has_its_own_features(converted):
         *[Origin("only", "all", "opacities", "mean")] * 1280,
     )
     origins = converted("astra_lite").trunks.origins
-    assert [one.trunk for one in origins] == ["Astra"] * 4 * (512 + 1024) + ["Lite"] * 4 * 912
+    assert [one.trunk for one in origins] == ["Astra"] * 4 * (512 + 1024 + 1) + ["Lite"] * 4 * 912
     parts = dict.fromkeys((one.trunk, one.part) for one in origins)
-    assert list(parts) == [("Astra", "stage 2"), ("Astra", "stage 3"), ("Lite", "early")]
+    assert list(parts) == [
+        ("Astra", "stage 2"),
+        ("Astra", "stage 3"),
+        ("Astra", "no opacity seen"),
+        ("Lite", "early"),
+    ]
     assert list(dict.fromkeys(one[2:] for one in origins)) == [
         ("thorax", "mean"),
         ("thorax", "deviation"),
         ("opacities", "mean"),
         ("opacities", "deviation"),
     ]
+
+
+def test_a_graph_of_an_earlier_version_lacks_what_was_added_since(converted, images_for):
+    one, images = converted("astra_lite"), images_for("astra_lite")
+    trunks = trunk_models(one.network)
+    astra = keras.Model(trunks["Astra"].inputs, trunks["Astra"].outputs[:-1])
+    earlier = TrunkMaps(
+        Graph(converted_graph(trunks | {"Astra": astra})), get_backbone("astra_lite")
+    )
+    since = np.array([origin.part == "no opacity seen" for origin in one.trunks.origins])
+    kept = [o for o, new in zip(one.trunks.origins, since, strict=True) if not new]
+    assert list(earlier.origins) == kept
+    assert error(earlier.features(images), one.trunks.features(images)[:, ~since]) < 1e-4
 
 
 def test_only_what_lies_inside_the_covers_counts(converted, images_for):

@@ -4,6 +4,7 @@ import shutil
 import keras
 import numpy as np
 import pytest
+import two_convolutions
 
 from covidct.errors import ModelError, ModelIntegrityError
 from covidct.files import sha256_of
@@ -32,7 +33,7 @@ def as_earlier(network):
 @pytest.fixture(scope="module")
 def earlier():
     keras.utils.set_random_seed(1)
-    return as_earlier(fold_batch_norm(build_network("efficientnet_lite0", SIZE, mirrored=True)))
+    return as_earlier(fold_batch_norm(build_network(two_convolutions.NAME, SIZE, mirrored=True)))
 
 
 @pytest.fixture(scope="module")
@@ -42,14 +43,14 @@ def kept(earlier, tmp_path_factory):
     earlier.save(folder / "model.keras")
     calibration = Calibration(1.5, 0.4, (0.3, 0.5))
     digest = sha256_of(folder / "model.keras")
-    card = ModelCard("old", digest, "efficientnet_lite0", SIZE, "backbone", calibration)
+    card = ModelCard("old", digest, two_convolutions.NAME, SIZE, "backbone", calibration)
     card.write(folder)
     values = json.loads((folder / "card.json").read_text())
     for unknown in ("keras_sha256", "mirrored", "in_integers"):
         del values[unknown]
     values |= {
         "about": {"data": "phantoms"},
-        "average_map": [[0.5, -0.5], [0.25, 0]],
+        "average_map": [[0.5, -0.5, 0, 0.25]] * 3,
         "activation_ranges": {"stem_relu": 1.5},
     }
     (folder / "card.json").write_text(json.dumps(values))
@@ -109,7 +110,7 @@ def test_a_damaged_earlier_model_is_left_as_it_is(folder):
     assert content(folder) == before
 
 
-@pytest.mark.parametrize("name", ["efficientnet_lite0", "no_backbone_of_ours"])
+@pytest.mark.parametrize("name", [two_convolutions.NAME, "no_backbone_of_ours"])
 def test_a_network_that_is_not_known_any_more_is_left_as_it_is(folder, name):
     images = keras.Input((*SIZE, 3))
     other = keras.Model(images, keras.layers.Flatten()(images), name=name)

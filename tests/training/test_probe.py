@@ -25,6 +25,7 @@ from covidct.training.probe import (
 )
 
 SIZE = (48, 64)
+LOWERED = ("no opacity seen", "thorax", "mean")
 
 
 @pytest.fixture(scope="module")
@@ -59,10 +60,22 @@ def test_a_solved_head_tells_the_training_slices_apart(head, slices, pooled):
     assert logits[slices.labels == 1].mean() > 0 > logits[slices.labels == 0].mean()
 
 
-def test_a_thorax_without_lungs_tells_nothing(trunks, head, slices, pooled):
+def test_a_thorax_without_lungs_tells_nothing_but_that_no_opacity_is_seen(
+    trunks, head, slices, pooled
+):
     emptied = replace(slices, pixels=np.stack([without_lungs(p) for p in slices.pixels]))
-    blank = head.logits(pooled_features(trunks, emptied, unit_preprocess_input))
+    features = pooled_features(trunks, emptied, unit_preprocess_input)
+    (lowered,) = (i for i, o in enumerate(trunks.origins) if o[1:] == LOWERED)
+    blank = head.logits(features) - features[:, lowered]
     assert np.abs(blank).mean() < np.abs(head.logits(pooled.views[0])).mean() / 2
+
+
+def test_no_opacity_seen_is_a_logit_that_is_not_solved(trunks, head, pooled):
+    own = [i for i, o in enumerate(trunks.origins) if o.part == LOWERED[0]]
+    kernel = head.of_raw_features().kernel[own]
+    assert trunks.origins[own[0]][1:] == LOWERED
+    assert np.allclose(kernel, [1, 0, 0, 0])
+    assert pooled.views[..., own[0]].min() < 0
 
 
 def test_the_slices_as_they_are_are_the_first_view(trunks, slices, pooled):

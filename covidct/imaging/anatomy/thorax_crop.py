@@ -73,6 +73,23 @@ class ThoraxCrop:
         )
         return on_slice
 
+    def from_slice_grid(self, values: np.ndarray) -> np.ndarray:
+        """Carry a mask from the slice's own grid to the network's.
+
+        Args:
+            values: uint8 (H, W).
+
+        Returns:
+            float32 (h, w), the share of each place; zero outside the crop.
+        """
+        on_network = np.zeros(self.grey.shape, np.float32)
+        self.placed.of(on_network)[:] = cv2.resize(
+            self.crop.of(values).astype(np.float32),
+            (self.placed.width, self.placed.height),
+            interpolation=cv2.INTER_AREA,
+        )
+        return on_network
+
     def share_in_lungs(self, values: np.ndarray) -> float | None:
         """How much of a map lies in the lungs, 0 to 1; None for an empty map or without lungs.
 

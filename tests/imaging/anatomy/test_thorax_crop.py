@@ -108,6 +108,19 @@ def test_opacities_lie_on_the_crop_where_they_lie_on_the_slice():
     assert 0.01 < chest.opaque_share < 0.5
 
 
+def test_a_mask_goes_to_the_crop_and_back(phantoms):
+    for phantom in phantoms:
+        chest = crop_thorax(phantom.ct_slice, (192, 256))
+        mask = phantom.lung_mask.astype(np.uint8)
+        on_crop = chest.from_slice_grid(mask)
+        assert on_crop.shape == chest.grey.shape and on_crop.dtype == np.float32
+        assert (on_crop.min(), on_crop.max()) == (0, 1)
+        back = chest.to_slice_grid(on_crop) >= 0.5
+        inside = np.zeros_like(mask)
+        chest.crop.of(inside)[:] = chest.crop.of(mask)
+        assert 2 * (back & (inside > 0)).sum() / (back.sum() + inside.sum()) > 0.97
+
+
 def test_how_much_of_a_map_lies_in_the_lungs(phantoms):
     for phantom in phantoms:
         chest = crop_thorax(phantom.ct_slice, (192, 256))
