@@ -18,7 +18,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from anyio import CancelScope, CapacityLimiter, to_thread
+from anyio import CancelScope, CapacityLimiter, Lock, to_thread
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -102,7 +102,7 @@ class _Interface:
 
     def __init__(self, server: Server) -> None:
         self._server, self._guesses = server, Guesses()
-        self._at_judging, self._at_the_door = CapacityLimiter(_AT_JUDGING), CapacityLimiter(1)
+        self._at_judging, self._at_the_door = CapacityLimiter(_AT_JUDGING), Lock()
 
     async def slices(self, request: Request) -> Response:
         """A line for each slice."""
@@ -163,17 +163,25 @@ class _Interface:
             HTTPException: this one may not.
         """
         admitted, token = self._admission(), borne(request.headers)
-        if seconds := self._guesses.wait(request):
-            raise HTTPException(429, _GUESSED, _retry_after(seconds))
+        self._keep_waiting(request)
         if is_same(token, admitted.token):
             return
-        if admitted.audience and token:
-            lets_in = partial(_lets_in, admitted, token)
-            if await to_thread.run_sync(lets_in, limiter=self._at_the_door):
-                return
         if token:
-            self._guesses.count(request)
+            async with self._at_the_door:  # one after the other, so that each of a burst counts
+                self._keep_waiting(request)
+                if await to_thread.run_sync(_lets_in, admitted, token):
+                    return
+                self._guesses.count(request)
         raise HTTPException(401, _NO_TOKEN, _WHO)
+
+    def _keep_waiting(self, request: Request) -> None:
+        """Go on for those alone who have not guessed too often.
+
+        Raises:
+            HTTPException: this one has.
+        """
+        if seconds := self._guesses.wait(request):
+            raise HTTPException(429, _GUESSED, _retry_after(seconds))
 
     async def _judge(self, request: Request, *, with_series: bool) -> Response:
         await self._require(request)
@@ -206,7 +214,9 @@ def _retry_after(seconds: int) -> dict[str, str]:
 
 
 def _lets_in(admitted: Admission, token: str) -> bool:
-    """Whether a token is one of the provider's; may ask it, and wait."""
+    """Whether a token is one of the provider's, if there is one; may ask it, and wait."""
+    if not admitted.audience:
+        return False
     from covidct.api.provider import provider
 
     return provider(admitted.metadata_url, admitted.audience).lets_in(token)

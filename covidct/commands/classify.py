@@ -83,15 +83,25 @@ def text_of(line: dict[str, Any]) -> str:
         opaque = _opaque(line["opacity_volume_share"])
         return (
             f"{verdict}  {opaque}  Series {line['series']}, by {line['slices']} slices with lungs"
+            f"{_remarks(_others(line))}"
         )
     name = f"{line['file']}, frame {line['frame']}" if "frame" in line else line["file"]
     if "error" in line:
         return f"Refused                  {name}: {line['error']}"
     if "set_aside" in line:
         return f"Set aside                {name}: {line['set_aside']}"
-    notes = f"  ({' '.join(line['notes'])})" if line["notes"] else ""
+    remarks = _remarks(_others(line), " ".join(line["notes"]))
     opaque = _opaque(line["opacity_share"])
-    return f"{line['decision']:9s} {line['probability']:6.1%}  {opaque}  {name}{notes}"
+    return f"{line['decision']:9s} {line['probability']:6.1%}  {opaque}  {name}{remarks}"
+
+
+def _others(line: dict[str, Any]) -> str:
+    """The probabilities of the classes without COVID-19, where the model tells them apart."""
+    return ", ".join(f"{name} {p:.1%}" for name, p in list(line.get("classes", {}).items())[1:])
+
+
+def _remarks(*remarks: str) -> str:
+    return "".join(f"  ({said})" for said in remarks if said)
 
 
 def _opaque(share: float) -> str:

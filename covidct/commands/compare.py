@@ -7,7 +7,7 @@ import json
 from dataclasses import asdict
 
 from covidct.commands import DONE
-from covidct.commands.shared import print_rates, run_folder, say
+from covidct.commands.shared import print_classes, print_rates, run_folder, say
 
 
 def add_command(commands: argparse._SubParsersAction) -> None:
@@ -33,6 +33,7 @@ def _compare(options: argparse.Namespace) -> int:
     for figures in (comparison.candidate, comparison.incumbent):
         say(figures["model_id"])
         print_rates(figures)
+        print_classes(figures)
         say(how_many_learnt(figures["learnt"], validated - (figures["learnt"] or 0)))
     low, high = comparison.auc_difference_ci95
     say(f"Difference in AUC {comparison.auc_difference:+.3f} (95 % {low:+.3f} to {high:+.3f}).")

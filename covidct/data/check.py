@@ -15,15 +15,9 @@ from covidct.data.file_attributes import (
     Shortcut,
     file_attributes,
     measure_shortcut,
+    measure_shortcut_of_others,
 )
-from covidct.data.index import (
-    CLASS_FOLDERS,
-    UNLABELLED_FOLDER,
-    Item,
-    Skipped,
-    read_index,
-    read_patients,
-)
+from covidct.data.index import UNLABELLED_FOLDER, Item, Skipped, read_index, read_patients
 from covidct.data.near_duplicates import connected, fingerprint, near_pairs
 from covidct.data.splits import split_for_training
 from covidct.errors import DatasetError, UnreadableSlice
@@ -70,10 +64,12 @@ class DataReport:
             missing, excluded by choice or by a correction of labels.
         duplicates: groups of the same picture, pixel by pixel.
         near_duplicates: groups of nearly the same picture, or of neighbouring slices.
-        contradictions: groups of the same or nearly the same picture under both labels.
+        contradictions: groups of the same or nearly the same picture in different classes.
         leaks: pictures or patients on both sides of training and validation.
         exclusions: files ("CT_COVID/a.png") without which no leak and no contradiction is left.
         shortcut: what file format and size alone predict.
+        shortcut_of_others: what they tell of the classes without COVID-19; None where there is
+            only one.
         samples: a few slices of each class.
         official_lists: whether training and validation are those of the official lists.
         patients_known: whether ``patients.csv`` names the patient of every slice; otherwise
@@ -92,6 +88,7 @@ class DataReport:
     leaks: tuple[Leak, ...]
     exclusions: tuple[str, ...]
     shortcut: Shortcut
+    shortcut_of_others: Shortcut | None
     samples: tuple[Item, ...]
     official_lists: bool
     patients_known: bool
@@ -180,12 +177,12 @@ def check_dataset(
     official = {"train", "val"} <= index.splits
     known = read_patients(index.root)
     pairs = near_pairs(seen.fingerprints)
-    opposed = [(a, b) for a, b in pairs if seen.items[a].label != seen.items[b].label]
+    opposed = [(a, b) for a, b in pairs if seen.items[a].class_name != seen.items[b].class_name]
     sides = [_side(item, split_of.get(item.path, SET_ASIDE), official) for item in seen.items]
     crossing = [(a, b) for a, b in pairs if sides[a] and sides[b] and sides[a] != sides[b]]
     torn = _torn_patients(seen.items, sides, known) if official else ()
     return DataReport(
-        counts=_counts(seen.items, split_of),
+        counts=_counts(seen.items, split_of, index.classes),
         unreadable=seen.unreadable,
         outside_use=seen.outside_use,
         left_out=index.skipped,
@@ -198,7 +195,8 @@ def check_dataset(
         ),
         exclusions=_exclusions(seen.items, sides, opposed, crossing, torn),
         shortcut=measure_shortcut(seen.items, seen.attributes, seed),
-        samples=_samples(seen.items),
+        shortcut_of_others=measure_shortcut_of_others(seen.items, seen.attributes, seed),
+        samples=_samples(seen.items, index.classes),
         official_lists=official,
         patients_known=all(item.filed in known for item in index.items),
         unlabelled=len(index.unlabelled),
@@ -343,11 +341,13 @@ def _by_split(items: Iterable[Item], split_of: Mapping[Path, str]) -> Message:
     return joined(*(part for split, part in parts.items() if counted[split]), by=", ")
 
 
-def _counts(items: Sequence[Item], split_of: Mapping[Path, str]) -> tuple[Count, ...]:
+def _counts(
+    items: Sequence[Item], split_of: Mapping[Path, str], classes: Sequence[str]
+) -> tuple[Count, ...]:
     counts = []
     for split in (TRAINING, VALIDATION, SET_ASIDE):
         inside = [item for item in items if split_of.get(item.path, SET_ASIDE) == split]
-        for name in CLASS_FOLDERS if inside or split != SET_ASIDE else ():
+        for name in classes if inside or split != SET_ASIDE else ():
             patients = [item.patient for item in inside if item.class_name == name]
             counts.append(Count(split, name, len(patients), len(set(patients))))
     return tuple(counts)
@@ -372,11 +372,11 @@ def _groups(
     return tuple(tuple(items[i] for i in group) for group in groups)
 
 
-def _samples(items: Sequence[Item]) -> tuple[Item, ...]:
+def _samples(items: Sequence[Item], classes: Sequence[str]) -> tuple[Item, ...]:
     """A few of each class, from all over its folder."""
     chosen = []
-    for label in (1, 0):
-        those = [item for item in items if item.label == label]
+    for name in classes:
+        those = [item for item in items if item.class_name == name]
         places = np.linspace(0, len(those) - 1, min(_SAMPLES, len(those))).astype(int)
         chosen += [those[i] for i in places]
     return tuple(chosen)

@@ -1,6 +1,7 @@
 """A data report as lines for a person and as JSON for a script."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from covidct.data.check import DataReport
@@ -21,15 +22,17 @@ def as_text(report: DataReport) -> str:
         *_files("left out", report.left_out),
         *_groups("the same picture", report.duplicates),
         *_groups("nearly the same picture", report.near_duplicates),
-        *_groups("one picture under both labels", report.contradictions),
+        *_groups("one picture under two labels", report.contradictions),
         *_leaks(report),
         report.shortcut.sentence,
+        *([report.shortcut_of_others.sentence] if report.shortcut_of_others else []),
     ]
     return "\n".join(map(visible, lines))
 
 
 def as_json(report: DataReport) -> dict[str, Any]:
     """The whole report; items by their class folder and file name."""
+    shortcuts = {"shortcut": report.shortcut, "shortcut_of_others": report.shortcut_of_others}
     return {
         "counts": [
             {"split": c.split, "class": c.class_name, "slices": c.slices, "patients": c.patients}
@@ -49,19 +52,18 @@ def as_json(report: DataReport) -> dict[str, Any]:
             {"sentence": leak.sentence, "files": _names(leak.items)} for leak in report.leaks
         ],
         "exclusions": list(report.exclusions),
-        "shortcut": {
-            "auc": report.shortcut.auc,
-            "auc_ci95": report.shortcut.auc_ci95,
-            "sentence": report.shortcut.sentence,
-        },
+        **{name: asdict(shortcut) for name, shortcut in shortcuts.items() if shortcut},
     }
 
 
 def _counts(report: DataReport) -> Iterable[str]:
     lists = "the official lists" if report.official_lists else "patients, by chance"
     yield f"Split by {lists}:"
+    width = max(len(c.class_name) for c in report.counts)
     for c in report.counts:
-        yield f"  {c.split:10s} {c.class_name:8s} {c.slices:5d} slices of {c.patients} patients"
+        yield (
+            f"  {c.split:10s} {c.class_name:{width}s} {c.slices:5d} slices of {c.patients} patients"
+        )
     if not report.patients_known:
         yield "  Patients are guessed from file names, since no patients.csv names them all."
 

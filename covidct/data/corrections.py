@@ -20,6 +20,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
+from covidct.data.classes import is_class_name
 from covidct.errors import DatasetError
 from covidct.files import NAMES, replace_bytes, sha256_of
 from covidct.home import home
@@ -28,10 +29,8 @@ from covidct.messages import N_, Message, joined, ngettext
 from covidct.spreadsheets import read_table, write_table
 
 CORRECTIONS_FILE = "corrections.csv"
-COVID, NON_COVID, LEFT_OUT, SECOND_LOOK = "COVID", "NonCOVID", "left out", "second look"
-AS_FILED = "as filed"
-LABELS = (COVID, NON_COVID)
-DECISIONS = (*LABELS, LEFT_OUT, SECOND_LOOK, AS_FILED)
+LEFT_OUT, SECOND_LOOK, AS_FILED = "left out", "second look", "as filed"
+DECISIONS = (LEFT_OUT, SECOND_LOOK, AS_FILED)  # or a class
 
 _LOCK = ".lock"
 _LONGEST = 16 * 1024**2  # bytes; more than fifty thousand corrections need
@@ -45,8 +44,9 @@ class Correction:
 
     Attributes:
         sha256: of its file, hexadecimal.
-        decision: "COVID" or "NonCOVID", its label from now on; "left out"; "second look", which
-            marks it and changes nothing; or "as filed", which undoes what was decided before.
+        decision: the class that it is of from now on, as "COVID" or "NonCOVID"; "left out";
+            "second look", which marks it and changes nothing; or "as filed", which undoes what was
+            decided before.
         file: where it lay then, below the data set's folder: "CT_COVID/a.png".
         at: when, in ISO 8601.
         by: who, where people sign in; else empty.
@@ -65,7 +65,7 @@ class Corrected:
 
     Attributes:
         path: the file.
-        filed: the class for which its folder stands: "COVID", "NonCOVID" or "Unlabelled".
+        filed: the class for which its folder stands, as "COVID", "NonCOVID" or "Unlabelled".
         correction: the last one.
     """
 
@@ -129,14 +129,14 @@ def correct(data: Path, path: Path, decision: str, by: str = "") -> None:
     Args:
         data: the data set folder.
         path: the slice, below it.
-        decision: one of :data:`DECISIONS`.
+        decision: a class, or one of :data:`DECISIONS`.
         by: who decided.
 
     Raises:
         DatasetError: the slice is gone, or the table of corrections cannot be read.
         OSError: the table cannot be written; it is as it was before.
     """
-    if decision not in DECISIONS:
+    if not _is_decision(decision):
         raise ValueError(f"no decision on a slice: {decision}")
     try:
         digest = sha256_of(path)
@@ -228,26 +228,30 @@ _KINDS = {
 def _kind(one: Corrected) -> str:
     """A key of the above; empty where the decision confirms the folder."""
     decision = one.correction.decision
-    if decision not in LABELS:
+    if not is_class_name(decision):
         return decision
-    if one.filed not in LABELS:
+    if not is_class_name(one.filed):
         return "labelled"
     return "relabelled" if decision != one.filed else ""
 
 
 def _correction(row: dict[str, str], number: int, table: Path) -> Correction:
     one = Correction(*(row[name] or "" for name in _COLUMNS))
-    if not _SHA256.fullmatch(one.sha256) or one.decision not in DECISIONS:
+    if not _SHA256.fullmatch(one.sha256) or not _is_decision(one.decision):
         raise DatasetError(
             N_(
-                "Row {number} of {file} is no correction: it needs a SHA-256 and one of the "
-                "decisions {decisions}. Mend or remove it; nothing was corrected.",
+                "Row {number} of {file} is no correction: it needs a SHA-256 and a class or one of "
+                "the decisions {decisions}. Mend or remove it; nothing was corrected.",
                 number=number,
                 file=table.name,
                 decisions=", ".join(DECISIONS),
             )
         )
     return one
+
+
+def _is_decision(text: str) -> bool:
+    return text in DECISIONS or is_class_name(text)
 
 
 def _no_table(table: Path) -> Message:

@@ -6,14 +6,14 @@ Zhao et al. 2020, "COVID-CT-Dataset: a CT scan dataset about COVID-19", arXiv:20
 import shutil
 import zipfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path, PurePosixPath
 
 from filelock import FileLock, Timeout
 
 from covidct.data.download import CHECKING, Download, Patience, download
 from covidct.data.index import CLASS_FOLDERS, SPLITS
-from covidct.data.room import require_room
+from covidct.data.room import require_room, reserved
 from covidct.data.zip_dataset import list_class_folders, unpack_folder
 from covidct.errors import DatasetError, FetchError
 from covidct.files import replace_text, sha256_of
@@ -29,7 +29,7 @@ LISTS = tuple(
 FILES = (*LISTS, *(f"Images-processed/{folder}.zip" for folder in IMAGE_COUNTS))
 
 _TAKES = 150 * MEGABYTE  # of the disk while it is unpacked, half of that later
-_LOCK_FILE = ".lock"
+_LOCK_FILE, _STAND_IN = ".lock", ".room"
 _LISTED_NAME_ENDS = (".png", ".jpg", ".jpeg")
 
 
@@ -70,11 +70,12 @@ def fetch(
         if to.exists() and not _is_empty_folder(to):
             _check_again(to, report)
             return to
-        if to.parent == data_dir().resolve():
-            require_room(_TAKES)
         partial = to.with_name(f".{to.name}.partial")
+        counts = to.parent == data_dir().resolve()
+        if counts:
+            require_room(_TAKES)  # before anything is written
         partial.mkdir(parents=True, exist_ok=True)
-        with _alone_in(partial):
+        with _alone_in(partial), reserved(_TAKES, partial / _STAND_IN) if counts else nullcontext():
             for name in FILES:
                 arriving = partial / name
                 arriving.parent.mkdir(parents=True, exist_ok=True)

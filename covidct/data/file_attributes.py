@@ -7,11 +7,12 @@ from io import BytesIO
 import numpy as np
 from PIL import Image
 
-from covidct.data.forest import forest_auc
+from covidct.data.classes import COVID, own_title
+from covidct.data.forest import enough_patients, forest_auc, forest_auc_of_classes
 from covidct.data.index import Item
 from covidct.imaging.ct_slice import CTSlice
 from covidct.imaging.formats.pixels import DECODING_ERRORS
-from covidct.messages import N_
+from covidct.messages import N_, Message, joined
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +81,34 @@ def measure_shortcut(
     return Shortcut(auc.value, auc.ci95, _sentence(auc.value, *auc.ci95))
 
 
+def measure_shortcut_of_others(
+    items: Sequence[Item], attributes: Sequence[FileAttributes], seed: int = 0
+) -> Shortcut | None:
+    """The same of classes without COVID-19, by the mean AUC of each against the rest of them.
+
+    Returns:
+        None where there is but one class without COVID-19.
+    """
+    others = {item.class_name for item in items} - {COVID}
+    if len(others) < 2:
+        return None
+    asked = others & enough_patients(items)
+    numbers = as_numbers(attributes)
+    auc = forest_auc_of_classes(items, numbers, asked, seed) if len(asked) > 1 else None
+    if auc is None or auc.ci95 is None:
+        too_few = N_(
+            "Too few patients to measure what file format and size alone tell of classes without "
+            "COVID-19."
+        )
+        return Shortcut(None, None, too_few)
+    sentence = _sentence_of_others(auc.value, *auc.ci95)
+    if asked < others:
+        names = joined(*(Message(own_title(name)) for name in sorted(others - asked)), by=", ")
+        left_out = N_("Not asked of, for too few patients: {classes}.", classes=names)
+        sentence = joined(sentence, left_out)
+    return Shortcut(auc.value, auc.ci95, sentence)
+
+
 def as_numbers(attributes: Sequence[FileAttributes]) -> np.ndarray:
     """float (N, 6), a column for each field; names as ranks, which is all that trees need."""
     columns = [np.array(column) for column in zip(*map(astuple, attributes), strict=True)]
@@ -96,12 +125,34 @@ def _sentence(auc: float, low: float, high: float) -> str:
     )
     if low > 0.5:
         return N_(
-            "File format, size and colour mode alone tell the classes apart ({measured}): they "
-            "were collected in different ways. Only grey pixels of the chest reach the network, "
-            "but what else differs in them does too; judge the model on data of one source.",
+            "File format, size and colour mode alone tell COVID-19 from the rest ({measured}): the "
+            "slices were collected in different ways. Only grey pixels of the chest reach the "
+            "network, but what else differs in them does too; judge the model on data of one "
+            "source.",
             measured=measured,
         )
     return N_(
-        "File format, size and colour mode do not tell the classes apart ({measured}).",
+        "File format, size and colour mode do not tell COVID-19 from the rest ({measured}).",
+        measured=measured,
+    )
+
+
+def _sentence_of_others(auc: float, low: float, high: float) -> str:
+    measured = N_(
+        "mean AUC of each against the rest of them {auc:.2f}, 95 % interval {low:.2f} to "
+        "{high:.2f}; 0.5 is chance",
+        auc=auc,
+        low=low,
+        high=high,
+    )
+    if low > 0.5:
+        return N_(
+            "File format, size and colour mode alone tell the classes without COVID-19 apart "
+            "({measured}).",
+            measured=measured,
+        )
+    return N_(
+        "File format, size and colour mode do not tell the classes without COVID-19 apart "
+        "({measured}).",
         measured=measured,
     )

@@ -2,26 +2,28 @@
 
 Two layouts are understood: the upstream COVID-CT repository (``Images-processed/CT_COVID``,
 ``Images-processed/CT_NonCOVID`` and the lists ``Data-split/COVID/trainCT_COVID.txt`` and so on) and
-just two folders ``CT_COVID`` and ``CT_NonCOVID``. Beside them a folder ``CT_Unlabelled`` may hold
-slices that nobody has labelled yet.
+just two folders ``CT_COVID`` and ``CT_NonCOVID``. Slices without COVID-19 may lie in several
+folders, each a class of its own: ``CT_Normal``, ``CT_Pneumonia``. Beside them a folder
+``CT_Unlabelled`` may hold slices that nobody has labelled yet.
 """
 
 import csv
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from io import StringIO
 from os import PathLike
 from pathlib import Path
 
-from covidct.data.corrections import (
-    LABELS,
-    LEFT_OUT,
-    Corrected,
-    Correction,
-    count,
-    read_corrections,
+from covidct.data.classes import (
+    CLASS_PREFIX,
+    COVID,
+    MOST_CLASSES,
+    NON_COVID,
+    as_class_name,
+    is_class_name,
 )
+from covidct.data.corrections import LEFT_OUT, Corrected, Correction, count, read_corrections
 from covidct.errors import DatasetError
 from covidct.files import sha256_of
 from covidct.messages import N_
@@ -29,11 +31,12 @@ from covidct.zip_files import is_junk
 
 SPLITS = ("train", "val", "test")
 HALVES = ("first-half", "second-half")
-CLASS_FOLDERS = {"COVID": "CT_COVID", "NonCOVID": "CT_NonCOVID"}
+CLASS_FOLDERS = {COVID: f"{CLASS_PREFIX}{COVID}", NON_COVID: f"{CLASS_PREFIX}{NON_COVID}"}
 LUNGS, LESIONS = "lung-masks", "lesion-masks"  # folders of masks beside those of slices
 UNLABELLED = "Unlabelled"
-UNLABELLED_FOLDER = f"CT_{UNLABELLED}"
+UNLABELLED_FOLDER = f"{CLASS_PREFIX}{UNLABELLED}"
 EXCLUDED_BY_CHOICE = N_("Excluded by choice after the data check.")
+NO_CLASS = N_("No class can be called so: none but COVID begins with COVID, none is Other.")
 LEFT_OUT_BY_CORRECTION = N_("Left out by a correction of labels.")
 
 # SHA-256 of COVID-CT's CT_NonCOVID/71%0.jpg and 71%1.jpg: figures of a COVID-19 paper, which the
@@ -60,6 +63,7 @@ class Item:
         split: "train", "val" or "test" by the official lists, or None.
         name: the folder that it was filed in and its path there, "CT_COVID/a.png"; empty of what
             comes from no data set.
+        other: the class that it is of without COVID-19.
     """
 
     path: Path
@@ -67,17 +71,18 @@ class Item:
     patient: str
     split: str | None = None
     name: str = ""
+    other: str = NON_COVID
 
     @property
     def class_name(self) -> str:
-        """ "COVID" or "NonCOVID", as upstream names the classes."""
-        return "COVID" if self.label else "NonCOVID"
+        """ "COVID" or "NonCOVID", as upstream names the classes, or one of several others."""
+        return COVID if self.label else self.other
 
     @property
     def filed(self) -> tuple[str, str]:
         """The class for which its folder stands, whatever the label, and its path there."""
         folder, _, file = self.name.partition("/")
-        return folder.removeprefix("CT_"), file
+        return folder.removeprefix(CLASS_PREFIX), file
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +117,12 @@ class Index:
     def name(self) -> str:
         """What the data set's folder is called."""
         return self.root.resolve().name
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The classes that have slices, COVID-19 first, then by name."""
+        names = {item.class_name for item in self.items}
+        return tuple(sorted(names, key=lambda name: (name != COVID, name)))
 
     @property
     def splits(self) -> frozenset[str]:
@@ -196,35 +207,41 @@ def read_index(
 
     Raises:
         DatasetError: the folder is missing, has another layout, lacks a class and has no
-            ``CT_Unlabelled`` either, or one of its tables cannot be read.
+            ``CT_Unlabelled`` either, or one of its tables cannot be read; or it has too many
+            classes, or some whose names are alike but for capital letters.
     """
     root = Path(path)
-    folders = {name: images_folder(root) / folder for name, folder in CLASS_FOLDERS.items()}
-    missing = [folder.name for folder in folders.values() if not folder.is_dir()]
+    folders = class_folders(root)
+    missing = [] if COVID in folders else [CLASS_FOLDERS[COVID]]
+    if not folders.keys() - {COVID}:
+        missing.append(CLASS_FOLDERS[NON_COVID])
     unlabelled_folder = images_folder(root) / UNLABELLED_FOLDER
-    enough = (one_class and len(missing) < len(folders)) or unlabelled_folder.is_dir()
+    enough = (one_class and folders) or unlabelled_folder.is_dir()
     if missing and not enough:
         raise DatasetError(
             N_(
-                "{root} is not a data set: {folders} missing. Expected are two folders CT_COVID "
-                "and CT_NonCOVID, directly or below Images-processed.",
+                "{root} is not a data set: {folders} missing. Expected are folders CT_COVID and "
+                "CT_NonCOVID, or other classes, directly or below Images-processed.",
                 root=root,
                 folders=_named(*missing),
             )
         )
-    folders = {name: folder for name, folder in folders.items() if folder.name not in missing}
     if corrections is None:
         corrections = read_corrections(root)
+    corrected_to = {correction.decision for correction in corrections}
+    classes = folders.keys() | corrected_to & CLASS_FOLDERS.keys()
+    _refuse_unclear(root, classes)
     by_content = {correction.sha256: correction for correction in corrections}
     unmatched = set(by_content)
-    patients, splits, exclude = read_patients(root), _read_splits(root), frozenset(exclude)
+    patients, splits, exclude = read_patients(root), _read_splits(root, folders), frozenset(exclude)
     has_lists = official_lists and {"train", "val"} <= set(splits.values())
-    items, skipped, unlabelled, corrected = [], [], [], []
+    items, unlabelled, corrected = [], [], []
+    skipped = [Skipped(folder, NO_CLASS) for folder in _strange_folders(root)]
     if unlabelled_folder.is_dir():
         folders[UNLABELLED] = unlabelled_folder
     for class_name, folder in folders.items():
         files = files_below(folder)
-        if not files and class_name != UNLABELLED:
+        if not files and class_name in CLASS_FOLDERS:  # others may yet be filled by labelling
             raise DatasetError(N_("The folder {folder} holds no files.", folder=folder.name))
         for file in files:
             name = file.relative_to(folder).as_posix()
@@ -232,7 +249,7 @@ def read_index(
             split = splits.pop(key, None)
             if split != "test" and not official_lists:
                 split = None
-            digest = sha256_of(file) if by_content or class_name == "NonCOVID" else ""
+            digest = sha256_of(file) if by_content or class_name == NON_COVID else ""
             unmatched.discard(digest)
             if f"{folder.name}/{name}" in exclude:
                 skipped.append(Skipped(file, EXCLUDED_BY_CHOICE))
@@ -241,7 +258,7 @@ def read_index(
             if correction:
                 corrected.append(Corrected(file, class_name, correction))
             label = _label(class_name, correction)
-            if reason := _why_left_out(label, digest, correction):
+            if reason := _why_left_out(label, digest, correction, classes):
                 skipped.append(Skipped(file, reason))
                 continue
             if label == UNLABELLED:
@@ -250,13 +267,16 @@ def read_index(
             if class_name == UNLABELLED and has_lists:
                 split = "train"
             patient = patients.get(key) or name.rpartition("/")[0] or group_by_name(name)
+            # Who is named is one patient in whichever classes without COVID-19
+            is_other = key in patients and class_name not in (COVID, UNLABELLED)
             items.append(
                 Item(
                     file,
-                    int(label == "COVID"),
-                    f"{class_name}/{patient}",
+                    int(label == COVID),
+                    f"{NON_COVID if is_other else class_name}/{patient}",
                     split,
                     f"{folder.name}/{name}",
+                    NON_COVID if label == COVID else label,
                 )
             )
     skipped += [
@@ -273,17 +293,53 @@ def read_index(
     )
 
 
+def _refuse_unclear(root: Path, classes: Collection[str]) -> None:
+    """Refuse more classes than can be told apart, and such as some disks do not tell apart."""
+    if len(classes) > MOST_CLASSES:
+        raise DatasetError(
+            N_(
+                "{root} has {count} classes; {most} are the most.",
+                root=root,
+                count=len(classes),
+                most=MOST_CLASSES,
+            )
+        )
+    if len({name.lower() for name in classes}) < len(classes):
+        raise DatasetError(
+            N_("{root} has class folders whose names differ in capital letters alone.", root=root)
+        )
+
+
+def _strange_folders(root: Path) -> list[Path]:
+    """Folders called as if they were of a class, by whose name there can be none."""
+    return [
+        folder
+        for folder in _prefixed_folders(root)
+        if folder.name != UNLABELLED_FOLDER
+        and not is_class_name(folder.name.removeprefix(CLASS_PREFIX))
+    ]
+
+
+def _prefixed_folders(root: Path) -> list[Path]:
+    folders = sorted(images_folder(root).glob(f"{CLASS_PREFIX}*"))
+    return [folder for folder in folders if folder.is_dir()]
+
+
 def _label(filed: str, correction: Correction | None) -> str:
     """The class of a file by its folder, or by who corrected it."""
-    return correction.decision if correction and correction.decision in LABELS else filed
+    return correction.decision if correction and is_class_name(correction.decision) else filed
 
 
-def _why_left_out(label: str, digest: str, correction: Correction | None) -> str:
+def _why_left_out(
+    label: str, digest: str, correction: Correction | None, classes: Collection[str]
+) -> str:
     """Why a file of this content is not used; empty where it is."""
+    if label not in (*classes, UNLABELLED):
+        return N_("Corrected to the class {name}, of which there is no folder.", name=label)
     if correction and correction.decision == LEFT_OUT:
         return LEFT_OUT_BY_CORRECTION
-    confirmed = correction and correction.decision in LABELS
-    if label == "NonCOVID" and digest in _KNOWN_MISLABELLED and not confirmed:
+    confirmed = correction and is_class_name(correction.decision)
+    if label == NON_COVID and digest in _KNOWN_MISLABELLED and not confirmed:
         return N_("Known to be labelled wrongly in COVID-CT.")
     return ""
 
@@ -298,6 +354,20 @@ def images_folder(root: Path) -> Path:
     """Where the class folders of a data set lie."""
     images = root / "Images-processed"
     return images if images.is_dir() else root
+
+
+def class_folders(root: Path) -> dict[str, Path]:
+    """The folders of a data set's classes that are there, COVID-19 first, then by name."""
+    images = images_folder(root)
+    if not any((images / folder).is_dir() for folder in CLASS_FOLDERS.values()):
+        return {}  # folders of masks may be called in any way
+    named = {
+        folder.name.removeprefix(CLASS_PREFIX): folder
+        for folder in _prefixed_folders(root)
+        if is_class_name(folder.name.removeprefix(CLASS_PREFIX))
+    }
+    covid = named.pop(COVID, None)
+    return ({COVID: covid} if covid else {}) | named
 
 
 def has_masks(root: Path) -> bool:
@@ -328,7 +398,9 @@ def read_patients(root: Path) -> dict[tuple[str, str], str]:
         raise DatasetError(
             N_("patients.csv must have the columns class, file and patient, divided by commas.")
         )
-    return {(row["class"], row["file"]): row["patient"] for row in rows}
+    return {
+        (as_class_name(row["class"]) or row["class"], row["file"]): row["patient"] for row in rows
+    }
 
 
 def _text_of(file: Path) -> str:
@@ -351,9 +423,9 @@ def _named(folder: str, other: str = "") -> str:
     return N_("{folder} and {other}", folder=folder, other=other) if other else folder
 
 
-def _read_splits(root: Path) -> dict[tuple[str, str], str]:
+def _read_splits(root: Path, classes: Iterable[str]) -> dict[tuple[str, str], str]:
     splits: dict[tuple[str, str], str] = {}
-    for class_name in CLASS_FOLDERS:
+    for class_name in classes:
         for split in SPLITS:
             listing = root / "Data-split" / class_name / f"{split}CT_{class_name}.txt"
             if listing.exists():

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from covidct.data.index import UNLABELLED_FOLDER
-from covidct.data.room import require_room
+from covidct.data.room import room_for
 from covidct.files import replace_bytes
 from covidct.home import data_dir
 from covidct.imaging.formats.png import encode_png
@@ -41,10 +41,10 @@ def keep(pixels: np.ndarray, patient: str) -> None:
         DatasetError: data sets may take no more of the disk.
         OSError: it cannot be written.
     """
-    require_room(pixels.nbytes)
     folder = kept_folder() / UNLABELLED_FOLDER / patient
-    folder.mkdir(parents=True, exist_ok=True)
-    replace_bytes(folder / _name(pixels), encode_png(pixels))
+    with room_for(pixels.nbytes):
+        folder.mkdir(parents=True, exist_ok=True)
+        replace_bytes(folder / _name(pixels), encode_png(pixels))
     action_log.record(N_("Kept a slice for labelling"), _FOLDER)
 
 

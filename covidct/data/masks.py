@@ -6,8 +6,8 @@ and sizes, white where something is drawn. Slices may be NIfTI volumes, whose ma
 of the same names and voxels. PNG masks that were converted from another format than their slices
 may lie turned over; they are laid the way in which the lungs are darkest.
 
-A data set with ``CT_COVID`` or ``CT_NonCOVID`` is such a folder, too. Those of its slices that have
-no lung mask are left out.
+A data set with ``CT_COVID``, ``CT_NonCOVID`` or other classes is such a folder, too. Those of its
+slices that have no lung mask are left out.
 """
 
 from collections import Counter
@@ -18,7 +18,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from covidct.data.index import CLASS_FOLDERS, LESIONS, LUNGS, files_below, images_folder
+from covidct.data.index import LESIONS, LUNGS, class_folders, files_below
 from covidct.data.mask_volumes import drawn_slices, is_volume, volume_name
 from covidct.errors import DatasetError
 from covidct.imaging.anatomy.lungs import figure_box, working_grey
@@ -143,11 +143,11 @@ def _files_of(folder: Path) -> list[Path]:
     for name in (_SLICES, _SERIES):
         if (folder / name).is_dir():
             return files_below(folder / name)
-    images, drawn = images_folder(folder), {volume_name(f) for f in files_below(folder / LUNGS)}
+    drawn = {volume_name(file) for file in files_below(folder / LUNGS)}
     files = [
         file
-        for name in CLASS_FOLDERS.values()
-        for file in files_below(images / name)
+        for images in class_folders(folder).values()
+        for file in files_below(images)
         if volume_name(file) in drawn
     ]
     named = Counter(volume_name(file) for file in files)

@@ -1,7 +1,7 @@
 """Items -> slices that were read once and cut to the thorax."""
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
@@ -83,11 +83,15 @@ class PreparedSlices:
                     unreadable=len(self.skipped),
                 )
             )
+        return self.at(chosen)
+
+    def at(self, positions: Sequence[int]) -> "PreparedSlices":
+        """Those at some positions."""
         return replace(
             self,
-            pixels=self.pixels[chosen],
-            items=tuple(self.items[i] for i in chosen),
-            fingerprints=self.fingerprints[chosen],
+            pixels=self.pixels[positions],
+            items=tuple(self.items[i] for i in positions),
+            fingerprints=self.fingerprints[positions],
             skipped=(),
         )
 

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from covidct.data.index import CLASS_FOLDERS, LESIONS, Item, images_folder, read_index
+from covidct.data.classes import COVID
+from covidct.data.index import LESIONS, Item, class_folders, read_index
 from covidct.data.masks import read_masked_slices
 from covidct.errors import ConfigError, DatasetError
 from covidct.messages import N_
@@ -39,9 +40,9 @@ def read_source(text: str) -> Source:
     """A source by ``NAME=DIR`` or ``NAME=DIR:WEIGHT``.
 
     The folder holds a data set with both classes, of which a test list is left out; or only
-    ``CT_COVID`` or only ``CT_NonCOVID``, of which slices that were relabelled are left out, since a
-    few of the other class are no sample of it; or slices with ``lesion-masks``, of which those with
-    opacities are taken for COVID-19 and the others left out.
+    ``CT_COVID`` or only ``CT_NonCOVID`` or others without it, of which slices that were relabelled
+    to the other side are left out, since a few are no sample of it; or slices with
+    ``lesion-masks``, of which those with opacities are taken for COVID-19 and the others left out.
 
     Raises:
         ConfigError: the text is none of these.
@@ -58,20 +59,12 @@ def read_source(text: str) -> Source:
             N_("“{text}” names no source. Write NAME=DIR or NAME=DIR:WEIGHT.", text=text)
         )
     folder = Path(path)
-    classes = [name for name, inside in CLASS_FOLDERS.items() if _holds(folder, inside)]
-    if not classes:
+    labels = {int(class_name == COVID) for class_name in class_folders(folder)}
+    if not labels:
         return Source(name, _with_opacities(folder), counted)
     index = read_index(folder, one_class=True)
-    items = tuple(
-        item
-        for item in index.items
-        if item.split != "test" and (len(classes) > 1 or item.class_name in classes)
-    )
+    items = tuple(i for i in index.items if i.split != "test" and i.label in labels)
     return Source(name, items, counted, index.corrections)
-
-
-def _holds(folder: Path, inside: str) -> bool:
-    return (images_folder(folder) / inside).is_dir()
 
 
 def _with_opacities(folder: Path) -> tuple[Item, ...]:

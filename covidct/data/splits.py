@@ -1,4 +1,4 @@
-"""Splits that keep every patient on one side and both classes on each."""
+"""Splits that keep every patient on one side and all classes on each."""
 
 from collections.abc import Iterator
 from itertools import islice
@@ -6,6 +6,7 @@ from itertools import islice
 import numpy as np
 from sklearn.model_selection import StratifiedGroupKFold
 
+from covidct.data.classes import COVID, NON_COVID
 from covidct.data.index import Index, Item
 from covidct.errors import ConfigError, DatasetError
 from covidct.messages import N_, ngettext
@@ -75,7 +76,7 @@ def folds_by_patient(
     """
     labels = np.array([item.label for item in items])
     patients = np.array([item.patient for item in items])
-    for label, name in ((1, "COVID"), (0, "NonCOVID")):
+    for label, name in ((1, COVID), (0, NON_COVID)):
         count = len(set(patients[labels == label]))
         if count < folds:
             raise DatasetError(
@@ -89,6 +90,22 @@ def folds_by_patient(
                     folds=folds,
                 )
             )
+    classes = _strata(items, folds)
     splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
-    for training, test in splitter.split(labels, labels, patients):
+    for training, test in splitter.split(classes, classes, patients):
         yield tuple(items[i] for i in training), tuple(items[i] for i in test)
+
+
+def _strata(items: tuple[Item, ...], folds: int) -> np.ndarray:
+    """The class of each item as a number, COVID-19 the last, int (N,).
+
+    One with fewer patients than there are folds counts with the largest of those without COVID-19.
+    """
+    patients: dict[str, set[str]] = {}
+    for item in items:
+        patients.setdefault(item.class_name, set()).add(item.patient)
+    others = sorted(patients.keys() - {COVID})
+    largest = max(others, key=lambda name: len(patients[name]))
+    counted_as = {name: name if len(patients[name]) >= folds else largest for name in others}
+    names = [*sorted(set(counted_as.values())), COVID]
+    return np.array([names.index(counted_as.get(item.class_name, COVID)) for item in items])

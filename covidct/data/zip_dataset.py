@@ -8,20 +8,21 @@ import shutil
 import tempfile
 import zipfile
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
-from covidct.data.index import CLASS_FOLDERS, LESIONS, LUNGS, UNLABELLED_FOLDER
-from covidct.data.room import require_room
+from covidct.data.classes import CLASS_PREFIX, COVID, MOST_CLASSES, NON_COVID, as_class_name
+from covidct.data.index import LESIONS, LUNGS, UNLABELLED_FOLDER
+from covidct.data.room import room_for
 from covidct.errors import DatasetError
 from covidct.messages import N_
 from covidct.zip_files import Member, opened_zip
 
 _NOT_SLICES = {".txt", ".csv", ".md", ".json", ".xml", ".html", ".xlsx", ".xls", ".pdf", ".docx"}
 _COMPANION = re.compile(
-    r"(patients|corrections)\.csv|Data-split/(?P<name>COVID|NonCOVID)/(train|val|test)CT_(?P=name)\.txt"
+    r"(patients|corrections)\.csv|Data-split/(?P<name>[^/]+)/(train|val|test)CT_(?P=name)\.txt"
 )
 _COMPANION_PARTS = (1, 3)
 _OTHER_CLASS = re.compile(r"non|no[ _-]|not|neg|normal|health|control|other|without", re.I)
@@ -68,46 +69,98 @@ def list_class_folders(archive: BinaryIO) -> tuple[ClassFolder, ...]:
     )
 
 
-def guess_classes(names: Sequence[str]) -> tuple[str, str] | None:
-    """Which folder holds COVID-19 and which the others, told by the last part of their paths.
+def guess_classes(names: Sequence[str]) -> tuple[str, ...] | None:
+    """Which folder holds COVID-19 and which others, told by the last part of their paths.
 
     Returns:
-        (COVID folder, other folder), or None where the names do not say so beyond doubt.
+        The folder of COVID-19 and then the others, or None where the names do not say so beyond
+        doubt.
     """
     last = {name: PurePosixPath(name).name for name in names}
     covid = [n for n in names if _COVID_CLASS.search(last[n]) and not _OTHER_CLASS.search(last[n])]
-    if len(last) != 2 or len(covid) != 1:
+    if len(last) < 2 or len(covid) != 1:
         return None
-    (other,) = last.keys() - covid
-    return covid[0], other
+    return *covid, *(name for name in last if name not in covid)
 
 
-def unpack_dataset(archive: BinaryIO, to: Path, classes: tuple[str, str] | None = None) -> Path:
-    """Unpack a ZIP of two class folders as a data set folder.
+def name_classes(folders: Sequence[str]) -> dict[str, str]:
+    """The class that each folder becomes, "COVID" the first.
 
-    The folders become ``CT_COVID`` and ``CT_NonCOVID``. A folder ``CT_Unlabelled``, a
-    ``patients.csv``, a ``corrections.csv``, official lists under ``Data-split``, and folders
+    A single other one becomes "NonCOVID", unless it is called as those of classes are; of several
+    each is a class by its own name.
+
+    Raises:
+        DatasetError: there are too many, two would be the same class, or a name holds no letter or
+            digit by which to call one.
+    """
+    covid, *others = folders
+    if len(folders) > MOST_CLASSES:
+        raise DatasetError(
+            N_(
+                "{count} folders are chosen as classes; {most} are the most.",
+                count=len(folders),
+                most=MOST_CLASSES,
+            )
+        )
+    if len(others) == 1 and not PurePosixPath(others[0]).name.startswith(CLASS_PREFIX):
+        return {covid: COVID, others[0]: NON_COVID}
+    names = {covid: COVID} | {folder: _own_name(folder) for folder in others}
+    first: dict[str, str] = {}  # by names in lower case, which is one folder on some disks
+    for folder, name in names.items():
+        twin = first.setdefault(name.lower(), folder)
+        if twin != folder:
+            raise DatasetError(
+                N_(
+                    "The folders {one} and {other} would be the same class, {name}. Leave one of "
+                    "them out, or give it another name.",
+                    one=twin,
+                    other=folder,
+                    name=name,
+                )
+            )
+    return names
+
+
+def _own_name(folder: str) -> str:
+    name = as_class_name(PurePosixPath(folder).name.removeprefix(CLASS_PREFIX))
+    if not name:
+        raise DatasetError(
+            N_(
+                "No class can be called like the folder {folder}. Leave it out, or give it a name "
+                "of the letters A to Z, digits, hyphens and underscores.",
+                folder=folder,
+            )
+        )
+    return name
+
+
+def unpack_dataset(archive: BinaryIO, to: Path, classes: Sequence[str] | None = None) -> Path:
+    """Unpack a ZIP of a folder for each class as a data set folder.
+
+    The folders become ``CT_COVID`` and ``CT_NonCOVID``, or ``CT_COVID`` and several others as
+    :func:`name_classes` calls them. A folder ``CT_Unlabelled``, a ``patients.csv``, a
+    ``corrections.csv``, official lists of these classes under ``Data-split``, and folders
     ``lung-masks`` and ``lesion-masks`` come along where the ZIP holds one of each; all else is left
     behind.
 
     Args:
         archive: the ZIP, seekable.
         to: the folder to make; it appears complete or not at all.
-        classes: the folders (COVID, other) as :func:`list_class_folders` names them, or None to
-            have them guessed.
+        classes: the folder of COVID-19 and then those of the other classes, as
+            :func:`list_class_folders` names them, or None to have them guessed.
 
     Returns:
         ``to``.
 
     Raises:
-        DatasetError: as :func:`list_class_folders`; or the classes are not to be told, the folder
-            exists, data sets may take no more of the disk, or it is full.
+        DatasetError: as :func:`list_class_folders` and :func:`name_classes`; or the classes are not
+            to be told, the folder exists, data sets may take no more of the disk, or it is full.
     """
     with opened_zip(archive) as (zipped, members):
         folders = list(dict.fromkeys(_folders_of_slices(members)))
         unlabelled = [name for name in folders if _is_unlabelled(name)]
-        covid, other = _chosen(classes, [n for n in folders if n != "." and n not in unlabelled])
-        wanted = {covid: CLASS_FOLDERS["COVID"], other: CLASS_FOLDERS["NonCOVID"]}
+        names = _chosen(classes, [n for n in folders if n != "." and n not in unlabelled])
+        wanted = {folder: f"{CLASS_PREFIX}{name}" for folder, name in names.items()}
         if len(unlabelled) == 1:
             wanted[unlabelled[0]] = UNLABELLED_FOLDER
         targets = {
@@ -115,9 +168,9 @@ def unpack_dataset(archive: BinaryIO, to: Path, classes: tuple[str, str] | None 
             for member in members
             if member.folder in wanted and _may_be_slice(member)
         }
-        targets |= _companions(members) | _masks(members)
-        require_room(sum(member.info.file_size for member in targets.values()))
-        _write_folder(zipped, targets, to)
+        targets |= _companions(members, names.values()) | _masks(members)
+        with room_for(sum(member.info.file_size for member in targets.values())):
+            _write_folder(zipped, targets, to)
     return to
 
 
@@ -141,43 +194,44 @@ def _is_unlabelled(folder: str) -> bool:
     return PurePosixPath(folder).name == UNLABELLED_FOLDER
 
 
-def _chosen(classes: tuple[str, str] | None, folders: list[str]) -> tuple[str, str]:
-    """The two class folders, checked."""
+def _chosen(classes: Sequence[str] | None, folders: Sequence[str]) -> dict[str, str]:
+    """The classes of the chosen folders, checked."""
     if classes is None:
         classes = guess_classes(folders)
     if classes is None:
         raise DatasetError(
             N_(
-                "The ZIP should hold two folders with slices directly in them, one for each class, "
-                "such as CT_COVID and CT_NonCOVID. Found: {folders}. Name the folders so, or "
-                "choose which is which.",
+                "The ZIP should hold a folder for each class with slices directly in it, such as "
+                "CT_COVID and CT_NonCOVID. Found: {folders}. Name the folders so, or choose which "
+                "is which.",
                 folders=_listed(folders),
             )
         )
-    missing = [name for name in classes if name not in folders]
-    if missing or classes[0] == classes[1]:
+    different = set(classes)
+    if not different <= set(folders) or not 2 <= len(different) == len(classes):
         raise DatasetError(
             N_(
                 "Two different folders of the ZIP are needed as classes. Found: {folders}.",
                 folders=_listed(folders),
             )
         )
-    return classes
+    return name_classes(classes)
 
 
-def _listed(names: list[str], most: int = 6) -> str:
+def _listed(names: Sequence[str], most: int = 6) -> str:
     shown = ", ".join(sorted(names)[:most])
     if len(names) > most:
         return N_("{shown} and {more} more", shown=shown, more=len(names) - most)
     return shown if names else N_("none")
 
 
-def _companions(members: Sequence[Member]) -> dict[PurePosixPath, Member]:
-    """Patients and official lists, where there is no doubt which."""
+def _companions(members: Sequence[Member], classes: Collection[str]) -> dict[PurePosixPath, Member]:
+    """Patients and official lists of classes, where there is no doubt which."""
     found: dict[PurePosixPath, list[Member]] = {}
     for member in members:
         for tail in {PurePosixPath(*member.path.parts[-parts:]) for parts in _COMPANION_PARTS}:
-            if _COMPANION.fullmatch(str(tail)):
+            named = _COMPANION.fullmatch(str(tail))
+            if named and (named["name"] is None or named["name"] in classes):
                 found.setdefault(tail, []).append(member)
     return {tail: those[0] for tail, those in found.items() if len(those) == 1}
 

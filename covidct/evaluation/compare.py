@@ -16,11 +16,12 @@ from covidct.evaluation.comparison import ComparedSlice, Comparison
 from covidct.evaluation.evaluate import (
     ClassifiedSlice,
     classify_items,
+    figures_of,
     lacks_a_class,
     validation_items,
     verdicts_of,
 )
-from covidct.evaluation.metrics import Verdicts, roc_auc, summarise
+from covidct.evaluation.metrics import Verdicts, roc_auc
 from covidct.evaluation.sample import FEWEST_PATIENTS
 from covidct.files import MALFORMED, replace_text
 from covidct.imaging.anatomy.segmentation import shipped_segmenter
@@ -101,11 +102,12 @@ def _compare(candidate: Path, incumbent: Path, progress: Callable) -> Comparison
     left_out = len(ours) - len(fair)
     if left_out and lacks_a_class(our for our, _ in fair):
         raise _nothing_fair(ours, theirs)
-    verdicts = verdicts_of([our for our, _ in fair]), verdicts_of([their for _, their in fair])
+    our_fair, their_fair = [our for our, _ in fair], [their for _, their in fair]
+    verdicts = verdicts_of(our_fair), verdicts_of(their_fair)
     difference, difference_ci95, chance = difference_in_auc(*verdicts)
     return Comparison(
-        candidate=_figures(new.card, ours, verdicts[0]),
-        incumbent=_figures(in_use.card, theirs, verdicts[1]),
+        candidate=_figures(new.card, ours, our_fair),
+        incumbent=_figures(in_use.card, theirs, their_fair),
         auc_difference=difference,
         auc_difference_ci95=difference_ci95,
         chance_of_noise=chance,
@@ -156,13 +158,15 @@ def _on_masks(
     return {**found, "patients": len({one.patient for one in slices})}
 
 
-def _figures(card: ModelCard, slices: list[ClassifiedSlice], verdicts: Verdicts) -> dict[str, Any]:
+def _figures(
+    card: ModelCard, slices: Sequence[ClassifiedSlice], fair: Sequence[ClassifiedSlice]
+) -> dict[str, Any]:
     first = slices[0].prediction
     return {
         "model_id": first.model_id,
         "operating_point": first.operating_point,
         "learnt": sum(one.learnt for one in slices) if card.learnt_from else None,
-        **summarise(verdicts),
+        **figures_of(fair),
     }
 
 

@@ -13,7 +13,7 @@ class ComparedSlice:
 
     Attributes:
         path: the file.
-        class_name: "COVID" or "NonCOVID".
+        class_name: "COVID" or "NonCOVID", or one of several others.
         patient: as in the data set.
         candidate_probability: of COVID-19, by the candidate.
         candidate_label: "Positive" or "Negative".
@@ -35,7 +35,7 @@ class Comparison:
     """Two models on the validation slices of a run.
 
     Attributes:
-        candidate: the figures of the run's model, as :func:`covidct.evaluation.metrics.summarise`
+        candidate: the figures of the run's model, as :func:`covidct.evaluation.evaluate.figures_of`
             gives them, with "model_id", "operating_point" and "learnt": from how many of the
             validation slices it learnt, None where that is not known.
         incumbent: those of the other model.

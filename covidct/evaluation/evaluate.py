@@ -10,9 +10,11 @@ from pathlib import Path
 
 import numpy as np
 
+from covidct.data.classes import COVID, PROBABILITY_OF
 from covidct.data.index import Index, Item, Skipped, read_index
 from covidct.data.splits import split_for_training
 from covidct.errors import DatasetError, NoUnseenSlices
+from covidct.evaluation.classes import class_verdicts, summarise_classes
 from covidct.evaluation.metrics import Verdicts, summarise
 from covidct.evaluation.results import METRICS_FILE, PREDICTIONS_FILE
 from covidct.files import NAMES
@@ -176,14 +178,13 @@ def write_evaluation(
                 readable=len(slices),
             )
         )
-    verdicts = verdicts_of(unseen)
     figures = {
         "model_id": slices[0].prediction.model_id,
         "data": data,
         "split": split,
         "operating_point": slices[0].prediction.operating_point,
         "learnt": learnt if learnt_is_known else None,
-        **summarise(verdicts),
+        **figures_of(unseen),
         "skipped": [{"file": s.path.name, "reason": s.reason} for s in skipped],
         "corrections": corrections or {},
     }
@@ -191,6 +192,23 @@ def write_evaluation(
     (out / METRICS_FILE).write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
     _write_predictions(out / PREDICTIONS_FILE, slices)
     return figures
+
+
+def figures_of(slices: Sequence[ClassifiedSlice]) -> dict:
+    """What :func:`.summarise` gives, and under "classes" what :func:`.summarise_classes` gives
+    where the model tells several apart.
+
+    Raises:
+        DatasetError: a class has no slices.
+    """
+    figures = summarise(verdicts_of(slices))
+    told = class_verdicts(
+        [one.item.class_name for one in slices],
+        [one.prediction.classes for one in slices],
+        [one.prediction.is_positive for one in slices],
+        [one.item.patient for one in slices],
+    )
+    return figures | {"classes": summarise_classes(told)} if told else figures
 
 
 def lacks_a_class(slices: Iterable[ClassifiedSlice]) -> bool:
@@ -291,4 +309,9 @@ def _as_row(one: ClassifiedSlice) -> dict[str, str | float | None]:
         "slice_thickness_mm": acquisition.thickness_mm,
         "path": one.item.name,
         "learnt": int(one.learnt),
+        **{
+            f"{PROBABILITY_OF}{name}": round(probability, 6)
+            for name, probability in one.prediction.classes.items()
+            if name != COVID
+        },
     }

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from covidct.data.index import CLASS_FOLDERS, images_folder
+from covidct.data.classes import CLASS_PREFIX, COVID, PROBABILITY_OF
+from covidct.data.index import images_folder
 from covidct.errors import DatasetError
 from covidct.files import MALFORMED, NAMES
 from covidct.imaging.dicom.acquisition import UNKNOWN, Acquisition
@@ -31,7 +32,7 @@ class Reviewed:
 
     Attributes:
         file: its name.
-        class_name: "COVID" or "NonCOVID".
+        class_name: "COVID" or "NonCOVID", or one of several others.
         patient: as the data set knows the patient.
         probability: calibrated, of COVID-19.
         label: "Positive" or "Negative".
@@ -41,6 +42,7 @@ class Reviewed:
         opacity_share: the part of the lungs that opacities take, as found, or None.
         acquisition: what is known of patient and scanner.
         path: where it was filed, "CT_COVID/a.png", whatever its label was corrected to.
+        classes: the probability of each class, as :attr:`.Prediction.classes` has them.
     """
 
     file: str
@@ -54,6 +56,7 @@ class Reviewed:
     opacity_share: float | None = None
     acquisition: Acquisition = UNKNOWN
     path: str = ""
+    classes: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def identity(self) -> tuple[str, str]:
@@ -185,11 +188,17 @@ def roc_points(
 
 
 def _reviewed(row: Mapping[str, str]) -> Reviewed:
+    probability = float(row["probability"])
+    others = {
+        name.removeprefix(PROBABILITY_OF): float(value)
+        for name, value in row.items()
+        if name.startswith(PROBABILITY_OF)
+    }
     return Reviewed(
         row["file"],
         row["class"],
         row["patient"],
-        float(row["probability"]),
+        probability,
         row["label"],
         row.get("decision", ""),
         row.get("source", ""),
@@ -202,6 +211,7 @@ def _reviewed(row: Mapping[str, str]) -> Reviewed:
             _number(row.get("slice_thickness_mm")),
         ),
         row.get("path") or "",
+        {COVID: probability, **others} if others else {},
     )
 
 
@@ -211,5 +221,5 @@ def _number(field: str | None) -> float | None:
 
 def path_of(data: Path, reviewed: Reviewed) -> Path:
     """Where the slice lies in its data set."""
-    filed = reviewed.path or f"{CLASS_FOLDERS[reviewed.class_name]}/{reviewed.file}"
+    filed = reviewed.path or f"{CLASS_PREFIX}{reviewed.class_name}/{reviewed.file}"
     return images_folder(data) / filed

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from os import PathLike
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from covidct.data.classes import COVID
 from covidct.errors import ModelError
 from covidct.imaging.anatomy.gate import check_lung_slice
 from covidct.imaging.anatomy.segmentation import Segmenter
@@ -34,7 +35,7 @@ from covidct.inference.card import ModelCard, read_card
 from covidct.inference.opacities import Opacities, opacities_of
 from covidct.messages import N_
 from covidct.models.backbones import get_backbone
-from covidct.models.head import LinearHead
+from covidct.models.head import ClassHead, LinearHead
 from covidct.models.pooling import TrunkMaps
 from covidct.runtime.fair_queue import FairQueue, Waiting
 from covidct.runtime.graph import Graph
@@ -60,6 +61,8 @@ class Prediction:
         doubt: what makes the decision "Uncertain" for another reason: "extensive opacities" or
             "dense lungs" although the network calls the pattern Negative, or "black lungs" in a
             window for soft tissue; else empty.
+        classes: the probability of each class, COVID-19 first, where the model tells classes
+            without COVID-19 apart; they add up to 1. Else empty.
     """
 
     label: str
@@ -68,6 +71,7 @@ class Prediction:
     operating_point: float
     model_id: str
     doubt: str = ""
+    classes: dict[str, float] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -118,6 +122,16 @@ class Prediction:
             doubt,
         )
 
+    def with_classes(self, shares: Mapping[str, float]) -> Prediction:
+        """The same with the probability of each class.
+
+        Args:
+            shares: of the classes without COVID-19 in the probability that it is none; their sum
+                is 1.
+        """
+        rest = {name: (1 - self.probability) * share for name, share in shares.items()}
+        return replace(self, classes={COVID: self.probability} | rest)
+
     @property
     def is_positive(self) -> bool:
         """Whether the label is "Positive"."""
@@ -155,11 +169,13 @@ class Classifier:
         card: the model's card.
         segmenter: what found lungs and opacities of the slices that it learnt from; None is the
             shipped network.
+        classes: what tells classes without COVID-19 apart; None where the model knows one only.
         folder: where its Keras file lies; None where there is none.
 
     Attributes:
         card: the model's card.
         segmenter: as given.
+        classes: as given.
         folder: where it was opened; None of one that was built.
         average_map: float32 (h, w), the class activation map of its average slice; a zero () where
             that is not known.
@@ -174,10 +190,11 @@ class Classifier:
         head: LinearHead,
         card: ModelCard,
         segmenter: Segmenter | None = None,
+        classes: ClassHead | None = None,
         folder: Path | None = None,
     ) -> None:
         self.card, self.trunks, self.head = card, trunks, head
-        self.segmenter, self.folder = segmenter, folder
+        self.segmenter, self.classes, self.folder = segmenter, classes, folder
         self._queue = FairQueue(AT_A_TIME)
         self.average_map = np.array(card.average_map or 0, np.float32)
         if self.average_map.shape not in ((), trunks.grid):
@@ -296,16 +313,30 @@ class Classifier:
         """The verdicts on a batch of slices that were cropped before."""
         if not crops:
             return []
-        logits, activations = self.forward(self.network_input(crops), waiting)
+        images = self.network_input(crops)
+        logits, activations = self.forward(images, waiting)
+        predictions = [
+            Prediction.of(self.card, logit, crop.opaque_share, crop.density, crop.lungs_are_black)
+            for logit, crop in zip(logits, crops, strict=True)
+        ]
+        if self.classes:
+            predictions = self._with_classes(predictions, images)
+        return list(map(PredictionWithCAM, predictions, crops, activations))
+
+    def _with_classes(
+        self, predictions: Sequence[Prediction], images: np.ndarray
+    ) -> list[Prediction]:
+        """The classes without COVID-19 share what its probability leaves.
+
+        That takes another look at the slices, in which they are not mirrored.
+        """
+        assert self.classes
+        with self._queue.turn():
+            shares = self.classes.shares(self.trunks.features(images)).tolist()
+        names = self.classes.names
         return [
-            PredictionWithCAM(
-                Prediction.of(
-                    self.card, logit, crop.opaque_share, crop.density, crop.lungs_are_black
-                ),
-                crop,
-                activation,
-            )
-            for logit, crop, activation in zip(logits, crops, activations, strict=True)
+            one.with_classes(dict(zip(names, of_one, strict=True)))
+            for one, of_one in zip(predictions, shares, strict=True)
         ]
 
     def network_input(self, crops: Sequence[ThoraxCrop]) -> np.ndarray:

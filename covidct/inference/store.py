@@ -41,7 +41,7 @@ from covidct.inference.card import (
 from covidct.inference.promotion import SHIPPED_DIR, current_model
 from covidct.messages import N_
 from covidct.models.backbones import get_backbone
-from covidct.models.head import LinearHead
+from covidct.models.head import ClassHead, LinearHead
 from covidct.models.pooling import TrunkMaps
 from covidct.runtime.graph import Graph, GraphError, WrongHash, read_verified
 from covidct.runtime.trial import try_graph
@@ -78,11 +78,11 @@ def find_model(name: str | PathLike | None = None) -> Path:
 
 def open_model(
     folder: Path, interpreters: int | None = None
-) -> tuple[TrunkMaps, LinearHead, ModelCard, Segmenter | None]:
-    """Trunks, head and card of a model, and what finds lungs and opacities for it, after checking
-    the files against the card.
+) -> tuple[TrunkMaps, LinearHead, ModelCard, Segmenter | None, ClassHead | None]:
+    """Trunks, head and card of a model, what finds lungs and opacities for it, and what tells
+    classes without COVID-19 apart, after checking the files against the card.
 
-    The last is None where that is the shipped network.
+    The last but one is None where that is the shipped network, the last where there is one class.
 
     Args:
         folder: of the model.
@@ -107,7 +107,7 @@ def open_model(
         if folder.parent != SHIPPED_DIR:
             _try_once(data, card.sha256)
         trunks = TrunkMaps(Graph(data, interpreters), get_backbone(card.backbone))
-        head = LinearHead.read(data)
+        head, classes = LinearHead.read(data), ClassHead.read(data)
     except (ConfigError, GraphError, *MALFORMED) as error:
         raise ModelError(
             N_(
@@ -115,14 +115,15 @@ def open_model(
                 file=folder / MODEL_FILE,
             )
         ) from error
-    if len(head.kernel) != len(trunks.origins) or trunks.image_size != card.image_size:
+    features = {len(head.kernel), *(classes.kernels.shape[1:] if classes else ())}
+    if features != {len(trunks.origins)} or trunks.image_size != card.image_size:
         raise ModelError(
             N_(
                 "The model file {file} holds another network than its card describes.",
                 file=folder / MODEL_FILE,
             )
         )
-    return trunks, head, card, segmenter
+    return trunks, head, card, segmenter, classes
 
 
 def segmentation_folder(model: Path) -> Path:

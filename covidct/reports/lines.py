@@ -12,6 +12,7 @@ from covidct.reports.words import cautions
 
 if TYPE_CHECKING:
     from covidct.imaging.series import Place
+    from covidct.inference.classifier import Prediction
 
 
 def line_of(outcome: Outcome | SeriesJudged) -> dict[str, Any]:
@@ -30,6 +31,7 @@ def line_of(outcome: Outcome | SeriesJudged) -> dict[str, Any]:
                 "label": prediction.label,
                 "probability": round(prediction.probability, 6),
                 "decision": prediction.decision,
+                **_classes(prediction),
                 "rule": RULE,
                 "opacity_volume_share": round(outcome.opacities.volume_share, 4),
                 "severity": outcome.opacities.severity,
@@ -50,9 +52,16 @@ def _judged(judged: Judged) -> dict[str, Any]:
         "label": judged.prediction.label,
         "probability": round(judged.prediction.probability, 6),
         "decision": judged.prediction.decision,
+        **_classes(judged.prediction),
         "opacity_share": round(judged.opacities.share_of_lung, 4),
         "opacity_sides": judged.opacities.sides,
         "lung_density_hu": in_whole_units(judged.opacities.lung_density),
         "notes": [*judged.notes, *cautions(judged.prediction, judged.lung_share)],
         "model_id": judged.prediction.model_id,
     }
+
+
+def _classes(prediction: Prediction) -> dict[str, dict[str, float]]:
+    """The probability of each class, by a model that tells more than two apart."""
+    rounded = {name: round(value, 6) for name, value in prediction.classes.items()}
+    return {"classes": rounded} if rounded else {}

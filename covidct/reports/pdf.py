@@ -25,6 +25,7 @@ from reportlab.platypus import (
 from covidct.imaging.formats.png import encode_png
 from covidct.inference.card import ModelCard
 from covidct.inference.cases import SetAside
+from covidct.inference.classifier import Prediction
 from covidct.inference.heatmap import METHODS, HeatMap, overlay, paint
 from covidct.inference.judge import Judged, Outcome, Refused, SeriesJudged
 from covidct.inference.opacities import outlined
@@ -57,6 +58,7 @@ from covidct.reports.words import (
     OUTSIDE_LUNGS,
     RESEARCH_USE,
     calibration_statement,
+    classes_sentence,
     distrust,
     is_mostly_outside,
     percent,
@@ -128,7 +130,10 @@ class PDFReport:
             Spacer(0, 14),
             Table([verdict], [_SIDE, _GAP, _SIDE], style=FLUSH),
             self._facts(
-                [("Opacities", page.opacities.findings.sentence), *_about_heat(page.heat)],
+                [
+                    *_found(prediction, page.opacities.findings.sentence),
+                    *_about_heat(page.heat),
+                ],
                 page.ct_slice.notes,
             ),
         )
@@ -156,7 +161,9 @@ class PDFReport:
             )
             for whole in wholes
         ]
-        facts = [("Opacities", whole.opacities.sentence) for whole in wholes]
+        facts = [
+            fact for whole in wholes for fact in _found(whole.prediction, whole.opacities.sentence)
+        ]
         self._add(
             title,
             f"{slices} slices, in order{_direction(of_slices)}",
@@ -274,6 +281,12 @@ def most_suspicious(
     """The judged slices of the highest probabilities, the highest first."""
     judged = (one for one in outcomes if isinstance(one, Judged))
     return sorted(judged, key=lambda one: -one.prediction.probability)[:count]
+
+
+def _found(prediction: Prediction, opacities: str) -> Iterator[tuple[str, str]]:
+    if prediction.classes:
+        yield "Classes", classes_sentence(prediction)
+    yield "Opacities", opacities
 
 
 def _about_heat(heat: HeatMap) -> Iterator[tuple[str, str]]:

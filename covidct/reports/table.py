@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from io import StringIO
 from typing import TYPE_CHECKING
 
+from covidct.data.classes import PROBABILITY_OF
 from covidct.spreadsheets import write_table
 
 if TYPE_CHECKING:
@@ -42,7 +43,8 @@ COLUMNS = (
 def results_csv(outcomes: Iterable[Outcome | SeriesJudged], card: ModelCard) -> str:
     """One line for each slice and each series, numbered as in a PDF report of the same run.
 
-    That of a series has its name and how many slices were judged, and no slice or file.
+    That of a series has its name and how many slices were judged, and no slice or file. A model
+    that tells more than two classes apart adds the probability of each.
 
     The files' names are the user's own; nothing of their headers but positions is in the table.
 
@@ -53,7 +55,9 @@ def results_csv(outcomes: Iterable[Outcome | SeriesJudged], card: ModelCard) -> 
     text = StringIO()
     model = {"model_id": card.model_id, "model_sha256": card.sha256}
     rows = [_row(outcome) | model for outcome in outcomes]
-    write_table(text, COLUMNS, [[row.get(column) for column in COLUMNS] for row in rows])
+    further = dict.fromkeys(name for row in rows for name in row if name not in COLUMNS)
+    columns = (*COLUMNS, *further)
+    write_table(text, columns, [[row.get(column) for column in columns] for row in rows])
     return text.getvalue()
 
 
@@ -102,4 +106,5 @@ def _verdict(prediction: Prediction) -> dict[str, object]:
         "probability": round(prediction.probability, 6),
         "decision": prediction.decision,
         "operating_point": round(prediction.operating_point, 6),
+        **{f"{PROBABILITY_OF}{name}": round(p, 6) for name, p in prediction.classes.items()},
     }

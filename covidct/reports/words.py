@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from covidct.data.classes import own_title
 from covidct.inference.calibration import BLACK_LUNGS, DENSE_LUNGS, EXTENSIVE_OPACITIES
 from covidct.messages import N_, Message, joined, ngettext, number
 
@@ -132,6 +133,22 @@ def verdict_sentence(prediction: Prediction, abstain_band: tuple[float, float]) 
     if prediction.is_positive:
         return sentence
     return joined(sentence, N_("This does not exclude the disease."))
+
+
+def classes_sentence(prediction: Prediction) -> str:
+    """The probability of each class, the likeliest first; empty where the model knows two alone."""
+    ranked = sorted(prediction.classes.items(), key=lambda one: -one[1])
+    return joined(
+        *(
+            N_(
+                "{name} {share}",
+                name=Message(own_title(name)),
+                share=percent(probability),
+            )
+            for name, probability in ranked
+        ),
+        by=", ",
+    )
 
 
 def series_sentence(verdict: Prediction, number: int) -> str:

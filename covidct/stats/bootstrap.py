@@ -5,6 +5,7 @@ are no independent evidence (cluster bootstrap: Field and Welsh 2007,
 doi:10.1111/j.1467-9868.2007.00593.x).
 """
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -26,7 +27,7 @@ def patient_weights(labels: np.ndarray, patients: np.ndarray, seed: int = 0) -> 
 
     Args:
         labels: (N,), of classes, such as 1 or True for COVID-19.
-        patients: str (N,), no patient of two classes.
+        patients: str (N,); those of several classes are drawn among themselves.
         seed: of the bootstrap.
 
     Returns:
@@ -35,8 +36,11 @@ def patient_weights(labels: np.ndarray, patients: np.ndarray, seed: int = 0) -> 
     rng = np.random.default_rng(seed)
     names, patient_of_slice = np.unique(patients, return_inverse=True)
     counts = np.ones((1 + _RESAMPLES, len(names)))
-    for label in np.unique(labels)[::-1]:
-        members = np.unique(patient_of_slice[labels == label])
+    classes, class_of_slice = np.unique(labels, return_inverse=True)
+    classes_of = np.zeros((len(names), len(classes)), bool)
+    classes_of[patient_of_slice, class_of_slice] = True
+    for some in np.unique(classes_of, axis=0):
+        members = np.flatnonzero((classes_of == some).all(axis=1))
         drawn = rng.multinomial(len(members), np.full(len(members), 1 / len(members)), _RESAMPLES)
         counts[1:, members] = drawn
     return counts[:, patient_of_slice]
@@ -67,6 +71,38 @@ def measured_auc(
     weights = patient_weights(labels, patients, seed)
     auc, *resampled = weighted_aucs(labels, scores, weights).tolist()
     return Measured(auc, interval(resampled))
+
+
+def measured_mean_auc(
+    truth: np.ndarray, probabilities: np.ndarray, patients: np.ndarray, seed: int = 0
+) -> Measured:
+    """Mean area under the ROC curve of each class against the rest (macro average).
+
+    Args:
+        truth: int (N,), the class of each slice as its column; two classes or more are present.
+        probabilities: float (N, K).
+        patients: str (N,).
+        seed: of the bootstrap.
+    """
+    weights = patient_weights(truth, patients, seed)
+    auc, *resampled = mean_aucs(truth, probabilities, weights).tolist()
+    return Measured(auc, interval(filter(math.isfinite, resampled)))
+
+
+def mean_aucs(truth: np.ndarray, probabilities: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Mean area under the ROC curve of each class that is present, against the rest.
+
+    Args:
+        truth: int (N,), the class of each slice as its column.
+        probabilities: float (N, K).
+        weights: float (R, N).
+
+    Returns:
+        float (R,); NaN where a class was not drawn.
+    """
+    with np.errstate(invalid="ignore"):
+        each = [weighted_aucs(truth == k, probabilities[:, k], weights) for k in np.unique(truth)]
+    return np.mean(each, axis=0)
 
 
 def weighted_aucs(labels: np.ndarray, scores: np.ndarray, weights: np.ndarray) -> np.ndarray:

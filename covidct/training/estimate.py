@@ -16,6 +16,7 @@ from covidct.data.prepared import prepare
 from covidct.data.reencode import REENCODED
 from covidct.models.backbones import get_backbone, get_preprocess_input, read_pretrained_graph
 from covidct.models.pooling import TrunkMaps
+from covidct.quota import MEGABYTE
 from covidct.runtime.graph import Graph
 from covidct.training.config import TrainConfig
 from covidct.training.probe import pooled_features, shows
@@ -95,7 +96,6 @@ _JUDGING = 2  # looks, at a validation slice with all that a verdict brings
 _FITTING = 4e-6  # looks a feature of a view of a slice
 _MEMORY, _MEMORY_OF_KERAS = 430, 950  # MB
 _PREDICTED = 32  # slices at a time, when verdicts are compared
-_MEGABYTE = 2**20
 
 
 def measure_speed(items: Sequence[Item]) -> Speed | None:
@@ -148,89 +148,101 @@ def estimate(speed: Speed, config: TrainConfig, training: int, validation: int) 
         training: slices to train on.
         validation: slices to validate on.
     """
-    costs, look = _COSTS[config.backbone], speed.looking
-    size = prod(config.input_size) / prod(get_backbone(config.backbone).input_size)
-    ready = (training + validation) * speed.reading + _STARTING * look
-    ending = (training * costs.look + validation * costs.forward) * size * look
-    ending += validation * _JUDGING * look
-    if config.finetuning_epochs:
-        first, total = _finetuning(speed, config, costs, size, training, validation)
-        ending += _converting(costs, size, training) * look
-    else:
-        first, total = _solving(speed, config, costs, size, training, validation)
-        ending += costs.building * look
-    return Estimate(
-        ready + total + ending,
-        ready + first,
-        _memory_mb(config, costs, size, training, validation),
-    )
+    run = _Run(speed, config, training, validation)
+    first, total = run.finetuning() if config.finetuning_epochs else run.solving()
+    ready = run.reading()
+    return Estimate(ready + total + run.ending(), ready + first, run.memory_mb())
 
 
-def _memory_mb(
-    config: TrainConfig, costs: _Costs, size: float, training: int, validation: int
-) -> float:
-    """At the peak, while the head is solved or while Keras is asked."""
-    pixels = (training + validation) * prod(config.input_size) * 4 / _MEGABYTE
-    pictures = config.probe_views + len(REENCODED) + 1
-    # Features as they are, one below the other, and standardised; float32
-    features = 3 * pictures * training * costs.features * 4 / _MEGABYTE
-    batch = max(_PREDICTED, config.batch_size if config.finetuning_epochs else 0)
-    in_keras = _MEMORY_OF_KERAS + batch * costs.memory_of_batch * size
-    # Keras is there before the head is solved, unless a shipped graph does without it
-    held = in_keras if config.finetuning_epochs or not _is_shipped(config, size) else 0
-    return pixels + max(_MEMORY + features + held, in_keras)
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """A run on a computer; its parts are in seconds."""
 
+    speed: Speed
+    config: TrainConfig
+    training: int
+    validation: int
 
-def _is_shipped(config: TrainConfig, size: float) -> bool:
-    """Whether the graph of the frozen trunks need not be made."""
-    usual = config.pretrained and config.pixel_scaling == "backbone"
-    return config.backbone == _DEFAULT and size == 1 and usual
+    @property
+    def costs(self) -> _Costs:
+        return _COSTS[self.config.backbone]
 
+    @property
+    def size(self) -> float:
+        """Of a slice, in sizes that suit the backbone."""
+        suits = get_backbone(self.config.backbone).input_size
+        return prod(self.config.input_size) / prod(suits)
 
-def _converting(costs: _Costs, size: float, training: int) -> float:
-    """Looks that the conversion to integers takes."""
-    return _CONVERTING + min(training, _CALIBRATED_ON) * costs.calibrating * size
+    @property
+    def pictures(self) -> int:
+        """Of a slice that the head is solved on."""
+        return self.config.probe_views + len(REENCODED) + 1
 
+    @property
+    def is_shipped(self) -> bool:
+        """Whether the graph of the frozen trunks need not be made."""
+        usual = self.config.pretrained and self.config.pixel_scaling == "backbone"
+        return self.config.backbone == _DEFAULT and self.size == 1 and usual
 
-def _solving(
-    speed: Speed,
-    config: TrainConfig,
-    costs: _Costs,
-    size: float,
-    training: int,
-    validation: int,
-) -> tuple[float, float]:
-    """Seconds of the first epoch, and of all, where the head is solved after each view."""
-    look = costs.look * size * speed.looking
-    preparing = 0.0
-    if not _is_shipped(config, size):
-        preparing = costs.building + _converting(costs, size, training)
-    fitted = training * costs.features * _FITTING * speed.looking  # one view
-    first = preparing * speed.looking + (2 * training + validation) * look
-    first += training * speed.changing + 2 * fitted
-    epochs = config.planned_epochs
-    changed = max(0, config.probe_views - 1) * speed.changing + speed.rereading
-    rest = (epochs - 1) * training * look + training * changed
-    return first, first + rest + fitted * sum(range(3, epochs + 2))
+    def reading(self) -> float:
+        """Until its slices are in memory."""
+        slices = self.training + self.validation
+        return slices * self.speed.reading + _STARTING * self.speed.looking
 
+    def solving(self) -> tuple[float, float]:
+        """The first epoch, and all, where the head is solved after each view."""
+        look = self.costs.look * self.size * self.speed.looking
+        fitted = self._fitted()
+        first = 0.0 if self.is_shipped else self._building() + self._converting()
+        first += (2 * self.training + self.validation) * look
+        first += self.training * self.speed.changing + 2 * fitted
+        epochs = self.config.planned_epochs
+        changed = max(0, self.config.probe_views - 1) * self.speed.changing + self.speed.rereading
+        rest = (epochs - 1) * self.training * look + self.training * changed
+        return first, first + rest + fitted * sum(range(3, epochs + 2))
 
-def _finetuning(
-    speed: Speed,
-    config: TrainConfig,
-    costs: _Costs,
-    size: float,
-    training: int,
-    validation: int,
-) -> tuple[float, float]:
-    """The same with fine-tuning, after the head was solved on all views at once."""
-    head = 0.0
-    if config.probe_views:
-        pictures = config.probe_views + len(REENCODED) + 1
-        head = training * (config.probe_views * speed.changing + speed.rereading)
-        head += training * pictures * costs.look_in_floats * size * speed.looking
-        head += training * pictures * costs.features * _FITTING * speed.looking
-    step = costs.forward + costs.backward * config.trainable_share
-    epoch = (training * step + validation * costs.forward) * size * speed.looking
-    epoch += training * speed.changing
-    first = costs.building * speed.looking + head + epoch
-    return first, first + (config.finetuning_epochs - 1) * epoch
+    def finetuning(self) -> tuple[float, float]:
+        """The same with fine-tuning, after the head was solved on all views at once."""
+        head = 0.0
+        if self.config.probe_views:
+            changed = self.config.probe_views * self.speed.changing + self.speed.rereading
+            looks = self.pictures * self.costs.look_in_floats * self.size
+            head = self.training * (changed + looks * self.speed.looking)
+            head += self.pictures * self._fitted()
+        step = self.costs.forward + self.costs.backward * self.config.trainable_share
+        passes = self.training * step + self.validation * self.costs.forward
+        epoch = passes * self.size * self.speed.looking + self.training * self.speed.changing
+        first = self._building() + head + epoch
+        return first, first + (self.config.finetuning_epochs - 1) * epoch
+
+    def ending(self) -> float:
+        """After the last epoch: what is served is made and judged."""
+        seen = self.training * self.costs.look + self.validation * self.costs.forward
+        looks = seen * self.size + self.validation * _JUDGING
+        made = self._converting() if self.config.finetuning_epochs else self._building()
+        return looks * self.speed.looking + made
+
+    def memory_mb(self) -> float:
+        """At the peak, while the head is solved or while Keras is asked."""
+        is_finetuned = bool(self.config.finetuning_epochs)
+        slices = self.training + self.validation
+        pixels = slices * prod(self.config.input_size) * 4 / MEGABYTE
+        # Features as they are, one below the other, and standardised; float32
+        features = 3 * self.pictures * self.training * self.costs.features * 4 / MEGABYTE
+        batch = max(_PREDICTED, self.config.batch_size if is_finetuned else 0)
+        in_keras = _MEMORY_OF_KERAS + batch * self.costs.memory_of_batch * self.size
+        # Keras is there before the head is solved, unless a shipped graph does without it
+        held = in_keras if is_finetuned or not self.is_shipped else 0
+        return pixels + max(_MEMORY + features + held, in_keras)
+
+    def _building(self) -> float:
+        return self.costs.building * self.speed.looking
+
+    def _converting(self) -> float:
+        """The conversion to integers."""
+        calibrated = min(self.training, _CALIBRATED_ON) * self.costs.calibrating * self.size
+        return (_CONVERTING + calibrated) * self.speed.looking
+
+    def _fitted(self) -> float:
+        """The head on one view of all slices."""
+        return self.training * self.costs.features * _FITTING * self.speed.looking

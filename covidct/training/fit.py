@@ -28,6 +28,7 @@ from covidct.models.head import LinearHead
 from covidct.models.pooling import TrunkMaps
 from covidct.runtime.graph import Graph
 from covidct.spreadsheets import write_table
+from covidct.training.class_head import solve_classes
 from covidct.training.config import TrainConfig
 from covidct.training.head_epochs import drop_views, forget_views, solve_views
 from covidct.training.keep import differing_verdicts, keep_model
@@ -155,6 +156,13 @@ def _train(run: Path, progress: Callable) -> ModelCard:
     train = _finetuned if config.finetuning_epochs else _solved
     trained = train(run, config, training, validation, writer)
 
+    classes = solve_classes(
+        trained.graph,
+        config,
+        training,
+        validation,
+        lambda slices: writer.count(slices, N_("Telling classes without COVID-19 apart.")),
+    )
     card = ModelCard(
         name=run.name,
         sha256="",
@@ -171,7 +179,7 @@ def _train(run: Path, progress: Callable) -> ModelCard:
         run,
         card,
         trained.network,
-        trained.graph,
+        classes.appended_to(trained.graph) if classes else trained.graph,
         trained.head,
         training,
         lambda slices: writer.count(slices, N_("Averaging the class activation maps.")),

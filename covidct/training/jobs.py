@@ -189,6 +189,8 @@ def turn(folder: Path) -> Iterator[None]:
         yield
         return
     status = read_status(folder)
+    if status.is_live and status.pid is None:
+        raise ConfigError(N_("The run “{folder}” is starting already.", folder=folder.name))
     if status.is_live:
         raise ConfigError(
             N_(

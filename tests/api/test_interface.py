@@ -23,9 +23,11 @@ from jsonschema import Draft202012Validator
 from patience import SECONDS
 
 from covidct.__main__ import main
+from covidct.api import answers
 from covidct.benchmark.visitor import open_tab
 from covidct.imaging.formats.pixels import MAX_BYTES
 from covidct.imaging.readers import read_slice
+from covidct.inference.cases import groups_in
 from covidct.inference.classifier import Classifier
 from covidct.inference.heatmap import OPACITY, explain, overlay
 from covidct.training.run_folder import start_run_folder
@@ -143,6 +145,17 @@ def test_a_series_gets_the_lines_of_the_command_line(server, mixed, told, fits):
     assert any("missing" in note for note in notes)
     assert {"series", "error", "set_aside"} <= {key for line in found for key in line}
     assert all(fits(line, "slice", "series") for line in found)
+
+
+def test_the_probability_of_each_class_is_as_described(three_class_run, mixed, fits):
+    groups = groups_in([("scan.zip", mixed)])
+    found = answers.lines(Classifier.open(three_class_run), groups, with_series=True)
+    told = [line for line in found if "label" in line]
+    assert any("series" in line for line in told) and any("file" in line for line in told)
+    for line in told:
+        assert line["classes"]["COVID"] == line["probability"]
+        assert sum(line["classes"].values()) == pytest.approx(1, abs=1e-5)
+        assert fits(line, "slice", "series")
 
 
 def test_slices_get_the_same_lines_without_those_of_series(server, mixed, told, fits):

@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 
 import pytest
 from answering import answering
-from asgi import answer
+from asgi import answer, answers
 from joserfc import jwt
 from joserfc.jwk import ECKey, KeySet, RSAKey
 from starlette.applications import Starlette
 
+from covidct.api.guesses import MOST
 from covidct.api.provider import Provider
 from covidct.api.routes import PREFIX, Server, routes
 
@@ -151,3 +152,12 @@ def test_the_interface_is_open_to_who_bears_such_a_token_or_its_own(made):
         sent = {"authorization": f"Bearer {token}", "content-length": "0"}
         assert answer(app, f"{PREFIX}/slices", "POST", **sent)[0] == status  # 400: no file
     assert answer(app, "/metrics", authorization=f"Bearer {made.token()}")[0] == 404
+
+
+def test_a_burst_of_wrong_tokens_has_no_more_tries_than_come_one_by_one(made):
+    section = {"audience": AUDIENCE}
+    secrets = {"api": section, "auth": {"server_metadata_url": f"{made.url}{METADATA}"}}
+    app = Starlette(routes=routes(Server(lambda: secrets, list, lambda: 0, lambda: None)))
+    wrong = f"Bearer {made.token(aud='x')}"
+    given = answers(app, 3 * MOST, f"{PREFIX}/slices", "POST", authorization=wrong)
+    assert sorted(status for status, _ in given) == [401] * MOST + [429] * 2 * MOST

@@ -2,6 +2,7 @@ import csv
 import shutil
 import subprocess
 import sys
+from collections import Counter
 
 import cv2
 import numpy as np
@@ -56,6 +57,14 @@ def _disguised(pixels):
     return cv2.imencode(".jpg", framed, [cv2.IMWRITE_JPEG_QUALITY, 70])[1].tobytes()
 
 
+def _write_as(ending, files):
+    """Put pictures into files of another format."""
+    for file in list(files):
+        pixels = cv2.imread(str(file), cv2.IMREAD_GRAYSCALE)
+        file.unlink()
+        cv2.imwrite(str(file.with_suffix(ending)), pixels)
+
+
 def _names(items):
     return {item.name for item in items}
 
@@ -70,6 +79,64 @@ def test_a_clean_data_set_has_nothing_to_report(clean):
     assert {item.class_name for item in report.samples} == {"COVID", "NonCOVID"}
     assert not report.official_lists
     assert not report.patients_known
+    assert report.shortcut_of_others is None
+    assert "shortcut_of_others" not in as_json(report)
+
+
+def test_each_class_is_counted_and_shown(three_classes):
+    report = check_dataset(three_classes)
+    training, validation = split_for_training(read_index(three_classes), 0.2, 0)
+    for split, items in (("training", training), ("validation", validation)):
+        found = {c.class_name: (c.slices, c.patients) for c in report.counts if c.split == split}
+        assert list(found) == ["COVID", "Normal", "Striped"]
+        for name, counted in found.items():
+            those = [item for item in items if item.class_name == name]
+            assert counted == (len(those), len({item.patient for item in those}))
+    assert Counter(item.class_name for item in report.samples) == dict.fromkeys(found, 4)
+    assert report.contradictions == report.leaks == ()
+
+
+def test_one_picture_in_two_classes_without_covid_19_is_a_contradiction(three_classes, tmp_path):
+    data = shutil.copytree(three_classes, tmp_path / "data")
+    picture = read_slice(data / "CT_Normal" / "c.png").pixels
+    (data / "CT_Striped" / "z.jpg").write_bytes(_disguised(picture))
+    report = check_dataset(data)
+    both = {"CT_Normal/c.png", "CT_Striped/z.jpg"}
+    assert [_names(group) for group in report.contradictions] == [both]
+    assert set(report.exclusions) == both
+
+
+def test_a_class_of_few_patients_hinders_nothing(three_classes, tmp_path):
+    data = shutil.copytree(three_classes, tmp_path / "data")
+    for file in (data / "CT_Striped").glob("[d-j].png"):
+        file.unlink()
+    report = check_dataset(data)
+    assert report.shortcut_of_others.sentence.startswith("Too few patients")
+    counts = {(one.split, one.class_name): one.slices for one in report.counts}
+    assert counts["training", "Striped"] + counts["validation", "Striped"] == 3
+    assert min(counts["validation", "COVID"], counts["validation", "Normal"]) > 0
+
+
+def test_formats_that_tell_classes_without_covid_19_apart_are_a_warning(three_classes, tmp_path):
+    data = shutil.copytree(three_classes, tmp_path / "data")
+    _write_as(".bmp", data.glob("CT_*/*.png"))
+    assert not check_dataset(data).shortcut_of_others.is_warning
+    _write_as(".jpg", [*data.glob("CT_Striped/*"), *data.glob("CT_COVID/[a-e].bmp")])
+    report = check_dataset(data)
+    found = report.shortcut_of_others
+    assert found.is_warning and found.auc > 0.9
+    assert found.sentence in as_text(report)
+    assert as_json(report)["shortcut_of_others"]["auc"] == found.auc
+
+
+def test_a_class_of_too_few_patients_to_be_asked_of_is_named(three_classes, tmp_path):
+    data = shutil.copytree(three_classes, tmp_path / "data")
+    (data / "CT_Scar").mkdir()
+    for name in "abc":
+        shutil.copy(data / "CT_Normal" / f"{name}.png", data / "CT_Scar" / f"scar {name}.png")
+    found = check_dataset(data).shortcut_of_others
+    assert found.auc is not None
+    assert found.sentence.endswith("Not asked of, for too few patients: Scar.")
 
 
 def test_what_is_no_lung_slice_is_named_and_stays_in_use(clean, no_lungs):

@@ -213,7 +213,11 @@ def test_names_that_are_formulas_or_no_unicode_come_back_as_they_were(data):
     ("table", "reason"),
     [
         ("file,label\na.png,COVID\n", "must have the columns"),
-        (f"sha256,decision,file,at,by\n{HASH},covid,a,b,c\n", "Row 1 .* is no correction"),
+        (
+            f"sha256,decision,file,at,by\n{HASH},covid,a,b,c\n",
+            "Row 1 .* is no correction",
+        ),
+        (f"sha256,decision,file,at,by\n{HASH},it is,a,b,c\n", "Row 1 .* is no correction"),
         ("sha256,decision,file,at,by\n../../x,COVID,a,b,c\n", "Row 1 .* is no correction"),
         (f"sha256,decision,file,at,by\n{HASH}\n", "Row 1 .* is no correction"),
         (
@@ -229,11 +233,34 @@ def test_what_is_no_table_of_corrections_is_refused(data, table, reason):
         read_index(data)
 
 
+def test_a_slice_can_be_corrected_to_any_class_that_has_a_folder(own_home, three_classes, tmp_path):
+    data = shutil.copytree(three_classes, tmp_path / "data")
+    correct(data, data / "CT_Normal" / "a.png", "Striped")
+    correct(data, data / "CT_Striped" / "b.png", "COVID")
+    found = {item.name: (item.label, item.class_name) for item in read_index(data).items}
+    assert found["CT_Normal/a.png"] == (0, "Striped")
+    assert found["CT_Striped/b.png"] == (1, "COVID")
+
+
+def test_a_slice_of_a_class_whose_folder_is_gone_is_left_out_until_it_is_corrected_again(
+    own_home, three_classes, tmp_path
+):
+    data = shutil.copytree(three_classes, tmp_path / "data")
+    correct(data, data / "CT_Normal" / "a.png", "Striped")
+    shutil.rmtree(data / "CT_Striped")
+    index = read_index(data)
+    (left_out,) = index.skipped
+    assert (left_out.path.name, len(index.items)) == ("a.png", 19)
+    assert "the class Striped, of which there is no folder" in left_out.reason
+    corrections.undo_all(data)
+    assert len(read_index(data).items) == 20
+
+
 def test_a_slice_that_is_gone_and_a_decision_that_is_none_change_nothing(data):
     with pytest.raises(DatasetError, match="nothing was changed"):
         correct(data, data / "CT_COVID" / "gone.png", "COVID")
     with pytest.raises(ValueError, match="decision"):
-        correct(data, data / "CT_COVID" / "a.png", "other")
+        correct(data, data / "CT_COVID" / "a.png", "some other")
     assert not corrections.corrections_table(data).exists()
 
 

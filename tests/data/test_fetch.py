@@ -10,6 +10,7 @@ import pytest
 from covidct.data.download import Patience
 from covidct.data.fetch import FILES, IMAGE_COUNTS, LISTS, fetch
 from covidct.data.index import read_index
+from covidct.data.room import room_for
 from covidct.errors import DatasetError, FetchError
 
 HASTY = Patience(stall_seconds=0.4, tries=3, pause_seconds=0.01)
@@ -390,3 +391,21 @@ def test_nothing_is_fetched_into_the_home_beyond_what_data_sets_may_take(
     assert not own_home.exists()
     _fetch(upstream, to)  # elsewhere there is no limit
     _assert_whole(to)
+
+
+def test_what_is_being_fetched_has_its_room_from_the_first_byte(upstream, own_home, monkeypatch):
+    monkeypatch.setenv("COVIDCT_DATA_MB", "151")
+    refusals = []
+
+    def upload(_):
+        try:
+            with room_for(2 * 1024**2):
+                pass
+        except DatasetError as error:
+            refusals.append(error)
+
+    _fetch(upstream, None, report=upload)
+    assert refusals
+    told = len(refusals)
+    upload(None)
+    assert len(refusals) == told

@@ -1,7 +1,9 @@
 import shutil
+from collections import Counter
 
 import pytest
 
+from covidct.data.classes import MOST_CLASSES
 from covidct.data.index import group_by_name, read_index
 from covidct.data.splits import split_for_training
 from covidct.errors import DatasetError
@@ -165,3 +167,45 @@ def test_a_folder_below_a_class_is_a_patient_and_system_files_are_none(tmp_path)
         "NonCOVID/Patient (2)",
     ]
     assert {item.path.name for item in index.items} == {"0.png", "1.png"}
+
+
+def test_slices_without_covid_19_may_be_of_several_classes(three_classes, tmp_path):
+    index = read_index(three_classes)
+    assert index.classes == ("COVID", "Normal", "Striped")
+    counted = Counter((item.class_name, item.label) for item in index.items)
+    assert counted == {("COVID", 1): 10, ("Normal", 0): 10, ("Striped", 0): 10}
+    for number in range(MOST_CLASSES):
+        (tmp_path / f"CT_{number}").mkdir()
+    (tmp_path / "CT_COVID").mkdir()
+    with pytest.raises(DatasetError, match="are the most"):
+        read_index(tmp_path)
+
+
+def test_folders_that_no_class_can_be_called_by_are_told_and_left_out(three_classes, tmp_path):
+    data = shutil.copytree(three_classes, tmp_path / "data")
+    strange = ["CT_-", "CT_<b>", "CT_COVID_old", "CT_Covid19", "CT_Other", "CT_two words"]
+    for name in (*strange, "Pneumonia"):
+        shutil.copytree(data / "CT_Normal", data / name)
+    (data / "CT_file").touch()
+    index = read_index(data)
+    assert index.classes == ("COVID", "Normal", "Striped")
+    assert [skip.path.name for skip in index.skipped] == strange
+
+
+def test_class_folders_that_some_disks_do_not_tell_apart_are_refused(three_classes, tmp_path):
+    data = shutil.copytree(three_classes, tmp_path / "data")
+    shutil.copytree(data / "CT_Normal", data / "CT_normal")
+    with pytest.raises(DatasetError, match="capital letters"):
+        read_index(data)
+
+
+def test_a_patient_who_is_named_in_several_classes_is_one_patient(three_classes, tmp_path):
+    data = shutil.copytree(three_classes, tmp_path / "data")
+    rows = [f"{name},{letter}.png,{letter}" for name in ("Normal", "Striped") for letter in "abcde"]
+    (data / "patients.csv").write_text("\n".join(["class,file,patient", *rows]))
+    index = read_index(data)
+    patients = {item.name: item.patient for item in index.items}
+    assert patients["CT_Normal/a.png"] == patients["CT_Striped/a.png"]
+    assert patients["CT_Normal/f.png"] != patients["CT_Striped/f.png"]
+    training, validation = split_for_training(index, 0.2, seed=0)
+    assert not {item.patient for item in training} & {item.patient for item in validation}

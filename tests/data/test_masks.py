@@ -80,6 +80,9 @@ def test_of_a_data_set_the_slices_with_masks_are_read(tmp_path):
     cv2.imwrite(str(folder / "CT_COVID" / "undrawn.png"), np.zeros((90, 90), np.uint8))
     slices = read_masked_slices(folder)
     assert [one.patient for one in slices] == ["drawn/patient1", "drawn/patient2"]
+    (folder / "CT_NonCOVID").rename(folder / "CT_Pneumonia")
+    assert [one.patient for one in read_masked_slices(folder)] == [one.patient for one in slices]
+    (folder / "CT_Pneumonia").rename(folder / "CT_NonCOVID")
     shutil.copy(slices[0].file, folder / "CT_NonCOVID")
     with pytest.raises(DatasetError, match="several slices of the name patient1_01"):
         read_masked_slices(folder)

@@ -1,3 +1,6 @@
+import shutil
+from collections import Counter
+
 import cv2
 import numpy as np
 import pytest
@@ -11,6 +14,21 @@ def test_a_data_set_with_both_classes(phantom_dataset):
     source = read_source(f"drawn={phantom_dataset}")
     assert (source.name, source.weight, source.has_both_classes) == ("drawn", 1.0, True)
     assert len(source.items) == 24
+
+
+def test_a_data_set_may_have_several_classes_without_covid_19(three_classes, tmp_path):
+    source = read_source(f"all={three_classes}")
+    assert Counter(item.class_name for item in source.items) == {
+        "COVID": 10,
+        "Normal": 10,
+        "Striped": 10,
+    }
+    data = shutil.copytree(three_classes, tmp_path / "data")
+    shutil.rmtree(data / "CT_COVID")
+    (data / "CT_Normal").rename(data / "CT_NonCOVID")
+    others = read_source(f"others={data}")
+    assert not others.has_both_classes
+    assert Counter(item.class_name for item in others.items) == {"NonCOVID": 10, "Striped": 10}
 
 
 def test_a_weight_stands_after_the_folder(phantom_dataset):

@@ -8,11 +8,13 @@ from pathlib import PurePosixPath
 import numpy as np
 import pytest
 
+from covidct.data.classes import MOST_CLASSES, is_class_name
 from covidct.data.index import read_index
 from covidct.data.zip_dataset import (
     ClassFolder,
     guess_classes,
     list_class_folders,
+    name_classes,
     unpack_dataset,
     unpack_folder,
 )
@@ -134,7 +136,12 @@ def test_lists_of_which_there_are_two_stay_behind(place):
         (("COVID", "Pneumonia"), ("COVID", "Pneumonia")),
         (("no_covid/COVID", "covid/healthy"), ("no_covid/COVID", "covid/healthy")),
         (("group A", "group B"), None),
+        (("Normal", "COVID", "my set"), ("COVID", "Normal", "my set")),
+        (("x/CT_COVID", "x/CT_NonCOVID", "x/CT_P"), ("x/CT_COVID", "x/CT_NonCOVID", "x/CT_P")),
         (("COVID", "COVID-2"), None),
+        (("Normal", "COVID", "COVID-2"), None),
+        (("Normal", "Pneumonia", "Nodules"), None),
+        (("COVID",), None),
         (("train/CT_COVID", "train/CT_NonCOVID", "test/CT_COVID"), None),
         ((), None),
     ],
@@ -150,6 +157,65 @@ def test_classes_that_cannot_be_guessed_are_asked_for_and_can_be_chosen(place):
     _assert_refused(_zip(files), place, "Two different folders", ("group A", "group A"))
     root = unpack_dataset(_zip(files), place / "data", ("group B", "group A"))
     assert len(list((root / "CT_COVID").iterdir())) == 3
+
+
+def test_several_other_folders_become_classes_by_their_own_names(place):
+    files = {f"set/{name}": data for name, data in SLICES.items()} | {
+        "set/Neumonía (vírica)/a.png": b"third",
+        "set/Neumonía (vírica)/notes.txt": b"no slice",
+        "set/CT_Normal/a.png": b"fourth",
+        "set/CT_Unlabelled/a.png": b"whose class nobody knows",
+    }
+    lists = {
+        f"Data-split/{name}/trainCT_{name}.txt": b"a.png"
+        for name in ("COVID", "NonCOVID", "Normal", "Nodules")
+    }
+    root = unpack_dataset(_zip(files | lists), place / "data")
+    lists.pop("Data-split/Nodules/trainCT_Nodules.txt")
+    assert _contents(root) == SLICES | lists | {
+        "CT_Neumonia-virica/a.png": b"third",
+        "CT_Normal/a.png": b"fourth",
+        "CT_Unlabelled/a.png": b"whose class nobody knows",
+    }
+    assert read_index(root).classes == ("COVID", "Neumonia-virica", "NonCOVID", "Normal")
+
+
+def test_folders_can_be_left_out_and_two_that_remain_are_two_classes(place):
+    files = {f"{name}/1.png": name.encode() for name in ("COVID", "healthy", "Pneumonia", "cover")}
+    chosen = "COVID", "Pneumonia", "healthy"
+    assert _contents(unpack_dataset(_zip(files), place / "three", chosen)) == {
+        "CT_COVID/1.png": b"COVID",
+        "CT_Pneumonia/1.png": b"Pneumonia",
+        "CT_healthy/1.png": b"healthy",
+    }
+    assert _contents(unpack_dataset(_zip(files), place / "two", ("COVID", "Pneumonia"))) == {
+        "CT_COVID/1.png": b"COVID",
+        "CT_NonCOVID/1.png": b"Pneumonia",
+    }
+
+
+@pytest.mark.parametrize(
+    ("others", "reason"),
+    [
+        (("train/Normal", "test/normal"), "train/Normal and test/normal would be the same class"),
+        (("test/CT_Covid", "Normal"), "like the folder test/CT_Covid"),
+        (("肺炎", "Normal"), "like the folder 肺炎"),
+        (("unlabelled", "Normal"), "like the folder unlabelled"),
+        (("CT_", "Normal"), "like the folder CT_"),
+        ([f"class {i}" for i in range(MOST_CLASSES)], "13 folders .* 12 are the most"),
+    ],
+)
+def test_folders_that_cannot_be_classes_beside_each_other_are_refused(others, reason, place):
+    files = {f"{name}/1.png": b"slice" for name in ("x/COVID", *others)}
+    _assert_refused(_zip(files), place, reason, ("x/COVID", *others))
+
+
+def test_what_a_class_is_called_is_fit_for_it(place):
+    names = [f"{sign}{i}{sign * 50}" for i, sign in enumerate("/ .-_<'%ß")][1:]
+    names += ["n" * 60, "CT_CT_Normal", "12"]
+    made = name_classes(["COVID", *names])
+    assert set(made) == {"COVID", *names}
+    assert all(map(is_class_name, made.values())), made
 
 
 @pytest.mark.parametrize(
@@ -391,3 +457,16 @@ def _declaring(archive, name, value, offset=24):
     at = data.rindex(b"PK\x01\x02", 0, data.rindex(name.encode()))
     data[at + offset : at + offset + 4] = struct.pack("<I", value)
     return io.BytesIO(data)
+
+
+def test_two_folders_called_as_those_of_classes_keep_names_lists_and_patients(place):
+    files = {
+        "CT_COVID/1.png": b"slice",
+        "CT_Normal/1.png": b"slice",
+        "patients.csv": b"class,file,patient\nNormal,1.png,p\n",
+        "Data-split/Normal/trainCT_Normal.txt": b"1.png\n",
+    }
+    data = unpack_dataset(_zip(files), place / "set")
+    items = {item.name: item for item in read_index(data).items}
+    assert items["CT_Normal/1.png"].patient.endswith("/p")
+    assert items["CT_Normal/1.png"].split == "train"

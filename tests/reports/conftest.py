@@ -18,6 +18,7 @@ from covidct.inference.judge import Judged, Refused, conclude
 from covidct.inference.opacities import OpacityFindings, opacities_of
 from covidct.reports.slice_page import SlicePage
 
+_PROBABILITIES = [number / 31 for number in range(1, 31)]
 FIGURES = {"n": 118, "patients": 56, "expected_calibration_error": 0.0848}
 
 
@@ -82,11 +83,21 @@ def findings():
 @pytest.fixture(scope="session")
 def series(predict, case, card, findings):
     """Thirty slices of a series, one of them refused, a scout set aside, and the verdict."""
+    return _concluded(map(predict, _PROBABILITIES), case, card, findings)
+
+
+@pytest.fixture(scope="session")
+def classified_series(predict, case, card, findings):
+    """The same by a model of several classes."""
+    shares = {"Normal": 0.75, "Pneumonia": 0.25}
+    predictions = (predict(one).with_classes(shares) for one in _PROBABILITIES)
+    return _concluded(predictions, case, card, findings)
+
+
+def _concluded(predictions, case, card, findings):
     found = [
-        Judged(
-            case(number, 2.5 * number), predict(number / 31), 0.7, findings, (), "DICOM", (64, 64)
-        )
-        for number in range(1, 31)
+        Judged(case(number, 2.5 * number), prediction, 0.7, findings, (), "DICOM", (64, 64))
+        for number, prediction in enumerate(predictions, 1)
     ]
     found[9] = Refused(case(10), UnreadableSlice("The file is damaged."))
     cases = tuple(one.case for one in found)

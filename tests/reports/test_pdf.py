@@ -11,7 +11,7 @@ from covidct.inference.heatmap import overlay
 from covidct.inference.judge import Judged, Refused
 from covidct.inference.opacities import outlined
 from covidct.reports.pdf import TABLE_ROWS, PDFReport, most_suspicious
-from covidct.reports.words import OUTSIDE_LUNGS
+from covidct.reports.words import OUTSIDE_LUNGS, classes_sentence
 
 
 def words(page):
@@ -50,6 +50,22 @@ def test_a_slice_has_a_page_that_says_all_there_is_to_know(write, page, card):
         "Made 2026-01-02 03:04",
     ):
         assert said in text
+
+
+def test_a_slice_s_page_tells_the_probability_of_each_class(write, page):
+    said = page.prediction.with_classes({"Normal": 0.75, "Pneumonia": 0.25})
+    (pdf,) = write(lambda report: report.add_slice(replace(page, prediction=said))).pages
+    assert "Classes COVID-19 83%, Normal 13%, Pneumonia 4%" in words(pdf)
+    (two_classes,) = write(lambda report: report.add_slice(page)).pages
+    assert "Classes" not in words(two_classes)
+
+
+def test_a_series_page_tells_the_probability_of_each_class(write, series, classified_series):
+    (*_slices, whole) = classified_series
+    pages = write(lambda report: report.add_series("A series", classified_series, ())).pages
+    assert f"Classes {classes_sentence(whole.prediction)}" in " ".join(map(words, pages))
+    two_classes = write(lambda report: report.add_series("A series", series, ())).pages
+    assert "Classes" not in " ".join(map(words, two_classes))
 
 
 def test_slice_and_overlay_are_in_it_pixel_for_pixel(write, page):

@@ -70,3 +70,24 @@ def test_a_verdict_is_kept_where_its_overlay_could_not_be_made(predict, case, ca
     (row,) = read(results_csv([judged], card))
     assert (row["opacity_share"], row["opacity_sides"]) == ("0.1", "one")
     assert (row["label"], row["error"]) == ("Positive", "Damaged header.")
+
+
+def test_a_series_has_the_columns_of_classes_as_well(classified_series, card):
+    *slices, whole = read(results_csv(classified_series, card))
+    assert whole["probability of COVID"] == whole["probability"]
+    told = [float(whole[f"probability of {name}"]) for name in ("COVID", "Normal", "Pneumonia")]
+    assert sum(told) == pytest.approx(1, abs=1e-5)
+    assert told[1] == pytest.approx(3 * told[2], abs=1e-5)
+    assert slices[0]["probability of Normal"]
+
+
+def test_a_model_of_several_classes_adds_a_column_for_each(predict, case, card, findings):
+    said = predict(0.8).with_classes({"Normal": 0.75, "Pneumonia": 0.25})
+    judged = Judged(case(1), said, 0.7, findings, (), "PNG", (64, 64))
+    refused = Refused(case(2), UnreadableSlice("No slice."))
+    row, other = read(results_csv([judged, refused], card))
+    assert row["probability of COVID"] == row["probability"] == "0.8"
+    assert (row["probability of Normal"], row["probability of Pneumonia"]) == ("0.15", "0.05")
+    assert other["probability of Normal"] == ""
+    (two_classes,) = read(results_csv([refused], card))
+    assert tuple(two_classes) == COLUMNS

@@ -11,6 +11,7 @@ from covidct.errors import ConfigError
 from covidct.inference.card import read_card
 from covidct.inference.classifier import Classifier
 from covidct.jobs.process import process_identity
+from covidct.jobs.status import JobStatus, write_status
 from covidct.training import jobs
 from covidct.training.progress import read_status
 from covidct.training.run_folder import read_metrics, start_run_folder
@@ -31,6 +32,12 @@ def wait_until_over(folder):
     while (status := read_status(folder)).is_live or status.state == "queued":
         time.sleep(0.05)
     return status
+
+
+def test_a_run_that_is_just_starting_is_refused_as_such(idle):
+    write_status(idle, JobStatus("starting"))
+    with pytest.raises(ConfigError, match="“idle” is starting already"), jobs.turn(idle):
+        pass
 
 
 @pytest.mark.train

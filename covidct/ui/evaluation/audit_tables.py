@@ -8,6 +8,7 @@ from typing import Any
 from covidct.evaluation.audit.text import ways
 from covidct.messages import N_, joined, number
 from covidct.ui.evaluation import tables
+from covidct.ui.shared.table import table
 from covidct.ui.strings import _, capitalised, literal
 
 _SHOWN = {
@@ -43,7 +44,7 @@ def forests(audit: Audit) -> str:
         )
         for row in audit["forests"]
     )
-    return tables.html((_("A random forest is given"), _("ROC AUC"), _("Target")), rows)
+    return table((_("A random forest is given"), _("ROC AUC"), _("Target")), rows)
 
 
 def anatomy(audit: Audit) -> str:
@@ -52,7 +53,7 @@ def anatomy(audit: Audit) -> str:
         (literal(_(_SHOWN.get(row["shown"], row["shown"]))), _auc(row), _target(row, ".2f"))
         for row in audit["anatomy"]
     )
-    return tables.html((_("The network is shown"), _("ROC AUC"), _("Target")), rows)
+    return table((_("The network is shown"), _("ROC AUC"), _("Target")), rows)
 
 
 def painted(audit: Audit) -> str:
@@ -74,7 +75,7 @@ def painted(audit: Audit) -> str:
         )
         for row in audit["painted"]
     )
-    return tables.html(
+    return table(
         (
             _("Painted out"),
             _("Positive no more"),
@@ -104,7 +105,7 @@ def told_apart(audit: Audit) -> str:
         )
         for row in audit["told_apart"]["rows"]
     )
-    return tables.html(
+    return table(
         (
             _("Looked at"),
             _("Random forest"),
@@ -122,7 +123,7 @@ def flips(audit: Audit) -> str:
     rows = (
         (_sentence(row["change"]), _flipped(row), _target(row, ".0%")) for row in audit["flips"]
     )
-    return tables.html((_("Change"), _("Label flips"), _("Target")), rows)
+    return table((_("Change"), _("Label flips"), _("Target")), rows)
 
 
 def as_csv(audit: Audit) -> str:

@@ -1,7 +1,8 @@
-"""Charts of an evaluation: ROC, precision and recall, reliability; no Streamlit here."""
+"""Charts of an evaluation: ROC, precision and recall, reliability, classes; no Streamlit here."""
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 _LINE, _MARK, _QUIET = "#2a8fa5", "#c8693a", "#7f9097"  # stand out on light and on dark
 _HEIGHT = 380
 _UNDER = -0.12  # room below the axis for the counts
+_SHADES = ["#eaf4f6", "#0f5468"]  # of one hue, so that whoever sees no colours sees them
+_DARK = 0.75  # share from which black is harder to read on them than white
+_FEW = 4  # classes, whose names a narrow window has room for side by side
 
 
 def roc(curve: Curve, point: tuple[float, float]) -> alt.LayerChart:
@@ -121,6 +125,48 @@ def reliability_table(bins: Sequence[Bin]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def confusion(counts: Sequence[Sequence[int]], titles: Sequence[str], about: str) -> alt.LayerChart:
+    """The confusion matrix of several classes; the shade is the share of a row.
+
+    Args:
+        counts: of slices by label (rows) and call (columns).
+        titles: of the classes.
+        about: what stands below the title.
+    """
+    few = len(titles) <= _FEW
+    base = alt.Chart(_cells(counts, titles)).encode(
+        x=alt.X("column:O", title=_("Called"), axis=_names(titles, 0 if few else -90)),
+        y=alt.Y("row:O", title=_("Labelled"), axis=_names(titles)),
+        tooltip=[
+            alt.Tooltip("label:N", title=_("Labelled")),
+            alt.Tooltip("call:N", title=_("Called")),
+            alt.Tooltip("slices:Q", title=_("Slices"), format=","),
+            alt.Tooltip("share:Q", title=_("Share"), format=".1%"),
+        ],
+    )
+    shade = alt.Color(
+        "share:Q", scale=alt.Scale(domain=[0, 1], range=_SHADES, interpolate="rgb"), legend=None
+    )
+    ink = alt.condition(alt.datum.share < _DARK, alt.value("black"), alt.value("white"))
+    written = base.transform_filter("datum.of > 0")
+    return (
+        alt.layer(
+            base.mark_rect(stroke=_QUIET, strokeWidth=0.5).encode(color=shade),
+            base.mark_text(dy=-8, fontSize=16 if few else 11, fontWeight="bold").encode(
+                text=alt.Text("slices:Q", format=","), color=ink
+            ),
+            written.mark_text(dy=9, fontSize=12 if few else 9).encode(
+                text=alt.Text("share:Q", format=".0%"), color=ink
+            ),
+        )
+        .properties(
+            height=130 + 56 * len(titles) if few else 220 + 36 * len(titles),
+            title=_title(_("Confusion matrix"), about),
+        )
+        .configure_view(stroke=None)
+    )
+
+
 def agreement(rows: Sequence[Mapping[str, Any]], name: str, about: str) -> alt.LayerChart:
     """A figure of patients as found by the same as drawn, with the line of full agreement.
 
@@ -206,6 +252,36 @@ def _measured(area: Measured) -> Message:
     low, high = area.ci95
     return N_(
         "{value:.3f}, 95 % interval {low:.3f} to {high:.3f}", value=area.value, low=low, high=high
+    )
+
+
+def _cells(counts: Sequence[Sequence[int]], titles: Sequence[str]) -> pd.DataFrame:
+    """A row a cell of a confusion matrix: where it is, slices, of how many, share of these."""
+    return pd.DataFrame(
+        [
+            {
+                "label": titles[row],
+                "call": titles[column],
+                "row": row,
+                "column": column,
+                "slices": slices,
+                "of": sum(counts[row]),
+                "share": slices / max(1, sum(counts[row])),
+            }
+            for row in range(len(titles))
+            for column, slices in enumerate(counts[row])
+        ]
+    )
+
+
+def _names(titles: Sequence[str], angle: int = 0) -> alt.Axis:
+    """An axis of places that are called by these titles, of which some may be alike."""
+    return alt.Axis(
+        labelExpr=f"{json.dumps(list(titles), ensure_ascii=False)}[datum.value]",
+        labelLimit=90,
+        labelOverlap=False,
+        labelFlush=False,
+        labelAngle=angle,
     )
 
 

@@ -9,6 +9,7 @@ import streamlit as st
 
 from covidct.ui.evaluation import tables
 from covidct.ui.evaluation.download import offer_csv
+from covidct.ui.shared.table import table
 from covidct.ui.strings import _, literal
 from covidct.ui.widgets import caption, hint, label
 
@@ -32,7 +33,7 @@ def show(review: Review, sample: Sample) -> None:
         return
     abstained, right = coverage(sample, uncertain, review.operating_point)
     st.html(
-        tables.html(
+        table(
             (_("At the model’s own operating point"), _("With 95 % interval")),
             [
                 (literal(_("Called Uncertain")), tables.rate(abstained)),

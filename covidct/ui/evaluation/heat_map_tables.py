@@ -8,6 +8,7 @@ from typing import Any
 from covidct.evaluation.faithfulness.text import limit_of, value_of
 from covidct.messages import N_
 from covidct.ui.evaluation import tables
+from covidct.ui.shared.table import table
 from covidct.ui.strings import _, capitalised, literal
 
 _FIGURES = {
@@ -43,7 +44,7 @@ def methods(measured: Measured, where: str) -> str:
         if row["set"] == where
     )
     titles = (_(title) for title, _form in _FIGURES.values())
-    return tables.html((_("Method"), _("Slices"), *titles), rows)
+    return table((_("Method"), _("Slices"), *titles), rows)
 
 
 def shuffled(measured: Measured) -> str:
@@ -57,7 +58,7 @@ def shuffled(measured: Measured) -> str:
         )
         for row in measured["randomisation"]
     )
-    return tables.html((_("Method"), _("Shuffled"), _("Slices"), _("Rank correlation")), rows)
+    return table((_("Method"), _("Shuffled"), _("Slices"), _("Rank correlation")), rows)
 
 
 def targets(measured: Measured) -> str:
@@ -70,7 +71,7 @@ def targets(measured: Measured) -> str:
         )
         for target in measured["targets"]
     )
-    return tables.html((_("The default method"), _("Reached"), _("Target")), rows)
+    return table((_("The default method"), _("Reached"), _("Target")), rows)
 
 
 def methods_csv(measured: Measured) -> str:

@@ -17,6 +17,7 @@ from covidct.inference.learnt import how_many_learnt
 from covidct.messages import N_, Message, ngettext, number
 from covidct.ui.evaluation import (
     audit,
+    classes,
     coverage,
     curves,
     groups,
@@ -160,6 +161,8 @@ def _judgement(measured: _Measured, folder: Path, request: Request) -> None:
         N_("What it goes by"): lambda: _audit(folder, request),
         N_("Heat maps"): lambda: heat_maps.show(folder, request.model, model_id),
     }
+    if "classes" in review.figures and review.slices[0].classes:
+        parts[N_("Classes")] = lambda: _classes(review, threshold)
     if compared:
         parts[N_("Recipes")] = lambda: recipes.show(compared)
     tabs = st.tabs([_(title) for title in parts], key=PART, on_change="rerun")
@@ -178,6 +181,14 @@ def _figures(measured: _Measured, threshold: float) -> None:
     operating.show(rates, threshold, prevalence)
     curves.show_ranking(measured.roc, measured.precision_recall, rates, prevalence)
     hint(_("Point at a chart to save it as a picture; the button below it saves its numbers."))
+
+
+def _classes(review: Review, threshold: float) -> None:
+    from covidct.evaluation.classes import class_verdicts_of, confusion
+
+    told = class_verdicts_of(review.at(threshold).slices)
+    assert told  # as when they were recorded
+    classes.show(review.figures["classes"] | {"confusion": confusion(told).tolist()}, threshold)
 
 
 def _calibration(measured: _Measured) -> None:

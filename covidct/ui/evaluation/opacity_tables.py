@@ -7,6 +7,7 @@ from typing import Any
 
 from covidct.messages import N_, Message, number
 from covidct.ui.evaluation import tables
+from covidct.ui.shared.table import table
 from covidct.ui.strings import _, literal
 
 _MEANS = (
@@ -23,7 +24,7 @@ Figures = Mapping[str, Any]
 
 def by_source(figures: Figures) -> str:
     """The measures of each source, as HTML."""
-    return tables.html(
+    return table(
         (
             _("Source"),
             _("Lungs, Dice"),

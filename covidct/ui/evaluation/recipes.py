@@ -10,6 +10,7 @@ import streamlit as st
 from covidct.messages import number
 from covidct.ui.evaluation import tables
 from covidct.ui.evaluation.download import offer_csv
+from covidct.ui.shared.table import table
 from covidct.ui.strings import _, literal
 from covidct.ui.widgets import caption
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 def show(recipes: Sequence[RecipeRow]) -> None:
     """The table."""
     st.html(
-        tables.html(
+        table(
             (
                 _("Recipe"),
                 _("ROC AUC"),

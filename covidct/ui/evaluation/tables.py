@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from covidct.messages import N_, Message, joined, ngettext, number
 from covidct.spreadsheets import write_table
+from covidct.ui.shared.table import table
 from covidct.ui.strings import _, literal
 
 if TYPE_CHECKING:
@@ -24,33 +25,6 @@ RATES = {
 }
 _MET = {True: ("good", "✓", N_("met")), False: ("bad", "!", N_("target missed"))}
 _RATE_COLUMNS = ("value", "low", "high", "hits", "n", "patients")
-
-
-def html(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table whose first column names the rows; in a narrow window each cell says its column.
-
-    Roles keep it a table for screen readers there, where it is laid out as blocks.
-
-    Args:
-        head: titles of the columns, plain text.
-        rows: of cells, HTML.
-    """
-    titles = [literal(title) for title in head]
-    named = "".join(f'<th role="columnheader" scope="col">{title}</th>' for title in titles)
-    body = "".join(
-        f'<tr role="row"><th role="rowheader" scope="row">{first}</th>'
-        + "".join(
-            f'<td role="cell" data-title="{title}"><div>{cell}</div></td>'
-            for title, cell in zip(titles[1:], others, strict=True)
-        )
-        + "</tr>"
-        for first, *others in rows
-    )
-    return (
-        '<div class="cv-scroll"><table class="cv-table cv-stacked" role="table">'
-        f'<thead role="rowgroup"><tr role="row">{named}</tr></thead>'
-        f'<tbody role="rowgroup">{body}</tbody></table></div>'
-    )
 
 
 def small(text: str) -> str:
@@ -105,7 +79,7 @@ def area(area: Measured | None) -> str:
 
 def rates_table(rates: Mapping[str, Rate]) -> str:
     """The rates at an operating point, each with what it is a share of."""
-    return html(
+    return table(
         (_("Rate"), _("Value"), _("Meaning")),
         [
             (literal(_(title)), rate(rates[name]), literal(_(meaning)))
@@ -174,7 +148,7 @@ def groups_table(first: str, groups: Sequence[Group]) -> str:
         first: what the groups are told apart by.
         groups: one a row.
     """
-    return html(
+    return table(
         (first, _("Slices"), _("Sensitivity"), _("Specificity"), _("ROC AUC")),
         [
             (

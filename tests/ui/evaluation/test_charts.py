@@ -69,3 +69,18 @@ def test_a_point_a_patient_stands_beside_the_line_of_full_agreement():
     ]
     assert chart["title"]["subtitle"] == "correlation 0.9"
     assert points["encoding"]["x"]["scale"]["domain"] == [0, 0.5]
+
+
+def test_each_class_has_its_row_even_where_two_are_called_alike():
+    counts = [[8, 2, 0], [1, 3, 0], [0, 0, 0]]
+    chart = charts.confusion(counts, ["COVID-19", "Normal", "COVID-19"], "11 of 14").to_dict()
+    cells, numbers, shares = chart["layer"]
+    drawn = chart["datasets"][cells.get("data", chart.get("data"))["name"]]
+    assert len({(one["row"], one["column"]) for one in drawn}) == 9
+    assert [one["slices"] for one in drawn] == [slices for row in counts for slices in row]
+    assert [one["share"] for one in drawn][:5] == [0.8, 0.2, 0, 0.25, 0.75]
+    assert cells["mark"]["type"] == "rect"
+    assert numbers["encoding"]["text"]["field"] == "slices"
+    assert shares["encoding"]["text"]["field"] == "share"
+    assert "transform" in shares and "transform" not in numbers  # none of an empty row
+    assert '["COVID-19", "Normal", "COVID-19"]' in cells["encoding"]["x"]["axis"]["labelExpr"]
