@@ -82,7 +82,9 @@ def main(arguments: list[str]) -> int:
         return options.run(options)
     except (CovidCTError, OSError) as error:
         say(f"covidct: {error}", file=sys.stderr)
-        return FAILED
+    except KeyboardInterrupt:
+        say("covidct: Interrupted.", file=sys.stderr)
+    return FAILED
 
 
 def _train_and_leave(arguments: list[str]) -> None:

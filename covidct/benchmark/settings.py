@@ -16,6 +16,7 @@ class Settings:
         repeats: of what takes under a second; the quickest counts.
         naive_repeats: of the usual way, which takes seconds.
         folder: slices in the folder that is classified.
+        on_workers: slices that Dask workers judge.
         side: rows and columns of the synthetic slices.
         verdicts: asked of one server, to see whether its memory grows.
         archive: slices in a ZIP that is dropped.
@@ -36,6 +37,7 @@ class Settings:
     repeats: int = 15
     naive_repeats: int = 3
     folder: int = 500
+    on_workers: int = 256
     side: int = 512
     verdicts: int = 2000
     archive: int = 100

@@ -13,10 +13,11 @@ from dask.utils import parse_timedelta
 from distributed import Client, LocalCluster, Security
 from distributed.comm.core import connect as reach
 
+from covidct.cluster.slurm import slurm_cluster
 from covidct.errors import ClusterError, ConfigError
 from covidct.messages import N_
 
-LOCAL = "local"
+LOCAL, SLURM = "local", "slurm"
 # Dask's HTTP servers, which tell whoever asks what tasks are at work, have nothing to tell
 _SILENT: dict[str, list[str]] = {
     "distributed.scheduler.http.routes": [],
@@ -30,23 +31,33 @@ def connect(address: str) -> Iterator[Client]:
 
     Args:
         address: of a scheduler, "tcp://…" or "tls://…", the latter with the certificates that
-            Dask's own settings name (``distributed.comm.tls``); or "local", which starts one worker
-            for each processor core of this machine.
+            Dask's own settings name (``distributed.comm.tls``); "local", which starts one worker
+            for each processor core of this machine; or "slurm" or "slurm:QUEUE", which has Slurm
+            start workers.
 
     Raises:
         ClusterError: there is no scheduler, or no worker joins it for as long as Dask's setting
             ``distributed.comm.timeouts.connect`` has a connection take.
-        ConfigError: it is no address, or certificates are missing.
+        ConfigError: it is no address, certificates are missing, or Slurm cannot be reached.
     """
     if address == LOCAL:
         with local_workers(os.cpu_count() or 1) as client:
             yield client
         return
+    kind, _, queue = address.partition(":")
+    if kind == SLURM:
+        with (
+            dask.config.set(_SILENT),
+            slurm_cluster(queue) as cluster,
+            Client(cluster, set_as_default=False) as client,
+        ):
+            yield client
+        return
     if not address.startswith(("tcp://", "tls://")):
         raise ConfigError(
             N_(
-                "“{address}” is no cluster: it is “local”, or the address of a Dask scheduler, "
-                "tcp://… or tls://….",
+                "“{address}” is no cluster: it is “local”, “slurm”, “slurm:QUEUE”, or the address "
+                "of a Dask scheduler, tcp://… or tls://….",
                 address=address,
             )
         )
@@ -98,6 +109,7 @@ def local_workers(count: int) -> Iterator[Client]:
         LocalCluster(
             n_workers=count,
             threads_per_worker=1,
+            silence_logs=logging.CRITICAL,  # our errors tell it
             scheduler_kwargs={"dashboard": False, "dashboard_address": "127.0.0.1:0"},
             protocol="tls://",
             security=security,

@@ -87,9 +87,28 @@ def judge_on_worker(job: Job, slices: Sequence[Slice]) -> list[Answer]:
         ModelError: it does not find that model.
     """
     refuse_other_version(job.version)
-    classifier = _classifier(job)
+    classifier = classifier_at(job.folder, job.sha256)
     contents: dict[File, str] = {}
     return [_answer(classifier, job, one, contents) for one in slices]
+
+
+def classifier_at(folder: Path, sha256: str) -> Classifier:
+    """The model in a folder, which this worker opens once.
+
+    Args:
+        folder: of the model.
+        sha256: of the model, as :func:`identity` has it.
+
+    Raises:
+        ModelError: it does not find that model.
+    """
+    with _opening:
+        try:
+            return _opened(folder, sha256, get_worker().state.nthreads)
+        except ModelError as error:
+            raise ModelError(
+                N_("A worker cannot open the model: {reason}", reason=error.message)
+            ) from error
 
 
 def refuse_other_version(version: str) -> None:
@@ -121,17 +140,6 @@ def _answer(classifier: Classifier, job: Job, one: Slice, contents: dict[File, s
         return Answer(content, None)
     outcome = judge_slice(classifier, one.case, job.admit)
     return Answer(content, row_of(outcome, fingerprinted=job.fingerprinted))
-
-
-def _classifier(job: Job) -> Classifier:
-    with _opening:
-        try:
-            classifier = _opened(job.folder, job.sha256, get_worker().state.nthreads)
-        except ModelError as error:
-            raise ModelError(
-                N_("A worker cannot open the model: {reason}", reason=error.message)
-            ) from error
-    return classifier
 
 
 @lru_cache(maxsize=2)

@@ -48,7 +48,8 @@ def add_cluster_option(parser: argparse.ArgumentParser, what: str) -> None:
     parser.add_argument(
         "--cluster",
         metavar="ADDRESS",
-        help=f"{what} by Dask workers: local, or their scheduler, tcp://… or tls://…",
+        help=f"{what} by Dask workers: local, slurm, slurm:QUEUE, or their scheduler, tcp://… or "
+        "tls://…",
     )
 
 
@@ -160,8 +161,35 @@ def say(*lines: str, file: TextIO | None = None) -> None:
 def print_rates(figures: Mapping[str, Any]) -> None:
     """Accuracy, sensitivity, specificity and AUC with their intervals, a line each."""
     for name in ("accuracy", "sensitivity", "specificity", "roc_auc"):
-        low, high = figures[f"{name}_ci95"]
-        say(f"  {name:12s} {figures[name]:.3f}  (95 % interval {low:.3f} to {high:.3f})")
+        say(f"  {name:12s} {_with_interval(figures, name)}")
+
+
+def print_classes(figures: Mapping[str, Any]) -> None:
+    """The confusion matrix of several classes and each class's AUC, where a model tells them
+    apart."""
+    told = figures.get("classes")
+    if not told:
+        return
+    width = max(map(len, told["names"]))
+    heads = [f"{name:>6s}" for name in told["names"]]
+    say(f"  classes, labelled (down) and called (across), of {told['n']} slices:")
+    say("  ".join(["  " + " " * width, *heads, "ROC AUC against the rest"]))
+    for (name, of_class), row in zip(told["each"].items(), told["confusion"], strict=True):
+        cells = (f"{slices:{len(head)}d}" for head, slices in zip(heads, row, strict=True))
+        say("  ".join([f"  {name:{width}s}", *cells, _with_interval(of_class, "roc_auc")]))
+    say(f"  mean of their ROC AUC {_with_interval(told, 'mean_roc_auc')}")
+    if told["unknown"]:
+        say(f"  left out of them: {told['unknown']} slices of classes that the model does not know")
+
+
+def _with_interval(figures: Mapping[str, Any], name: str) -> str:
+    value, ends = figures[name], figures[f"{name}_ci95"]
+    if value is None:
+        return "no slices"
+    if ends is None:
+        return f"{value:.3f}  (too few patients for an interval)"
+    low, high = ends
+    return f"{value:.3f}  (95 % interval {low:.3f} to {high:.3f})"
 
 
 def print_figures(figures: Mapping[str, Any]) -> None:
@@ -175,6 +203,7 @@ def print_figures(figures: Mapping[str, Any]) -> None:
     )
     print_rates(figures)
     say(f"  expected calibration error {figures['expected_calibration_error']:.3f}")
+    print_classes(figures)
     say(how_many_learnt(figures["learnt"], figures["n"]))
     if figures["corrections"]:
         say(f"  {told(figures['corrections'])}")

@@ -38,6 +38,7 @@ from covidct.jobs.status import (
     write_status,
 )
 from covidct.messages import N_
+from covidct.quota import EVALUATIONS, MEGABYTE
 
 INTERRUPTED = "interrupted"
 RESULT_FILES = (METRICS_FILE, PREDICTIONS_FILE, AUDIT_FILE, FAITHFULNESS_FILE)
@@ -57,8 +58,10 @@ def start(model: Path, data: Path, split: str) -> Path:
         The folder that will hold the results.
 
     Raises:
-        ConfigError: another evaluation is live, which is named.
+        ConfigError: another evaluation is live, which is named, or evaluations take all that they
+            may of the disk.
     """
+    _require_room()
     lock = take_lock(evaluations_dir() / _LOCK_FILE, lambda: live_evaluation() is not None)
     if lock is None:
         live = live_evaluation()
@@ -158,6 +161,21 @@ def zip_results(folder: Path, out: BinaryIO) -> None:
         for name in RESULT_FILES:
             if (folder / name).is_file():
                 archive.write(folder / name, name)
+
+
+def _require_room() -> None:
+    taken, allowed = EVALUATIONS.taken(), EVALUATIONS.allowed()
+    if taken >= allowed:
+        raise ConfigError(
+            N_(
+                "Evaluations take {taken:,} MB of the disk and may take {allowed:,} MB, so no new "
+                "one begins. Delete some on the Evaluation page, or raise {variable}, which "
+                "whoever runs the server can.",
+                taken=taken // MEGABYTE,
+                allowed=allowed // MEGABYTE,
+                variable=EVALUATIONS.variable,
+            )
+        )
 
 
 def _free_folder(name: str) -> Path:

@@ -81,7 +81,7 @@ def _on_the_same_slices(
 ) -> list[Verdicts] | None:
     """The verdicts of each value in the same order; None without slices of both classes."""
     shared = [identity for identity in values[0] if all(identity in one for one in values)]
-    if len({class_name for class_name, _file in shared}) < 2:
+    if len({values[0][identity].is_covid for identity in shared}) < 2:
         return None
     return [
         Verdicts(

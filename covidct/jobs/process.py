@@ -12,9 +12,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from covidct.home import CALLER, HOME_VARIABLE, home
+from covidct.quota import MEGABYTE
 
 _STATE, _STARTED = 0, 19  # fields of /proc/PID/stat, counted after the command's name
-_MEGABYTE = 2**20
 
 _children: list[subprocess.Popen] = []
 
@@ -49,7 +49,7 @@ def _boot() -> str:
 def memory_mb() -> float:
     """Memory that this process holds in RAM, in MB."""
     pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE") / _MEGABYTE
+    return pages * os.sysconf("SC_PAGE_SIZE") / MEGABYTE
 
 
 def launch(

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from covidct.benchmark.cluster import measure_cluster
 from covidct.benchmark.picture import draw_growth
 from covidct.benchmark.process import run_python
 from covidct.benchmark.processor import has_vnni
@@ -35,7 +36,7 @@ from covidct.inference.classifier import Classifier
 
 @pytest.fixture(scope="module")
 def settings(tiny_model):
-    return Settings(model=str(tiny_model), folder=10, archive=3, disc=40, side=160)
+    return Settings(model=str(tiny_model), folder=10, on_workers=20, archive=3, disc=40, side=160)
 
 
 def test_the_stages_add_up_to_the_walk(settings):
@@ -57,6 +58,12 @@ def test_a_part_is_measured_alone_and_figures_of_others_stay(settings, tmp_path)
     assert 0 < figures["drop_100_s"] < math.inf
     assert figures["dropped_slices"] == settings.archive
     assert figures["cores"] == os.cpu_count()
+
+
+def test_two_workers_are_compared_with_one_on_the_same_slices(settings):
+    figures = measure_cluster(settings)
+    assert figures["cluster_slices"] == settings.on_workers
+    assert 0 < figures["two_workers_vs_one"] < math.inf
 
 
 def test_a_disc_is_sorted_into_its_series(settings, tmp_path):

@@ -6,10 +6,11 @@ from app_server import free_port
 from dask_cluster import dask_cluster
 
 from covidct.cluster.connect import connect, leaves_machine_unencrypted
+from covidct.cluster.window import as_they_come
 from covidct.errors import ClusterError, ConfigError
 
 
-@pytest.mark.parametrize("address", ["slurm", "", "http://localhost:8786", "tcp", "LOCAL"])
+@pytest.mark.parametrize("address", ["slurmed", "", "http://localhost:8786", "tcp", "LOCAL"])
 def test_what_is_no_cluster_is_refused(address):
     with pytest.raises(ConfigError, match="is no cluster"), connect(address):
         pass
@@ -63,8 +64,16 @@ def test_cross_validation_refuses_what_is_no_cluster_and_leaves_nothing(
     run, phantom_dataset, tmp_path
 ):
     source = f"drawn={phantom_dataset}"
-    done = run(
-        "cross-validate", "--source", source, "--out", tmp_path / "made", "--cluster", "slurm"
-    )
+    done = run("cross-validate", "--source", source, "--out", tmp_path / "made", "--cluster", "pbs")
     assert done.returncode == 1 and "is no cluster" in done.stderr
     assert not list(tmp_path.iterdir())
+
+
+def test_a_scheduler_that_itself_gives_up_on_workers_is_told_alike(tmp_path, monkeypatch):
+    monkeypatch.setenv("DASK_DISTRIBUTED__SCHEDULER__NO_WORKERS_TIMEOUT", "1s")
+    with dask_cluster(tmp_path) as idle, dask.config.set(idle.client_settings):
+        idle.add_worker()
+        with connect(idle.address) as client:
+            idle.processes[-1].kill()
+            with pytest.raises(ClusterError, match="no worker for 1 s"):
+                list(as_they_come(client, len, [[1]]))

@@ -5,12 +5,9 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-import dask
 import numpy as np
 import pytest
-from dask_cluster import dask_cluster
 
-from covidct.cluster.connect import connect
 from covidct.cluster.features import _trunks, look_on
 from covidct.data.index import read_index
 from covidct.data.prepared import prepare
@@ -22,21 +19,6 @@ from covidct.training.config import TrainConfig
 
 CONFIG = TrainConfig(image_size=64, probe_views=2)
 LOOK = partial(views_and_mirror, config=CONFIG)
-
-
-@pytest.fixture(scope="module")
-def cluster(tmp_path_factory):
-    with dask_cluster(tmp_path_factory.mktemp("dask")) as cluster:
-        cluster.add_worker()
-        cluster.add_worker()
-        yield cluster
-
-
-@pytest.fixture(scope="module")
-def client(cluster):
-    with dask.config.set(cluster.client_settings), connect(cluster.address) as client:
-        cluster.have_workers(client, 2)
-        yield client
 
 
 @pytest.fixture(scope="module")

@@ -223,6 +223,13 @@ def _rows(path):
         return journal.execute("SELECT slice, row FROM rows").fetchall()
 
 
+def _wait_for_rows(journal):
+    deadline = time.monotonic() + patience.SECONDS
+    while not _has_rows(journal):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
 def _has_rows(path):
     try:
         return path.exists() and bool(_rows(path))
@@ -277,10 +284,7 @@ def test_a_command_that_was_killed_goes_on_where_it_was(
     command = ("classify", many, "--json", "--model", tiny_model, "--cluster", cluster.address)
     command += ("--journal", journal)
     process = start_covidct(command, tmp_path / "output", tmp_path / "errors")
-    deadline = time.monotonic() + patience.SECONDS
-    while not _has_rows(journal):
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    _wait_for_rows(journal)
     process.kill()
     process.join()
     kept = len(_rows(journal))
@@ -369,3 +373,33 @@ def test_a_cluster_of_this_machine_needs_no_more_than_its_name(
     assert (done.returncode, done.stderr) == (0, "")
     (expected,) = judge_slices(classifier, cases_in(file))
     assert json.loads(done.stdout) == line_of(expected)
+
+
+@pytest.mark.filterwarnings("ignore:unclosed <ssl:ResourceWarning")  # Dask lets go of one
+def test_a_run_that_all_workers_left_ends_with_a_sentence_and_goes_on_from_its_journal(
+    run, monkeypatch, many, tiny_model, tmp_path
+):
+    (tmp_path / "dask").mkdir()
+    journal = tmp_path / "journal"
+    command = ("classify", many, "--json", "--model", tiny_model, "--journal", journal)
+    with dask_cluster(tmp_path / "dask") as cluster:
+        for name, value in cluster.environment.items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setenv("DASK_DISTRIBUTED__SCHEDULER__NO_WORKERS_TIMEOUT", "2s")
+        command += ("--cluster", cluster.address)
+        worker = cluster.add_worker()
+        deserted = start_covidct(command, tmp_path / "output", tmp_path / "errors")
+        _wait_for_rows(journal)
+        worker.kill()
+        deserted.join(patience.SECONDS)
+        kept = len(_rows(journal))
+        assert deserted.exitcode == 1 and 0 < kept < 64
+        told = (tmp_path / "errors").read_text()
+        assert "no worker for 2 s" in told and "--journal" in told and "Traceback" not in told
+        _edit_all(journal, "a note of the first run")
+        cluster.add_worker()
+        done = run(*command)
+    assert done.returncode == 0, done.stderr
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert len(lines) == 64
+    assert sum("a note of the first run" in line["notes"] for line in lines) == kept

@@ -1,3 +1,4 @@
+import csv
 import json
 import shutil
 from dataclasses import replace
@@ -61,13 +62,15 @@ def test_verdicts_that_differ_from_an_earlier_models_are_named(copied, tmp_path)
     assert assemble(copied).about["earlier_model"]["differing"] == []
 
     table = earlier / OUT_OF_FOLD_FILE
-    first, *rest = table.read_text(encoding="utf-8").splitlines()[1:]
-    file, class_name, patient, fold, logit, probability = first.split(",")
-    point = read_card(copied).calibration.operating_point
-    other = "0.000001" if float(probability) >= point else "0.999999"
-    head = "file,class,patient,fold,logit,probability"
-    changed = ",".join([file, class_name, patient, fold, logit, other])
-    table.write_text("\n".join([head, changed, *rest]) + "\n", encoding="utf-8")
+    with table.open(newline="", encoding="utf-8") as opened:
+        rows = list(csv.DictReader(opened))
+    first, point = rows[0], read_card(copied).calibration.operating_point
+    file, class_name = first["file"], first["class"]
+    first["probability"] = "0.000001" if float(first["probability"]) >= point else "0.999999"
+    with table.open("w", newline="", encoding="utf-8") as opened:
+        writer = csv.DictWriter(opened, list(first))
+        writer.writeheader()
+        writer.writerows(rows)
     compare_with_earlier(copied, earlier)
     compared = assemble(copied).about["earlier_model"]
     (row,) = compared["differing"]

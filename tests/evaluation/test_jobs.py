@@ -33,6 +33,20 @@ def wait(folder, wanted=lambda status: not status.is_live):
     return status
 
 
+def test_none_begins_where_evaluations_take_all_that_they_may(
+    own_home, tiny_model, phantom_dataset, monkeypatch
+):
+    monkeypatch.setenv("COVIDCT_EVALUATIONS_MB", "2")
+    (own_home / "evaluations").mkdir(parents=True)
+    ballast = own_home / "evaluations" / "ballast"
+    ballast.write_bytes(bytes(2 * 1024**2))
+    with pytest.raises(ConfigError, match=r"take 2 MB.*may take 2 MB.*COVIDCT_EVALUATIONS_MB"):
+        jobs.start(tiny_model, phantom_dataset, "all")
+    assert list(ballast.parent.iterdir()) == [ballast]
+    ballast.write_bytes(bytes(2 * 1024**2 - 1))
+    jobs.cancel(jobs.start(tiny_model, phantom_dataset, "all"))
+
+
 def test_an_evaluation_lives_on_its_own_and_leaves_figures_predictions_and_audit(
     tiny_model, phantom_dataset, root
 ):

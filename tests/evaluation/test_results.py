@@ -1,5 +1,6 @@
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -81,6 +82,8 @@ def test_slices_are_found_in_either_layout(run, tmp_path):
     assert path_of(tmp_path, first) == tmp_path / "CT_COVID" / "a.png"
     (tmp_path / "Images-processed").mkdir()
     assert path_of(tmp_path, first) == tmp_path / "Images-processed" / "CT_COVID" / "a.png"
+    other = replace(first, class_name="Normal", path="")
+    assert path_of(tmp_path, other) == tmp_path / "Images-processed" / "CT_Normal" / "a.png"
 
 
 def test_disagreements_show_this_models_mistakes_first(run):

@@ -64,6 +64,15 @@ def test_the_folds_of_a_value_are_pooled_and_compared_with_those_of_the_first(sw
     assert (same.difference, same.difference_ci95) == (0, (0, 0))
 
 
+def test_slices_of_one_class_are_not_compared(sweep):
+    fill(sweep)
+    for run in sweep.runs.values():
+        table = run / "validation" / "predictions.csv"
+        rows = table.read_text().splitlines()
+        table.write_text("\n".join(row for row in rows if '"NonCOVID"' not in row) + "\n")
+    assert all(row.figures is None for row in compare_values(sweep))
+
+
 def test_only_folds_that_all_values_have_been_judged_on_count(sweep):
     judged = fill(sweep, folds=[0, 1])
     judge(sweep.runs[0, 2], 2, 0.5, seed=9)

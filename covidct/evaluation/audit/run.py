@@ -2,58 +2,41 @@
 network does when anatomy is occluded, opacities painted out, or a slice stored otherwise."""
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from itertools import islice
+from collections.abc import Callable, Iterable, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from covidct.data.file_attributes import FileAttributes, file_attributes
 from covidct.data.index import Item, Skipped, read_index
 from covidct.data.masks import read_drawn_slices
 from covidct.data.sources import Source
 from covidct.errors import DatasetError, UnreadableSlice
-from covidct.evaluation.audit.painting import (
-    Repainted,
-    opaque_places,
-    painted_rows,
-    repainted,
-    repainted_as_drawn,
+from covidct.evaluation.audit.looks import (
+    ALL_BUT_LUNGS,
+    EVERYTHING,
+    NO_OPACITIES,
+    ONLY_LUNGS,
+    Asked,
+    Looker,
+    Seen,
+    changes_for,
+    look_here,
 )
-from covidct.evaluation.audit.robustness import (
-    CHANGES,
-    IN_FLOATS,
-    Change,
-    label_flips,
-    probabilities_after,
-)
-from covidct.evaluation.audit.shortcuts import (
-    BORDER_SHAPE_SIZE,
-    NETWORK,
-    forests,
-    network_features,
-    picture_features,
-)
+from covidct.evaluation.audit.painting import Repainted, painted_rows, repainted_as_drawn
+from covidct.evaluation.audit.robustness import Change, label_flips
+from covidct.evaluation.audit.shortcuts import BORDER_SHAPE_SIZE, NETWORK, forests
 from covidct.evaluation.audit.sources import sources_told_apart
 from covidct.evaluation.metrics import judged
 from covidct.evaluation.results import AUDIT_FILE
-from covidct.imaging.anatomy.occlusion import only_lungs, without_lungs, without_opacities
-from covidct.imaging.ct_slice import CTSlice
-from covidct.imaging.file import load
 from covidct.imaging.readers import read_slice
 from covidct.inference.calibration import Calibration
-from covidct.inference.classifier import Classifier, PredictionWithCAM
+from covidct.inference.classifier import Classifier
 from covidct.inference.learnt import LearntSlices
 from covidct.messages import N_
 from covidct.stats.bootstrap import measured_auc
 
-EVERYTHING, ALL_BUT_LUNGS, ONLY_LUNGS = "everything", "all but the lungs", "only the lungs"
-NO_OPACITIES = "all, with opacities painted out"
-
-_BATCH = 16
 _MOST_CHANGED = 1000  # each of them is classified a dozen times
 _CHANCE = 0.60  # the greatest AUC that is taken for telling next to nothing
 _FOREST_TARGETS: dict[tuple[str, str], float] = {(BORDER_SHAPE_SIZE, NETWORK): _CHANCE}
@@ -65,30 +48,6 @@ _ANATOMY_TARGETS = {
 }
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Seen:
-    """What is kept of a slice.
-
-    Attributes:
-        item: where it is and what it is labelled.
-        attributes: of its file.
-        picture: features of the slice.
-        network: features of what the network saw of it.
-        scores: higher speaks for COVID-19, by what was shown; empty where no lungs were found.
-        probability: of COVID-19, calibrated.
-        changed: the probability by the name of the change, None where the changed file is refused;
-            empty where no change was tried.
-    """
-
-    item: Item
-    attributes: FileAttributes
-    picture: dict[str, np.ndarray]
-    network: dict[str, np.ndarray]
-    scores: dict[str, float]
-    probability: float
-    changed: dict[str, float | None]
-
-
 def audit(
     classifier: Classifier,
     data: str | PathLike,
@@ -98,6 +57,7 @@ def audit(
     *,
     masks: Sequence[Path] = (),
     sources: Sequence[Source] = (),
+    looker: Looker = look_here,
 ) -> dict[str, Any]:
     """Audit a model on a split and write ``audit.json``.
 
@@ -112,6 +72,7 @@ def audit(
         masks: folders of slices with drawn opacities, painted out as drawn;
             :func:`covidct.data.masks.read_drawn_slices` reads them.
         sources: to be told apart; none is not asked for.
+        looker: has the slices of the split looked at.
 
     Returns:
         What ``audit.json`` holds: model_id, split, n, patients, skipped, without_lungs; "learnt",
@@ -130,17 +91,13 @@ def audit(
         DatasetError: no such data set or split, or a class without a readable slice.
     """
     items, learnt = _unseen(classifier, read_index(data).subset(split))
-    skipped: list[Skipped] = []
     changed = _spread(items, _MOST_CHANGED)
-    asked = dict.fromkeys(CHANGES, classifier)
-    if classifier.card.in_integers:
-        asked[IN_FLOATS] = classifier.in_floats()
-    files, seen = _readable(progress(items), skipped), []
-    painted: dict[str, list[Repainted]] = {split: []}
-    while batch := list(islice(files, _BATCH)):
-        looked = _look(classifier, batch, changed, asked)
-        painted[split] += _repainted(classifier, batch, looked)
-        seen += looked
+    asked = [Asked(item, item in changed) for item in items]
+    looked = [one for _, one in zip(progress(items), looker(classifier, asked), strict=True)]
+    seen = [one for one in looked if isinstance(one, Seen)]
+    skipped = [one for one in looked if isinstance(one, Skipped)]
+    painted: dict[str, list[Repainted]]
+    painted = {split: [one.repainted for one in seen if one.repainted]}
     if {one.item.label for one in seen} != {0, 1}:
         raise DatasetError(N_("An audit needs readable slices of both classes."))
     for folder in masks:
@@ -163,7 +120,7 @@ def audit(
             for of, some in painted.items()
             for row in painted_rows(of, calibration, some, drawn=of != split)
         ],
-        "flips": _flip_rows(asked, calibration, [s for s in seen if s.changed]),
+        "flips": _flip_rows(changes_for(classifier), calibration, [s for s in seen if s.changed]),
     }
     if sources:
         figures["told_apart"] = sources_told_apart(classifier, sources, progress)
@@ -198,92 +155,7 @@ def _spread(items: Sequence[Item], most: int) -> frozenset[Item]:
     return frozenset(items[i] for i in places)
 
 
-def _readable(
-    items: Iterable[Item], skipped: list[Skipped]
-) -> Iterator[tuple[Item, bytes, CTSlice]]:
-    """The files that are slices; the others are added to the list."""
-    for item in items:
-        try:
-            data = load(item.path)
-            ct_slice = read_slice(data)
-        except UnreadableSlice as error:
-            skipped.append(Skipped(item.path, error.message))
-        else:
-            yield item, data, ct_slice
-
-
-def _look(
-    classifier: Classifier,
-    batch: Sequence[tuple[Item, bytes, CTSlice]],
-    to_change: frozenset[Item],
-    asked: Mapping[Change, Classifier],
-) -> list[_Seen]:
-    """What is kept of a batch; of some slices also the probability when they are changed and the
-    classifier of that change is asked."""
-    looks = classifier.predict_many([ct_slice for _, _, ct_slice in batch])
-    scores = _scores(classifier, looks)
-    all_changed: list[dict[str, float | None]] = [{} for _ in batch]
-    tried = [i for i, (item, _, _) in enumerate(batch) if item in to_change]
-    slices = [batch[i][2] for i in tried]
-    for change, other in asked.items():
-        for i, after in zip(tried, probabilities_after(other, slices, change), strict=True):
-            all_changed[i][change.name] = after
-    return [
-        _Seen(
-            item,
-            file_attributes(data, ct_slice),
-            picture_features(ct_slice.pixels),
-            network_features(look.crop.pixels),
-            score,
-            look.prediction.probability,
-            changed,
-        )
-        for (item, data, ct_slice), look, score, changed in zip(
-            batch, looks, scores, all_changed, strict=True
-        )
-    ]
-
-
-def _repainted(
-    classifier: Classifier, batch: Sequence[tuple[Item, bytes, CTSlice]], looked: Sequence[_Seen]
-) -> list[Repainted]:
-    """The slices of a batch that are to be changed, painted over where they are called Positive."""
-    tried = [
-        (one, classifier.segmented(ct_slice))
-        for one, (*_, ct_slice) in zip(looked, batch, strict=True)
-    ]
-    slices = [
-        (one.item.patient, ct_slice, opaque_places(ct_slice))
-        for one, ct_slice in tried
-        if one.changed
-    ]
-    return repainted(classifier, slices, [one.probability for one, _ in tried if one.changed])
-
-
-def _scores(classifier: Classifier, looks: Sequence[PredictionWithCAM]) -> list[dict[str, float]]:
-    """The network's score of what is shown of each slice, nothing where there are no lungs."""
-    scores: list[dict[str, float]] = [{} for _ in looks]
-    found = [i for i, look in enumerate(looks) if look.crop.lungs.any()]
-    if not found:
-        return scores
-    crops = [looks[i].crop for i in found]
-    blanked = (
-        classifier.forward(
-            classifier.network_input([replace(c, pixels=blank(c.pixels)) for c in crops])
-        )[0]
-        for blank in (without_lungs, only_lungs, without_opacities)
-    )
-    for i, without, only, clean in zip(found, *blanked, strict=True):
-        scores[i] = {
-            EVERYTHING: looks[i].prediction.probability,
-            ALL_BUT_LUNGS: float(without),
-            ONLY_LUNGS: float(only),
-            NO_OPACITIES: float(clean),
-        }
-    return scores
-
-
-def _forest_rows(seen: Sequence[_Seen]) -> list[dict[str, Any]]:
+def _forest_rows(seen: Sequence[Seen]) -> list[dict[str, Any]]:
     aucs = forests(
         [one.item for one in seen],
         [one.attributes for one in seen],
@@ -300,7 +172,7 @@ def _forest_rows(seen: Sequence[_Seen]) -> list[dict[str, Any]]:
     ]
 
 
-def _anatomy_rows(seen: Sequence[_Seen]) -> list[dict[str, Any]]:
+def _anatomy_rows(seen: Sequence[Seen]) -> list[dict[str, Any]]:
     labels, patients = _labels(seen), _patients(seen)
     aucs = dict.fromkeys(_ANATOMY_TARGETS)
     if len(set(labels)) == 2:
@@ -314,7 +186,7 @@ def _anatomy_rows(seen: Sequence[_Seen]) -> list[dict[str, Any]]:
 
 
 def _flip_rows(
-    changes: Iterable[Change], calibration: Calibration, seen: Sequence[_Seen]
+    changes: Iterable[Change], calibration: Calibration, seen: Sequence[Seen]
 ) -> list[dict[str, Any]]:
     before, patients = [one.probability for one in seen], _patients(seen)
     return [
@@ -325,9 +197,9 @@ def _flip_rows(
     ]
 
 
-def _labels(seen: Sequence[_Seen]) -> np.ndarray:
+def _labels(seen: Sequence[Seen]) -> np.ndarray:
     return np.array([one.item.label for one in seen])
 
 
-def _patients(seen: Sequence[_Seen]) -> np.ndarray:
+def _patients(seen: Sequence[Seen]) -> np.ndarray:
     return np.array([one.item.patient for one in seen])

@@ -70,7 +70,7 @@ class Solving(NamedTuple):
     features: tuple[int, ...]
     others_share: float
     views: int | None
-    inverse_regularisation: float
+    inverse_regularisation: float | None
 
 
 class Term(NamedTuple):
@@ -87,6 +87,7 @@ class Term(NamedTuple):
     mirrored: bool
 
 
+_FEATURE_MAPS = ("stage 2", "stage 3", "early")
 KEPT = Recipe(N_("as kept"))
 NOT_REENCODED = Recipe(N_("no re-encoded copies"), views=-len(REENCODED))
 VARIATIONS = (
@@ -94,6 +95,7 @@ VARIATIONS = (
     Recipe(N_("all sources in one head"), others_share=1.0),
     Recipe(N_("pooled over the thorax only"), features={"cover": ("thorax",)}),
     Recipe(N_("pooled over the opacities only"), features={"cover": ("opacities",)}),
+    Recipe(N_("no matter whether an opacity is seen"), features={"part": _FEATURE_MAPS}),
     Recipe(N_("Astra's trunk alone"), features={"trunk": ("Astra",)}),
     Recipe(N_("EfficientNet's trunk alone"), features={"trunk": ("Lite",)}),
     Recipe(N_("each slice shown once, unchanged"), views=1),
