@@ -1,10 +1,11 @@
-"""How much of the disk training runs, and data sets of the pages, may take.
+"""How much of the disk training runs, evaluations, and data sets of the pages, may take.
 
 Nothing is deleted to make room: what is new is refused for as long as there is none. Whoever runs
 the server says how much there is, in MB:
 
-    COVIDCT_RUNS_MB=20000    training runs
-    COVIDCT_DATA_MB=50000    data sets that were fetched, uploaded or kept from the Diagnose page
+    COVIDCT_RUNS_MB=20000          training runs
+    COVIDCT_DATA_MB=50000          data sets, fetched, uploaded or kept from the Diagnose page
+    COVIDCT_EVALUATIONS_MB=2000    evaluations
 """
 
 import os
@@ -15,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from covidct.errors import ConfigError
-from covidct.home import data_dir, runs_dir
+from covidct.home import data_dir, evaluations_dir, runs_dir
 from covidct.messages import N_
 
 MEGABYTE = 1024**2
@@ -57,6 +58,7 @@ class Quota:
 
 RUNS = Quota("COVIDCT_RUNS_MB", 20_000, runs_dir)
 DATA = Quota("COVIDCT_DATA_MB", 50_000, data_dir)
+EVALUATIONS = Quota("COVIDCT_EVALUATIONS_MB", 2_000, evaluations_dir)
 
 
 def bytes_in(folder: Path) -> int:

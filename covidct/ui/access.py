@@ -21,6 +21,7 @@ from streamlit.errors import StreamlitSecretNotFoundError
 from covidct.errors import AccessDenied
 from covidct.jobs.action_log import Actor, acting
 from covidct.ui import strings
+from covidct.ui.streamlit_internals import is_named
 from covidct.ui.strings import _
 from covidct.ui.widgets import callout
 
@@ -107,9 +108,12 @@ def _is_logged_in() -> bool:
 
 
 def secrets() -> dict | None:
-    """The secrets; None where there are some that cannot be read, so that Streamlit sees none."""
+    """The secrets; None where there are some that cannot be read, so that Streamlit sees none, and
+    where a file of them that was named is not there."""
+    files = [Path(file) for file in st.get_option("secrets.files")]
+    if is_named("secrets.files") and not all(file.exists() for file in files):
+        return None
     try:
         return st.secrets.to_dict()
     except StreamlitSecretNotFoundError:
-        there = any(Path(file).exists() for file in st.get_option("secrets.files"))
-        return None if there else {}
+        return None if any(file.exists() for file in files) else {}
