@@ -16,6 +16,7 @@ from threading import Thread
 from typing import TYPE_CHECKING
 
 import streamlit as st
+import streamlit.config
 import streamlit.logger
 from starlette.formparsers import MultiPartParser
 from streamlit.components.v2.get_bidi_component_manager import get_bidi_component_manager
@@ -42,6 +43,7 @@ __all__ = [
     "component_of_file",
     "giving_back_closed_sessions",
     "held_by_session",
+    "is_named",
     "keep_uploads_in_memory",
     "log_as_others_do",
     "open_socket",
@@ -137,6 +139,17 @@ def held_by_session(make: Callable[[], bytes], mime: str, name: str) -> Callable
         return data
 
     return make_and_hold
+
+
+def is_named(option: str) -> bool:
+    """Whether an option has its value from whoever runs the server, be it the usual one.
+
+    Streamlit hands out values, not where they are from.
+
+    Args:
+        option: section and name, "secrets.files".
+    """
+    return streamlit.config.is_manually_set(option)
 
 
 def component_of_file(script: Path) -> ComponentRenderer:

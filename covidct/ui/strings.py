@@ -69,11 +69,11 @@ SIGN_IN = N_("Sign in to covidct")
 CLOSED = N_("These pages are closed.")
 BAD_SECRETS = N_(
     "The server’s secrets cannot be read, so it is not known who may see them. Whoever runs the "
-    "server should look into .streamlit/secrets.toml."
+    "server should look into its file of secrets."
 )
 HALF_SET_UP = N_(
     "Sign-in is only partly configured: the secrets have a section [access] or [auth], but name no "
-    "provider. Whoever runs the server should look into .streamlit/secrets.toml."
+    "provider. Whoever runs the server should look into its file of secrets."
 )
 NO_ROLE = N_(
     "Your account may look at everything here, but not train, promote, delete or otherwise change "

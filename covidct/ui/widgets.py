@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import streamlit as st
 
+from covidct.data.classes import own_title
 from covidct.imaging.formats.png import encode_png
 from covidct.reports.words import uncertain_from_to, whose
 from covidct.ui.streamlit_internals import held_by_session
@@ -61,20 +62,6 @@ def picture(pixels: np.ndarray, alt: str) -> None:
     st.image(encode_png(pixels), width="stretch", output_format="PNG", alt=alt)
 
 
-def table(titles: Iterable[str], body: str) -> str:
-    """A table that scrolls within its own width, as HTML.
-
-    Args:
-        titles: of the columns, plain text.
-        body: its rows, HTML.
-    """
-    head = "".join(f"<th>{literal(title)}</th>" for title in titles)
-    return (
-        f'<div class="cv-scroll"><table class="cv-table"><thead><tr>{head}</tr></thead>'
-        f"<tbody>{body}</tbody></table></div>"
-    )
-
-
 def counted(items: Iterable, place: st.delta_generator.DeltaGenerator, doing: str) -> Iterator:
     """Pass items on and show how many of them have been reached.
 
@@ -115,6 +102,27 @@ def download(title: str, name: str, mime: str, make: Callable[[], bytes], **look
 def caption(text: str) -> None:
     """A line under a picture."""
     st.html(f'<p class="cv-caption">{literal(text)}</p>')
+
+
+def class_scale(title: str, classes: Mapping[str, float], remark: str = "") -> None:
+    """The probability of each class as a bar, the likeliest first; nothing where there are none."""
+    if not classes:
+        return
+    rows = "".join(
+        f'<li><span>{literal(_(own_title(name)))}</span><i style="--share:{share:.1%}"></i>'
+        f"<b>{literal(percent(share))}</b></li>"
+        for name, share in sorted(classes.items(), key=lambda one: -one[1])
+    )
+    label(title)
+    st.html(f'<ul class="cv-classes">{rows}</ul>')
+    caption(
+        _(
+            "The classes without COVID-19 share what its probability leaves. The verdict goes by "
+            "the operating point, not by which class stands first."
+        )
+    )
+    if remark:
+        caption(remark)
 
 
 def gauge(probability: float, operating_point: float, abstain_band: tuple[float, float]) -> None:

@@ -120,8 +120,8 @@ def _show(
     found: Sequence[Judged | Refused],
     classifier: Classifier,
 ) -> None:
-    """A series: its verdict, the slice that is open, its course. Files: their table, the slice."""
-    from covidct.inference.judge import SeriesJudged
+    """A series: its verdict, the slice that is open, its course. Files: the slice, their table."""
+    from covidct.inference.judge import Judged, SeriesJudged
 
     outcomes = [outcome for of_group in concluded for outcome in of_group]
     of_slices = [
@@ -134,20 +134,30 @@ def _show(
     if series:
         walked: Sequence[Case] = series[0].cases
         at = series_view.show_verdict(*series, classifier.card)
+        opened = st.container()
     else:
         series_view.forget()
         of_slices = slices_table.ranked(of_slices)
         walked = [outcome.case for outcome in of_slices]
         at = walk.position(walked)
+        opened, beside = st.container(), st.container()
         if len(walked) > 1:
-            slices_table.summarise(of_slices)
-            slices_table.show(of_slices, at)
-            _show_notes(groups)
-        _show_left_out(groups)
-    walk.show(walked, at, series_view.axis(walked) if series else "")
+            opened, beside = st.container(key="files").columns(2)
+            with beside:
+                slices_table.summarise(of_slices)
+                slices_table.show(of_slices, at, beside=True)
+                _show_notes(groups)
+        with beside:
+            _show_left_out(groups)
     chosen = next(one for one in found if one.case is walked[at])
+    # What is refused alone may be set aside in its series
+    told = next(one for one in of_slices if one.case is walked[at])
+    reason = "" if isinstance(told, Judged) else told.reason
     notes = [note for group in groups if group.is_series for note in group.notes]
-    _details(chosen, classifier, outcomes, notes)
+    with opened:
+        along = series_view.axis(walked) if series else ""
+        walk.show(walked, at, slices_table.badge(told), along)
+        _details(chosen, reason, classifier, outcomes, notes)
     if series:
         series_view.show_course(*series, classifier.card)
         with st.expander(_("All slices")):
@@ -271,17 +281,18 @@ def _keep_only(store: str, keys: list[tuple[str, str]]) -> dict:
 
 def _details(
     chosen: Judged | Refused,
+    reason: str,
     classifier: Classifier,
     outcomes: Sequence[Outcome | SeriesJudged],
     notes: list[str],
 ) -> None:
-    """One file: its error, or its verdict and pictures."""
+    """One file: why it has no verdict, or its verdict and pictures."""
     from covidct.inference.judge import Refused, SeriesJudged
 
     key = _key(chosen.case, classifier)
     despite_gate = st.session_state["despite_gate"]
     if isinstance(chosen, Refused) and not (chosen.is_readable and key in despite_gate):
-        callout(_("This file was not classified."), _(chosen.reason), tone="stop")
+        callout(_("This file was not classified."), _(reason), tone="stop")
         if chosen.is_readable:
             st.button(
                 _(strings.LOOK_ANYWAY),

@@ -16,7 +16,7 @@ from covidct.reports.words import series_sentence, uncertain_from_to
 from covidct.ui import languages
 from covidct.ui.diagnose import walk
 from covidct.ui.strings import _, literal, percent
-from covidct.ui.widgets import callout, hint, label, tell_whose
+from covidct.ui.widgets import callout, class_scale, hint, label, tell_whose
 
 if TYPE_CHECKING:
     import altair as alt
@@ -61,6 +61,12 @@ def show_verdict(
         f'<p class="cv-decision">{literal(_(verdict.decision))}</p>'
         f"<p>{literal(_(series_sentence(verdict, whole.number)))}</p></div>"
     )
+    with decision:
+        class_scale(
+            _("Probability of each class, by the slices that the verdict rests on"),
+            verdict.classes,
+            _("How right these are of a series was not measured."),
+        )
     with more:
         st.html(f'<p class="cv-opacities">{literal(_(whole.opacities.sentence))}</p>')
         tell_whose(card)

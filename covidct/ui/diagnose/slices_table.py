@@ -13,14 +13,18 @@ import streamlit as st
 from covidct.messages import joined, ngettext
 from covidct.reports.words import cautions, leaning
 from covidct.ui.diagnose import walk
-from covidct.ui.strings import _
+from covidct.ui.strings import _, literal, percent
 from covidct.ui.widgets import hint
 
 if TYPE_CHECKING:
+    from streamlit.elements.lib.column_types import ColumnConfig
+
     from covidct.inference.judge import Outcome
 
 _KEY = "summary"
-_ROW, _ROWS = 35, 7  # pixels, as Streamlit draws them; what is shown at once, with the head
+_ROW, _ROWS = 35, 12  # pixels, as Streamlit draws them; what is shown at once, with the head
+# Pixels of columns beside the picture, together with the rest as wide as style.css makes its place
+_FILE, _DECISION, _PERCENT = 96, 104, 56
 
 
 def ranked(outcomes: Sequence[Outcome]) -> list[Outcome]:
@@ -37,25 +41,45 @@ def summarise(outcomes: Sequence[Outcome]) -> None:
     counts = Counter(map(_decision, outcomes))
     counted = ", ".join(f"{count} {decision}" for decision, count in counts.items())
     st.subheader(_(ngettext("{count} file", "{count} files", len(outcomes))), anchor=False)
-    hint(_("{counted}. Press a row to see its slice below.", counted=counted))
+    hint(_("{counted}. Press a row to see its slice.", counted=counted))
 
 
-def show(outcomes: Sequence[Outcome], at: int) -> None:
+def show(outcomes: Sequence[Outcome], at: int, *, beside: bool = False) -> None:
     """A row for each slice.
 
     Args:
         outcomes: in the order of the rows.
         at: position of the open one.
+        beside: whether it stands beside the picture, which leaves no room for remarks and bars.
+            The remarks are told of the slice that is open, and the table's menu shows them.
     """
     from covidct.inference.judge import Judged
 
-    file, probability, remarks = _("File"), _("Probability"), _("Remarks")
-    opaque = _("Opaque lung")
+    file, decision, probability = _("File"), _("Decision"), _("Probability")
+    opaque, remarks = _("Opaque lung"), _("Remarks")
+    columns: dict[str, ColumnConfig | None] = {file: st.column_config.TextColumn(width=_FILE)}
+    if beside:
+        columns |= {
+            decision: st.column_config.TextColumn(width=_DECISION),
+            probability: st.column_config.NumberColumn(
+                _("Prob."), help=_("Probability of COVID-19"), format="%.1f%%", width=_PERCENT
+            ),
+            opaque: st.column_config.NumberColumn(_("Opaque"), help=opaque, format="%.0f%%"),
+            remarks: None,
+        }
+    else:
+        columns |= {
+            probability: st.column_config.ProgressColumn(
+                format="%.1f%%", min_value=0, max_value=100, width="small"
+            ),
+            opaque: st.column_config.NumberColumn(format="%.0f%%", width="small"),
+            remarks: st.column_config.TextColumn(width="large"),
+        }
     st.session_state[_KEY] = {"selection": {"rows": [at], "columns": [], "cells": []}}
     st.dataframe(
         {
             file: [outcome.case.name for outcome in outcomes],
-            _("Decision"): list(map(_decision, outcomes)),
+            decision: list(map(_decision, outcomes)),
             probability: [
                 100 * one.prediction.probability if isinstance(one, Judged) else None
                 for one in outcomes
@@ -66,14 +90,7 @@ def show(outcomes: Sequence[Outcome], at: int) -> None:
             ],
             remarks: list(map(_remark, outcomes)),
         },
-        column_config={
-            file: st.column_config.TextColumn(width="medium"),
-            probability: st.column_config.ProgressColumn(
-                format="%.1f%%", min_value=0, max_value=100, width="small"
-            ),
-            opaque: st.column_config.NumberColumn(format="%.0f%%", width="small"),
-            remarks: st.column_config.TextColumn(width="large"),
-        },
+        column_config=columns,
         hide_index=True,
         height=_ROW * min(_ROWS, len(outcomes) + 1) + 3,
         placeholder="",
@@ -81,6 +98,17 @@ def show(outcomes: Sequence[Outcome], at: int) -> None:
         on_select=partial(_open_pressed, outcomes),
         selection_mode=["single-row", "single-cell"],
     )
+
+
+def badge(outcome: Outcome) -> str:
+    """What came of a slice, in a word or two for above its picture, as HTML."""
+    from covidct.inference.judge import Judged
+
+    said, tone = _decision(outcome), ""
+    if isinstance(outcome, Judged):
+        said = f"{said} {percent(outcome.prediction.probability)}"
+        tone = f" cv-{outcome.prediction.decision.lower()}"
+    return f'<p class="cv-badge{tone}">{literal(said)}</p>'
 
 
 def _open_pressed(outcomes: Sequence[Outcome]) -> None:

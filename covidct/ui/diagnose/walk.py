@@ -28,16 +28,18 @@ def position(cases: Sequence[Case], first: int = 0) -> int:
     return next(found, first)
 
 
-def show(cases: Sequence[Case], at: int, along: str = "") -> None:
+def show(cases: Sequence[Case], at: int, badge: str, along: str = "") -> None:
     """The name of the open slice, and buttons that the arrow keys press.
 
     Args:
         cases: in the order in which they are walked.
         at: position of the open one.
+        badge: what came of it, HTML.
         along: what their numbers are, for a slider; there is none where it is empty.
     """
     with st.container(horizontal=True, vertical_alignment="center", key="walk"):
         st.html(f'<h2 class="cv-file">{literal(cases[at].name)}</h2>')
+        st.html(badge, width="content")
         if len(cases) == 1:
             return
         if along:

@@ -53,9 +53,12 @@ def show(card: ModelCard) -> None:
             for name, title in _FOLDED.items()
             if card.about.get(name)
         )
-        st.html(f'<div class="cv-card"><dl>{"".join(rows)}</dl>{folded}</div>')
-        if folded and languages.current().name != languages.ENGLISH:
+        st.html(f'<div class="cv-card"><dl>{"".join(rows)}</dl></div>')
+        if not folded:
+            return
+        if languages.current().name != languages.ENGLISH:
             caption(_("What is folded here comes from the model’s card, which is in English."))
+        st.html(f'<div class="cv-card">{folded}</div>')
 
 
 def _lines(card: ModelCard) -> Iterator[tuple[str, str]]:

@@ -18,7 +18,7 @@ from covidct.ui.shared import downloads, slice_view, viewing_window
 from covidct.ui.shared.component import component
 from covidct.ui.shared.slice_view import View
 from covidct.ui.strings import _, literal, percent
-from covidct.ui.widgets import callout, caption, colour_bar, gauge, picture, tell_whose
+from covidct.ui.widgets import callout, caption, class_scale, colour_bar, gauge, picture, tell_whose
 
 if TYPE_CHECKING:
     from covidct.imaging import CTSlice
@@ -65,6 +65,7 @@ def show(
         in_lungs = lung_share(classifier, view.predicted)
         _verdict(view.predicted.prediction, classifier.card.calibration.abstain_band, in_lungs)
         tell_whose(classifier.card)
+        class_scale(_("Probability of each class"), view.predicted.prediction.classes)
         st.html(f'<p class="cv-opacities">{literal(_(view.opacities.findings.sentence))}</p>')
     with controls:
         first, second, third = st.columns(3, gap="medium")

@@ -7,9 +7,10 @@ import streamlit as st
 from covidct.jobs.action_log import Action, action_log_file, read_action_log
 from covidct.messages import ngettext
 from covidct.ui import access
+from covidct.ui.shared.table import table
 from covidct.ui.strings import _, literal
 from covidct.ui.training import words
-from covidct.ui.widgets import callout, download, hint, table
+from covidct.ui.widgets import callout, download, hint
 
 _SHOWN = 200
 
@@ -52,11 +53,10 @@ def show() -> None:
 
 
 def _table(actions: tuple[Action, ...]) -> str:
-    rows = "".join(
-        f"<tr><td>{literal(words.when(one.when))}</td><td>{literal(_who(one))}</td>"
-        f"<td>{literal(_(one.action))}</td><td>{literal(one.what)}</td></tr>"
+    rows = [
+        [literal(told) for told in (words.when(one.when), _who(one), _(one.action), one.what)]
         for one in actions
-    )
+    ]
     titles = _("When"), _("Who"), _("Action"), _("What")
     return table(titles, rows)
 

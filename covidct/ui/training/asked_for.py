@@ -12,9 +12,10 @@ from covidct.errors import ConfigError
 from covidct.messages import ngettext
 from covidct.training.config import default_settings
 from covidct.training.run_folder import read_run_folder
+from covidct.ui.shared.table import table
 from covidct.ui.strings import _, literal
 from covidct.ui.training import fields, words
-from covidct.ui.widgets import hint, table
+from covidct.ui.widgets import hint
 
 
 def show(run: Path) -> None:
@@ -51,11 +52,12 @@ def _in_words(settings: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 def _table(settings: Mapping[str, Any], unusual: Mapping[str, Any]) -> str:
     changed = {title for title, _value in _in_words(unusual)}
-    rows = "".join(
-        f"<tr><th>{literal(title)}</th><td>"
-        + (f"<strong>{literal(value)}</strong>" if title in changed else literal(value))
-        + "</td></tr>"
+    rows = [
+        (
+            literal(title),
+            f"<strong>{literal(value)}</strong>" if title in changed else literal(value),
+        )
         for title, value in _in_words(settings)
-    )
+    ]
     titles = _("Setting"), _("Value; bold: not the default")
     return table(titles, rows)

@@ -14,15 +14,23 @@ from typing import Any
 import streamlit as st
 
 from covidct.data import corrections
+from covidct.data.classes import MOST_CLASSES, class_title
 from covidct.data.download import Download
 from covidct.data.fetch import fetch
 from covidct.data.kept import kept_folder
-from covidct.data.zip_dataset import ClassFolder, guess_classes, list_class_folders, unpack_dataset
+from covidct.data.zip_dataset import (
+    ClassFolder,
+    guess_classes,
+    list_class_folders,
+    name_classes,
+    unpack_dataset,
+)
 from covidct.errors import ConfigError, CovidCTError
 from covidct.evaluation.jobs import live_evaluation
 from covidct.home import FOLDERS_VARIABLE, data_dir, data_folders
 from covidct.jobs import action_log
 from covidct.messages import N_, ngettext
+from covidct.quota import MEGABYTE
 from covidct.terminal import visible
 from covidct.training import jobs, queue
 from covidct.ui import strings
@@ -33,7 +41,6 @@ from covidct.ui.widgets import callout, hint
 PUBLIC, UPLOAD, FOLDER = N_("Public COVID-CT"), N_("Upload a ZIP"), N_("On this server")
 COVID_CT, _UPLOAD_PREFIX = "COVID-CT", "upload-"
 _TAKEN, _FETCHING, _SOURCE = "data taken", "data fetching", "data source"
-_MEGABYTE = 1 << 20
 
 
 def choose() -> Path | None:
@@ -98,28 +105,27 @@ def _report(place: st.delta_generator.DeltaGenerator, download: Download) -> Non
     what: dict[str, Any] = {
         "step": download.step,
         "file": download.file,
-        "received": download.received / _MEGABYTE,
+        "received": download.received / MEGABYTE,
     }
     if not download.total:
         place.progress(0.0, _("{step}: {file}, {received:.1f} MB", **what))
         return
     told = _(
         "{step}: {file}, {received:.1f} MB of {total:.1f} MB",
-        total=download.total / _MEGABYTE,
+        total=download.total / MEGABYTE,
         **what,
     )
     place.progress(min(1.0, download.received / download.total), told)
 
 
 def _upload() -> Path | None:
-    file = st.file_uploader(
-        _("A ZIP of two folders, one for each class"), type="zip", key="data upload"
-    )
+    file = st.file_uploader(_("A ZIP with a folder for each class"), type="zip", key="data upload")
     hint(
         _(
-            "For example CT_COVID and CT_NonCOVID, with PNG, JPEG, TIFF, BMP or DICOM slices. "
-            "Drawn masks come along in folders lung-masks and lesion-masks. Unlike slices on the "
-            "Diagnose page these are kept, on this server, until you delete them."
+            "For example CT_COVID and CT_NonCOVID, or CT_COVID, CT_Normal and CT_Pneumonia, with "
+            "PNG, JPEG, TIFF, BMP or DICOM slices. Drawn masks come along in folders lung-masks "
+            "and lesion-masks. Unlike slices on the Diagnose page these are kept, on this server, "
+            "until you delete them."
         )
     )
     taken = st.session_state.get(_TAKEN)
@@ -132,8 +138,9 @@ def _upload() -> Path | None:
     try:
         folders = list_class_folders(file)
         classes = guess_classes([folder.name for folder in folders])
-        if classes is None and len(folders) > 1:
-            classes = _ask_for_classes(folders)
+        in_doubt = len(folders) > 2 or (len(folders) == 2 and classes is None)
+        if in_doubt:
+            classes = _ask_for_classes(folders, classes)
             if classes is None:
                 return None
         folder = _unpacked(file, classes)
@@ -141,14 +148,26 @@ def _upload() -> Path | None:
         callout(_("This ZIP was not taken."), _(error.message), tone="stop")
         return None
     st.session_state[_TAKEN] = file.file_id, folder
+    if in_doubt:
+        st.rerun()  # without the questions
     return folder
 
 
-def _ask_for_classes(folders: Sequence[ClassFolder]) -> tuple[str, str] | None:
-    """The folders of COVID-19 and of other slices, once the user has said which they are."""
+def _ask_for_classes(
+    folders: Sequence[ClassFolder], guess: Sequence[str] | None
+) -> tuple[str, ...] | None:
+    """The folder of COVID-19 and those of other classes, once the user has said which they are.
+
+    Args:
+        folders: to choose from.
+        guess: what is chosen at first, that of COVID-19 before the others.
+
+    Raises:
+        DatasetError: the folders cannot be classes beside each other.
+    """
     callout(
         _("Which folder is which?"),
-        _("The folders’ names do not tell the classes. Choose them here."),
+        _("Choose the one of COVID-19, and take out those that are no class."),
         tone="caution",
     )
     slices = {folder.name: folder.slices for folder in folders}
@@ -158,14 +177,25 @@ def _ask_for_classes(folders: Sequence[ClassFolder]) -> tuple[str, str] | None:
             ngettext("{name} ({count:,} file)", "{name} ({count:,} files)", slices[name], name=name)
         )
 
-    first, second = st.columns(2)
-    covid = first.selectbox(_("COVID-19 slices"), slices, index=None, format_func=worded)
+    first, second = st.columns([1, 2])
+    guessed = list(slices).index(guess[0]) if guess else None
+    covid = first.selectbox(_("COVID-19 slices"), slices, index=guessed, format_func=worded)
     rest = [name for name in slices if name != covid]
-    other = second.selectbox(_("Other slices"), rest, index=None, format_func=worded)
-    return (covid, other) if covid and other else None
+    others = second.multiselect(
+        _("Other classes"),
+        rest,
+        default=rest if len(slices) <= MOST_CLASSES else None,
+        format_func=worded,
+    )
+    if covid is None or not others:
+        return None
+    classes = covid, *sorted(others)
+    titles = [_(class_title(name)) for name in name_classes(classes).values()]
+    hint(_("Classes of the data set: {names}.", names=", ".join(titles)))
+    return classes if st.button(_("Take these classes")) else None
 
 
-def _unpacked(archive: BytesIO, classes: tuple[str, str] | None) -> Path:
+def _unpacked(archive: BytesIO, classes: Sequence[str] | None) -> Path:
     """The data set of a ZIP; the same ZIP and classes are the same folder."""
     archive.seek(0)
     digest = file_digest(archive, "sha256")
@@ -193,7 +223,12 @@ def _folder() -> Path | None:
         placeholder=_("/path/to/a/folder"),
         persist_state="session",
     ).strip()
-    hint(_("Either the layout of COVID-CT, or just two folders CT_COVID and CT_NonCOVID."))
+    hint(
+        _(
+            "Either the layout of COVID-CT, or just a folder for each class: CT_COVID and "
+            "CT_NonCOVID, or CT_COVID and several others, as CT_Normal and CT_Pneumonia."
+        )
+    )
     own = chosen and (chosen.name.startswith(_UPLOAD_PREFIX) or chosen == kept_folder())
     if own and not path:
         with place:

@@ -12,6 +12,7 @@ from covidct.evaluation.results import read_review
 from covidct.training import jobs
 from covidct.training.progress import read_status
 from covidct.training.run_folder import MONITORED, kept_epoch, read_metrics, read_settings
+from covidct.ui.shared.table import table
 from covidct.ui.strings import _, literal
 from covidct.ui.training import charts, fields, sweeps, words
 from covidct.ui.widgets import hint
@@ -68,19 +69,10 @@ def _table(
         (_(title), {name: words.setting(value) for name, value in values.items()})
         for title, values in fields.differences(settings)
     ]
-    head = "".join(f"<th>{literal(name)}</th>" for name in runs)
-    body = "".join(
-        f"<tr><th>{literal(title)}</th>"
-        + "".join(f"<td>{literal(values[name])}</td>" for name in runs)
-        + "</tr>"
-        for title, values in lines
-    )
+    cells = [[literal(title), *(literal(values[name]) for name in runs)] for title, values in lines]
     title = literal(_("Results, and the settings that differ"))
     st.html(f'<h3 class="cv-section">{title}</h3>')
-    st.html(
-        f'<div class="cv-scroll"><table class="cv-table"><thead><tr><td></td>{head}</tr></thead>'
-        f"<tbody>{body}</tbody></table></div>"
-    )
+    st.html(table((_("Result or setting"), *runs), cells))
 
 
 def _settings(run: Path) -> dict[str, Any]:

@@ -7,8 +7,9 @@ from pathlib import Path
 import streamlit as st
 
 from covidct.data import corrections
+from covidct.data.classes import CLASS_PREFIX, COVID, NON_COVID, class_title
 from covidct.data.corrections import AS_FILED, LEFT_OUT, SECOND_LOOK, Correction, read_corrections
-from covidct.data.index import UNLABELLED, images_folder
+from covidct.data.index import UNLABELLED, class_folders, images_folder
 from covidct.errors import DatasetError
 from covidct.files import sha256_of
 from covidct.messages import N_
@@ -19,11 +20,8 @@ from covidct.ui.strings import _, literal
 from covidct.ui.training.words import when
 from covidct.ui.widgets import caption, hint
 
-CLASSES = {"COVID": N_("COVID-19"), "NonCOVID": N_("Other"), UNLABELLED: N_("No label yet")}
 _DECISIONS = {LEFT_OUT: N_("Leave out"), SECOND_LOOK: N_("Second look")}
 _TOLD = {
-    "COVID": N_("Corrected: COVID-19"),
-    "NonCOVID": N_("Corrected: other"),
     LEFT_OUT: N_("Corrected: left out"),
     SECOND_LOOK: N_("Marked for a second look"),
 }
@@ -45,16 +43,17 @@ def offer(data: Path, path: Path, place: str) -> None:
     now, filed = _correction(data, path), _filed(data, path)
 
     def worded(decision: str) -> str:
-        if decision == AS_FILED:
-            title = CLASSES.get(filed, "")
-            return _(title) if filed == UNLABELLED else _("As filed: {label}", label=title)
-        return _(_DECISIONS.get(decision) or CLASSES[decision])
+        if decision != AS_FILED:
+            return _(_DECISIONS.get(decision) or class_title(decision))
+        if filed == UNLABELLED:
+            return _("No label yet")
+        return _("As filed: {label}", label=class_title(filed))
 
     key = visible(f"label {place} {path}")  # which need not be valid Unicode
-    st.session_state[key] = now.decision if now else AS_FILED
+    decision = st.session_state[key] = now.decision if now else AS_FILED
     st.selectbox(
         _("Label of {file}", file=visible(path.name)),
-        (AS_FILED, "COVID", "NonCOVID", LEFT_OUT, SECOND_LOOK),
+        tuple(dict.fromkeys((AS_FILED, *_classes(data), LEFT_OUT, SECOND_LOOK, decision))),
         format_func=worded,
         key=key,
         label_visibility="collapsed",
@@ -78,7 +77,8 @@ def explain(data: Path) -> None:
 def tell(data: Path, path: Path) -> None:
     """What a slice was corrected to, if it was."""
     if correction := _correction(data, path):
-        caption(_(_TOLD[correction.decision]))
+        told = _TOLD.get(correction.decision, N_("Corrected: {label}"))
+        caption(_(told, label=class_title(correction.decision)))
 
 
 def tell_when(correction: Correction) -> None:
@@ -104,4 +104,10 @@ def _correction(data: Path, path: Path) -> Correction | None:
 
 
 def _filed(data: Path, path: Path) -> str:
-    return path.relative_to(images_folder(data)).parts[0].removeprefix("CT_")
+    return path.relative_to(images_folder(data)).parts[0].removeprefix(CLASS_PREFIX)
+
+
+def _classes(data: Path) -> tuple[str, ...]:
+    """The classes that a slice of a data set may be of, COVID-19 first."""
+    others = class_folders(data).keys() - {COVID}
+    return COVID, *(sorted(others) or [NON_COVID])

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import streamlit as st
 
+from covidct.data.classes import class_title
 from covidct.data.corrections import read_corrections
 from covidct.errors import CovidCTError
 from covidct.imaging.anatomy.thorax_crop import chest_grid
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from covidct.data.check import DataReport
     from covidct.data.index import Item
 
-_CLASSES = {"COVID": N_("COVID-19"), "NonCOVID": N_("Other")}
 _MARKS = {findings.GOOD: "✓", findings.NOTE: "i", findings.BAD: "!"}
 _SPOKEN = {
     findings.GOOD: N_("Good"),
@@ -79,8 +79,8 @@ def show(report: DataReport) -> None:
         lines = "".join(map(_line, findings.findings(report)))
         st.html(f'<ul class="cv-findings">{lines}</ul>')
     with right:
-        for class_name, title in _CLASSES.items():
-            _samples(_(title), [i for i in report.samples if i.class_name == class_name])
+        for name in dict.fromkeys(item.class_name for item in report.samples):
+            _samples(_(class_title(name)), [i for i in report.samples if i.class_name == name])
 
 
 def ask_for_exclusions(data: Path, report: DataReport) -> tuple[str, ...] | None:
@@ -106,13 +106,13 @@ def ask_for_exclusions(data: Path, report: DataReport) -> tuple[str, ...] | None
 
 
 def _counts(report: DataReport) -> None:
-    classes, rows = findings.table(report)
-    head = "".join(f"<th>{literal(_(_CLASSES.get(name, name)))}</th>" for name in classes)
+    splits, rows = findings.table(report)
+    head = "".join(f"<th>{literal(_(split).capitalize())}</th>" for split in splits)
     body = "".join(
-        f"<tr><th>{literal(_(split).capitalize())}</th>"
-        + "".join(f"<td>{literal(_(cells[name]))}</td>" for name in classes)
+        f"<tr><th>{literal(_(class_title(name)))}</th>"
+        + "".join(f"<td>{literal(_(cells[split]))}</td>" for split in splits)
         + "</tr>"
-        for split, cells in rows
+        for name, cells in rows
     )
     st.html(
         f'<table class="cv-table"><thead><tr><td></td>{head}</tr></thead>'

@@ -96,7 +96,7 @@ LEARNING = (
         step=0.01,
         form="%g",
     ),
-    Field("class_weights", N_("Weigh both classes the same"), N_("However many slices each has.")),
+    Field("class_weights", N_("Weigh classes alike"), N_("However many slices each has.")),
     Field(
         "pretrained",
         N_("Start from pretrained weights"),

@@ -41,7 +41,7 @@ def findings(report: DataReport) -> tuple[Finding, ...]:
         _unused(report),
         _outside_use(report),
         _patients(report),
-        _shortcut(report),
+        *_shortcuts(report),
         *_corrections(report),
     )
 
@@ -69,12 +69,12 @@ def _leaks(report: DataReport) -> Finding:
 def _contradictions(report: DataReport) -> Finding:
     groups = report.contradictions
     if not groups:
-        return Finding(GOOD, N_("No picture stands under both labels."))
+        return Finding(GOOD, N_("No picture stands under two labels."))
     return Finding(
         BAD,
         ngettext(
-            "{count:,} picture under both labels: one of them must be wrong.",
-            "{count:,} pictures under both labels: one of them must be wrong.",
+            "{count:,} picture under two labels: one of them must be wrong.",
+            "{count:,} pictures under two labels: one of them must be wrong.",
             len(groups),
         ),
         tuple(_names(group, with_class=True) for group in groups),
@@ -142,9 +142,10 @@ def _patients(report: DataReport) -> Finding:
     )
 
 
-def _shortcut(report: DataReport) -> Finding:
-    tone = NOTE if report.shortcut.is_warning else GOOD
-    return Finding(tone, report.shortcut.sentence)
+def _shortcuts(report: DataReport) -> Iterable[Finding]:
+    for shortcut in filter(None, (report.shortcut, report.shortcut_of_others)):
+        is_good = shortcut.auc is not None and not shortcut.is_warning
+        yield Finding(GOOD if is_good else NOTE, shortcut.sentence)
 
 
 def _corrections(report: DataReport) -> Iterable[Finding]:
@@ -173,10 +174,10 @@ def table(report: DataReport) -> tuple[Sequence[str], list[tuple[str, dict[str, 
     """Slices and patients by split and class.
 
     Returns:
-        Names of the classes, and for each split the words by class.
+        The splits, and for each class the words by split.
     """
-    classes = list(dict.fromkeys(entry.class_name for entry in report.counts))
-    splits = dict.fromkeys(entry.split for entry in report.counts)
+    classes = dict.fromkeys(entry.class_name for entry in report.counts)
+    splits = list(dict.fromkeys(entry.split for entry in report.counts))
     cells = {
         (entry.split, entry.class_name): (
             N_(
@@ -187,7 +188,7 @@ def table(report: DataReport) -> tuple[Sequence[str], list[tuple[str, dict[str, 
         )
         for entry in report.counts
     }
-    return classes, [
-        (split, {name: cells.get((split, name), N_("none")) for name in classes})
-        for split in splits
+    return splits, [
+        (name, {split: cells.get((split, name), N_("none")) for split in splits})
+        for name in classes
     ]

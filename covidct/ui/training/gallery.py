@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import streamlit as st
 
+from covidct.data.classes import class_title
 from covidct.errors import CovidCTError
 from covidct.evaluation.results import Reviewed, path_of
 from covidct.imaging.anatomy.thorax_crop import chest_grid
@@ -90,7 +91,7 @@ def called(reviewed: Reviewed) -> str:
     """What a slice is, and what the model calls it."""
     return _(
         "{class_name}, called {label}",
-        class_name=correct.CLASSES[reviewed.class_name],
+        class_name=class_title(reviewed.class_name),
         label=Message(reviewed.label),
     )
 
@@ -106,7 +107,7 @@ def _draw_slice(reviewed: Reviewed, data: Path, model: Path) -> None:
     hint(
         _(
             "Labelled {class_name} in the data set, patient or group {patient}",
-            class_name=correct.CLASSES[reviewed.class_name],
+            class_name=class_title(reviewed.class_name),
             patient=reviewed.patient,
         )
     )

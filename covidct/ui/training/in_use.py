@@ -8,9 +8,10 @@ from covidct.errors import ModelError
 from covidct.inference import promotion
 from covidct.ui.shared import about_model
 from covidct.ui.shared.attempts import show_refusal
+from covidct.ui.shared.table import table
 from covidct.ui.strings import _, literal
 from covidct.ui.training import promote, words
-from covidct.ui.widgets import callout, hint, table
+from covidct.ui.widgets import callout, hint
 
 
 def show() -> None:
@@ -50,10 +51,14 @@ def show() -> None:
 
 def _table(history: tuple) -> str:
     shipped = _("shipped")
-    rows = "".join(
-        f"<tr><td>{literal(words.when(entry.when))}</td><td>{literal(_(entry.action).capitalize())}</td>"
-        f"<td>{literal(entry.model_id)}</td><td>{literal(entry.source or shipped)}</td></tr>"
+    rows = [
+        (
+            literal(words.when(entry.when)),
+            literal(_(entry.action).capitalize()),
+            literal(entry.model_id),
+            literal(entry.source or shipped),
+        )
         for entry in history
-    )
+    ]
     titles = _("When"), _("What"), _("Model"), _("From")
     return table(titles, rows)

@@ -18,6 +18,7 @@ from covidct.messages import N_, joined, ngettext
 from covidct.reports.words import conversion, learnt_masks
 from covidct.training.run_folder import read_settings
 from covidct.ui import access
+from covidct.ui.evaluation import classes
 from covidct.ui.strings import _, literal
 from covidct.ui.training import charts, epoch_figures, gallery, promote, words
 from covidct.ui.widgets import callout, caption, hint, label
@@ -72,6 +73,7 @@ def show(run: Path) -> None:
         chosen = _confusion(run, review, comparison)
     with slices:
         _slices(run, review, comparison, chosen)
+    _classes(review, comparison)
     with beside:
         if in_use:
             promote.show_in_use()
@@ -150,6 +152,17 @@ def _roc(review: Review, comparison: Comparison | None) -> None:
         charts.roc(curves, points), key="roc", alt=_("ROC curves with the operating points")
     )
     caption(_("Diamonds: the operating points. Dotted: chance."))
+
+
+def _classes(review: Review, comparison: Comparison | None) -> None:
+    """How well each model tells several classes apart, where it does."""
+    judged = [("classes", _OURS, review.figures)]
+    if comparison:
+        judged.append(("classes-of-the-model-in-use", _THEIRS, comparison.incumbent))
+    for name, title, figures in judged:
+        if told := figures.get("classes"):
+            label(_("Classes: {model}", model=title))
+            classes.show(told, figures["operating_point"], name)
 
 
 def _slices(run: Path, review: Review, comparison: Comparison | None, chosen: str) -> None:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 _PAGE, _CARD, _LARGEST = 12, 190, 1024
 _JUDGING = N_("Asking the model about slice {number:,} of {slices:,}")
 _TITLES = {
-    "contradictions": N_("Under both labels ({slices:,})"),
+    "contradictions": N_("Under two labels ({slices:,})"),
     "leaks": N_("In leaks ({slices:,})"),
     "copies": N_("Copies ({slices:,})"),
     "no lungs": N_("Perhaps no lung slice ({slices:,})"),

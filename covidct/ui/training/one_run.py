@@ -6,9 +6,9 @@ from pathlib import Path
 
 import streamlit as st
 
-from covidct.errors import CovidCTError
+from covidct.errors import ConfigError, CovidCTError
 from covidct.evaluation.results import is_judged
-from covidct.quota import MEGABYTE, RUNS
+from covidct.quota import MEGABYTE, RUNS, bytes_in
 from covidct.training import jobs
 from covidct.training.progress import read_status
 from covidct.ui import access
@@ -16,6 +16,8 @@ from covidct.ui.shared.attempts import show_refusal
 from covidct.ui.strings import _
 from covidct.ui.training import asked_for, judge, live, manage, waiting, words
 from covidct.ui.widgets import callout, hint
+
+_FRESH = 10  # seconds for which what runs take is not counted again
 
 
 def show(chosen_run: str) -> None:
@@ -39,15 +41,31 @@ def show(chosen_run: str) -> None:
         format_func=lambda name: _option(runs[name]),
         persist_state="session",
     )
+    _room()
+    waiting.show()
+    _one(runs[name], chosen_run)
+
+
+def _room() -> None:
+    """What runs take of the disk and what they may, or why nobody knows that."""
+    try:
+        allowed = RUNS.allowed()
+    except ConfigError as error:
+        callout(_(error.message), tone="caution")
+        return
     hint(
         _(
             "All runs together take {taken:,} MB of the disk; they may take {allowed:,} MB.",
-            taken=RUNS.taken() // MEGABYTE,
-            allowed=RUNS.allowed() // MEGABYTE,
+            taken=_taken(RUNS.folder()) // MEGABYTE,
+            allowed=allowed // MEGABYTE,
         )
     )
-    waiting.show()
-    _one(runs[name], chosen_run)
+
+
+@st.cache_data(ttl=_FRESH, max_entries=1, show_spinner=False)
+def _taken(folder: Path) -> int:
+    """Bytes that the folder takes; of many runs, counting them at each drawing would be felt."""
+    return bytes_in(folder)
 
 
 def _option(run: Path) -> str:

@@ -18,6 +18,7 @@ from covidct.reports.words import overlaps
 from covidct.ui import access
 from covidct.ui.shared import frame
 from covidct.ui.shared.attempts import attempt, show_refusal
+from covidct.ui.shared.table import table
 from covidct.ui.strings import _, literal
 from covidct.ui.training import words
 from covidct.ui.widgets import callout, counted, hint
@@ -196,14 +197,8 @@ def figures_table(figures: Mapping[str, Any], comparison: Comparison | None) -> 
     other = comparison.incumbent if comparison else None
     columns = [figures, other] if other else [figures]
     names = [_("This run"), _("Model in use")][: len(columns)]
-    head = "".join(f"<th>{literal(name)}</th>" for name in names)
-    body = "".join(
-        f"<tr><th>{literal(_(title))}</th>"
-        + "".join(f"<td>{words.figure(column, name)}</td>" for column in columns)
-        + "</tr>"
+    rows = [
+        [literal(_(title)), *(words.figure(column, name) for column in columns)]
         for name, title in words.FIGURES.items()
-    )
-    return (
-        f'<div class="cv-scroll"><table class="cv-table"><thead><tr><td></td>{head}</tr></thead>'
-        f"<tbody>{body}</tbody></table></div>"
-    )
+    ]
+    return table((_("Metric"), *names), rows)

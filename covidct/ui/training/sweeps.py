@@ -8,9 +8,10 @@ import streamlit as st
 
 from covidct.messages import number
 from covidct.training.sweep import Sweep, list_sweeps
+from covidct.ui.shared.table import table
 from covidct.ui.strings import _, literal
 from covidct.ui.training import charts, fields, words
-from covidct.ui.widgets import caption, hint, table
+from covidct.ui.widgets import caption, hint
 
 if TYPE_CHECKING:
     from covidct.evaluation.sweeps import Compared
@@ -67,17 +68,16 @@ def _table(sweep: Sweep, rows: tuple[Compared, ...]) -> str:
         _("Difference in AUC to the first"),
         _("Folds judged"),
     )
-    body = "".join(
-        f"<tr><th>{literal(_value(sweep, row.value))}</th>"
-        + "".join(
-            f"<td>{words.figure(row.figures, name) if row.figures else ''}</td>"
-            for name in _FIGURES
+    cells = [
+        (
+            literal(_value(sweep, row.value)),
+            *(words.figure(row.figures, name) if row.figures else "" for name in _FIGURES),
+            _difference(row),
+            literal(_done(row, sweep.folds)),
         )
-        + f"<td>{_difference(row)}</td>"
-        + f"<td>{literal(_done(row, sweep.folds))}</td></tr>"
         for row in rows
-    )
-    return table(titles, body)
+    ]
+    return table(titles, cells)
 
 
 def _done(row: Compared, folds: int) -> str:
