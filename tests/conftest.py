@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from io import BytesIO
@@ -52,7 +53,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Leave out what nobody asked for, and begin with the files that take long, so that no worker
     is left alone with one of them at the end."""
     for item in items:
-        if "trained_run" in item.fixturenames:
+        if {"trained_run", "three_class_run"} & set(item.fixturenames):
             item.add_marker("train")
         if item.get_closest_marker("browser"):  # of hundreds of presses one may meet a redrawing
             item.add_marker(pytest.mark.flaky(reruns=1))
@@ -96,6 +97,12 @@ def make_once(common_folder) -> Callable[[str, Callable[[Path], None]], Path]:
     return make
 
 
+@pytest.fixture(autouse=True)
+def _main_module(monkeypatch):
+    """Streamlit's tests put the script of a page there, which later processes would run again."""
+    monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _no_ones_home(tmp_path_factory):
     """Runs and promoted models of whoever calls the tests are neither seen nor touched, and no
@@ -115,7 +122,7 @@ def own_home(tmp_path, monkeypatch) -> Path:
 
 @pytest.fixture
 def small_disk(tmp_path):
-    """A disk of 24 MB, and a function that makes it larger."""
+    """A disk of 24 MB, and a function that makes it larger, by default much."""
     disk = tmp_path / "disk"
     disk.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", str(disk)]
@@ -125,10 +132,11 @@ def small_disk(tmp_path):
         pytest.skip("no mount on this machine")
     if done.returncode:
         pytest.skip("mounting is not permitted here")
-    yield (
-        disk,
-        lambda: subprocess.run(["mount", "-o", "remount,size=200m", str(disk)], check=True),
-    )
+
+    def enlarge(megabytes: int = 200) -> None:
+        subprocess.run(["mount", "-o", f"remount,size={megabytes}m", str(disk)], check=True)
+
+    yield disk, enlarge
     subprocess.run(["umount", "--lazy", str(disk)], check=True)  # threads may be ending yet
 
 
@@ -140,12 +148,13 @@ def root() -> Path:
 
 @pytest.fixture(scope="session")
 def run(tmp_path_factory) -> Callable[..., subprocess.CompletedProcess]:
-    """The command line with these arguments, in a process of its own."""
+    """The command line with these arguments, in a process of its own, after some code if any is
+    given."""
 
-    def call(*arguments: object) -> subprocess.CompletedProcess:
+    def call(*arguments: object, before: str = "") -> subprocess.CompletedProcess:
         folder = tmp_path_factory.mktemp("command")
         output, errors = folder / "output", folder / "errors"
-        process = start_covidct(arguments, output, errors)
+        process = start_covidct(arguments, output, errors, before)
         process.join()
         return subprocess.CompletedProcess(
             arguments, process.exitcode, output.read_text(), errors.read_text()
@@ -193,6 +202,41 @@ def phantom_dataset(make_once) -> Path:
                 cv2.imwrite(str(folder / name / f"{'abcdefghijkl'[seed]}.png"), pixels)
 
     return make_once("dataset", fill)
+
+
+@pytest.fixture(scope="session")
+def three_classes(make_once) -> Path:
+    """Folders of COVID-19 and of two other classes, ten synthetic slices each; the lungs of one of
+    them are striped, so that any network tells it apart."""
+
+    def fill(folder: Path) -> None:
+        for first, (name, lesions) in enumerate(
+            {"CT_COVID": 4, "CT_Normal": 0, "CT_Striped": 0}.items()
+        ):
+            (folder / name).mkdir()
+            for seed in range(10):
+                phantom = phantom_slice(600 + 100 * first + seed, lesions, size=160)
+                pixels = phantom.ct_slice.pixels
+                if name == "CT_Striped":
+                    pixels = np.where(striped(phantom.lung_mask), 120, pixels)
+                cv2.imwrite(str(folder / name / f"{'abcdefghij'[seed]}.png"), pixels)
+
+    def striped(lungs: np.ndarray) -> np.ndarray:
+        return lungs & (np.arange(len(lungs))[:, None] % 12 < 4)
+
+    return make_once("three classes", fill)
+
+
+@pytest.fixture(scope="session")
+def three_class_run(make_once, three_classes, quick) -> Path:
+    """A finished run on them."""
+
+    def fill(folder: Path) -> None:
+        from covidct.training.fit import fit
+
+        fit(three_classes, folder, replace(quick, epochs=2))
+
+    return make_once("trained on three classes", fill)
 
 
 @pytest.fixture(scope="session")

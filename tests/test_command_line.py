@@ -3,14 +3,17 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import zipfile
+from functools import partial
 
 import cv2
 import imagecodecs
 import numpy as np
 import pytest
+import two_convolutions
 from pydicom import dcmread
 from pydicom.uid import JPEGLosslessSV1
 from pypdf import PdfReader
@@ -62,6 +65,52 @@ def test_a_mixed_folder_gives_a_line_each_and_status_1(root, mixed_folder):
             assert line["opacity_sides"] in ("none", "one", "both")
             assert line["label"] in ("Positive", "Negative")
             assert 0 <= line["probability"] <= 1
+
+
+def test_a_model_of_several_classes_tells_the_probability_of_each(
+    root, mixed_folder, three_class_run
+):
+    file = mixed_folder / "00 50% (a).png"
+    done = python_m_covidct(root, "classify", file, "--json", "--model", three_class_run)
+    line = json.loads(done.stdout)
+    assert list(line["classes"]) == ["COVID", "Normal", "Striped"]
+    assert line["classes"]["COVID"] == line["probability"]
+    assert sum(line["classes"].values()) == pytest.approx(1, abs=1e-5)
+    text = python_m_covidct(root, "classify", file, "--model", three_class_run).stdout
+    assert f"Normal {line['classes']['Normal']:.1%}" in text
+
+
+def test_of_a_series_it_tells_the_probability_of_each_class_too(
+    run, scan, three_class_run, tmp_path
+):
+    for number, data in enumerate(scan):
+        (tmp_path / f"{number}.dcm").write_bytes(data)
+    done = run("classify", tmp_path, "--json", "--model", three_class_run)
+    line = json.loads(done.stdout.splitlines()[-1])
+    assert line["series"]
+    assert list(line["classes"]) == ["COVID", "Normal", "Striped"]
+    assert line["classes"]["COVID"] == line["probability"]
+    assert sum(line["classes"].values()) == pytest.approx(1, abs=1e-5)
+    told = run("classify", tmp_path, "--model", three_class_run).stdout.splitlines()
+    (of_series,) = [text for text in told if "Series" in text]
+    assert f"(Normal {line['classes']['Normal']:.1%}, Striped" in of_series
+
+
+def test_a_press_of_ctrl_c_ends_it_without_a_traceback(root, mixed_folder, tiny_model):
+    # Where tests run in the background they would pass on that SIGINT is ignored
+    command = ["env", "--default-signal=INT", sys.executable, "-m", "covidct", "classify"]
+    asked = [*[mixed_folder] * 400, "--json", "--model", tiny_model]
+    with subprocess.Popen(
+        [*command, *map(str, asked)],
+        cwd=root,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        said = process.communicate()[1]
+    assert (process.returncode, said) == (1, "covidct: Interrupted.\n")
 
 
 def test_good_files_give_status_0_and_a_readable_line(run, mixed_folder):
@@ -212,6 +261,16 @@ def test_check_reports_leaks_with_status_1_and_lists_what_to_leave_out(
     assert "Corrections of labels were applied to 2 slices: 2 left out." in done.stdout
 
 
+def test_check_tells_of_each_class_of_a_data_set(run, three_classes):
+    done = run("check", "--data", three_classes)
+    assert done.returncode == 0, done.stderr
+    for name in ("COVID", "Normal", "Striped"):
+        assert re.search(rf"training +{name} +8 slices of 8 patients", done.stdout), done.stdout
+        assert re.search(rf"validation +{name} +2 slices of 2 patients", done.stdout)
+    counts = json.loads(run("check", "--data", three_classes, "--json").stdout)["counts"]
+    assert {count["class"] for count in counts} == {"COVID", "Normal", "Striped"}
+
+
 def test_fetch_without_a_network_is_a_sentence(run, tmp_path):
     done = run("fetch", "--to", tmp_path / "x", "--source", "http://127.0.0.1:9/master")
     assert done.returncode == 1
@@ -223,9 +282,10 @@ def test_fetch_without_a_network_is_a_sentence(run, tmp_path):
 def test_train_evaluate_and_classify_with_the_new_model(
     run, phantom_dataset, mixed_folder, tmp_path
 ):
+    run = partial(run, before=two_convolutions.REGISTER)
     folder, out = tmp_path / "run", tmp_path / "evaluation"
     settings = ("--image-size", 64, "--epochs", 1, "--batch-size", 8, "--no-flip", "--zoom", 0.2)
-    network = ("--backbone", "efficientnet_lite0")
+    network = ("--backbone", two_convolutions.NAME)
     trained = run("train", "--data", phantom_dataset, "--run", folder, *network, *settings)
     assert trained.returncode == 0, trained.stderr
     for name in ("accuracy", "sensitivity", "specificity", "auc"):
@@ -441,3 +501,18 @@ def test_a_report_gives_dicom_objects_or_says_why_not(
 @pytest.mark.parametrize("options", [(), ("--keep-identifiers", "--pdf", "x.pdf")])
 def test_a_report_of_nothing_is_wrong_usage(run, mixed_folder, options):
     assert run("report", mixed_folder, *options).returncode == 2
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ((), "--masks is needed: astra_lite learns opacities from them"),
+        (("--backbone", "efficientnet_lite0", "--masks", "."), "has no layer for opacities"),
+        (("--backbone", "efficientnet_lite0"), "is not a data set"),
+        (("--backbone", "unknown", "--masks", "."), "There is no backbone “unknown”"),
+    ],
+)
+def test_masks_are_for_backbones_that_tell_opacities(run, tmp_path, options, said):
+    done = run("convert-backbone", "--data", tmp_path, *options)
+    assert done.returncode in (1, 2)
+    assert said in done.stderr

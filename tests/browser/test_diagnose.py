@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from download import downloaded
 from lists import choose
+from PIL import Image
 from playwright.sync_api import Locator, Page, expect
 from pydicom import dcmread
 from settled import wait_until_drawn
@@ -21,6 +22,10 @@ pytestmark = pytest.mark.browser
 ASSETS = Path(__file__).parents[2] / "covidct" / "ui" / "assets"
 DECISION = re.compile("Positive|Negative|Uncertain")
 ROW = 35  # height of a table row in pixels
+FITS = """() => {
+  const table = document.querySelector(".dvn-scroller");
+  return table?.clientWidth > 0 && table.scrollWidth <= table.clientWidth;
+}"""
 
 CONTRAST = """(element) => {
   const canvas = new OffscreenCanvas(1, 1).getContext("2d", {willReadFrequently: true});
@@ -40,6 +45,8 @@ CONTRAST = """(element) => {
   return (tones[0] + 0.05) / (tones[1] + 0.05);
 }"""
 
+WIDER = "least => document.querySelector('.st-key-viewer img').clientWidth > least"
+
 
 def drop(page: Page, *files: Path) -> None:
     page.locator("input[type=file]").set_input_files([str(file) for file in files])
@@ -53,7 +60,7 @@ def overlay(page: Page) -> Locator:
     return page.get_by_alt_text("under the heat map")
 
 
-def press_row(page: Page, row: int, x: float = 600) -> None:
+def press_row(page: Page, row: int, x: float = 150) -> None:
     page.get_by_test_id("stDataFrame").click(position={"x": x, "y": ROW * (row + 1.5)})
 
 
@@ -138,6 +145,40 @@ def test_a_bad_file_has_its_error_beside_its_name_and_the_others_their_verdicts(
         expect(page.get_by_text(f"{row + 1} of 3", exact=True)).to_be_visible()
         expect(decision(page)).to_have_text(DECISION)
     assert {file(page).inner_text()} < {slices[0].name, slices[-1].name}
+
+
+@pytest.mark.parametrize(("wide", "colour_scheme"), [(1280, "light"), (400, "dark")])
+def test_of_many_files_the_picture_comes_first_with_its_verdict(
+    diagnose, tmp_path, wide, colour_scheme
+):
+    files = [tmp_path / f"phantom-{seed}.png" for seed in range(14)]
+    for seed, path in enumerate(files):
+        Image.fromarray(phantom_slice(seed, seed % 5 * 2).ct_slice.pixels).save(path)
+    page = diagnose(width=wide, colour_scheme=colour_scheme)
+    page.set_viewport_size({"width": wide, "height": 800})
+    drop(page, *files)
+    expect(overlay(page)).to_be_visible()
+    wait_until_drawn(page)
+    badge = page.locator(".cv-badge")
+    expect(badge).to_have_text(DECISION)
+    expect(badge).to_be_in_viewport(ratio=1)
+    assert badge.evaluate(CONTRAST) >= 4.5
+    notice = page.get_by_text("Research use only.").bounding_box()["y"]
+    picture = page.locator(".st-key-viewer img").first.bounding_box()
+    table = page.get_by_test_id("stDataFrame")
+    if wide == 1280:  # whole, and the table beside it
+        assert picture["y"] + picture["height"] <= notice
+        assert table.bounding_box()["x"] >= picture["x"] + 2 * picture["width"]
+        assert table.bounding_box()["y"] + 6 * ROW <= notice
+    else:
+        assert picture["y"] + picture["height"] / 2 <= notice
+        assert table.bounding_box()["y"] > picture["y"] + picture["height"]
+    assert is_not_scrolled_sideways(page)
+    page.wait_for_function(FITS)
+    first = file(page).inner_text()
+    press_row(page, 3)
+    expect(page.get_by_text("4 of 14", exact=True)).to_be_visible()
+    expect(file(page)).not_to_have_text(first)
 
 
 def test_a_narrow_screen_is_not_scrolled_sideways(diagnose, slices, text_file):
@@ -231,16 +272,15 @@ def test_a_series_is_walked_slice_by_slice(diagnose, series, tmp_path, request):
     expect(file(page)).to_have_text("series.zip/10")
 
 
-@pytest.mark.parametrize("wide", [1280, 1920])
-def test_slice_and_overlay_use_the_width_there_is_and_are_looked_at_together(
-    diagnose, slices, wide
-):
-    page = diagnose(width=wide)
+def test_slice_and_overlay_use_the_width_there_is_and_are_looked_at_together(diagnose, slices):
+    page = diagnose()
     drop(page, slices[0])
     pictures = page.locator(".st-key-viewer img")
     expect(page.get_by_role("button", name="Full screen")).to_be_visible()
+    assert 2 * width(pictures.first) > 0.8 * 1280
+    page.set_viewport_size({"width": 1920, "height": 900})
+    page.wait_for_function(WIDER, arg=0.4 * 2 * 0.85 * 900)
     beside = width(pictures.first)
-    assert 2 * beside > 0.8 * min(wide, 2 * 0.85 * 900)
     shown = page.evaluate("() => [...document.images].map(one => getComputedStyle(one).content)")
     page.keyboard.press("+")
     expect(page.locator(".st-key-viewer")).to_have_attribute("data-zoomed", "true")

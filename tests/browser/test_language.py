@@ -38,6 +38,30 @@ def test_pages_speak_the_language_of_the_browser_or_the_one_chosen(server, new_p
     expect(html).to_have_attribute("lang", "es")
 
 
+@pytest.mark.parametrize(
+    ("locale", "about", "limits", "where"),
+    [
+        ("es-ES", "Acerca de este modelo", "Limitaciones", "inglés"),
+        ("zh-CN", "关于该模型", "局限性", "英文"),
+    ],
+)
+def test_of_a_model_s_card_what_stays_english_is_said_to_be_and_is_marked_so(
+    server, new_page, locale, about, limits, where
+):
+    page = new_page(locale=locale, accepts_notice=False)
+    accept = re.compile("Comprendo y acepto|我已了解并接受")
+    page.add_locator_handler(page.get_by_role("button", name=accept), Locator.click)
+    page.goto(server.url)
+    page.get_by_text(about, exact=True).click()
+    card = page.locator(".cv-card")
+    assert not card.first.locator("[lang]").count()  # whose lines are all of the page's language
+    expect(card.first).not_to_contain_text("Research on")
+    folded = card.last.locator("details", has_text=limits).first
+    note = page.get_by_text(where).last
+    assert note.bounding_box()["y"] < folded.bounding_box()["y"]
+    assert card.last.locator("details > :not(summary):not([lang=en])").count() == 0
+
+
 def choose(page, language):
     page.locator(".st-key-language").get_by_role("combobox").click()
     page.get_by_role("option", name=language).click()

@@ -142,3 +142,15 @@ def test_secrets_that_cannot_be_read_close_the_pages(run_app, tmp_path, new_page
         inputs = page.locator("input")
         expect(inputs).to_have_count(1)
         expect(inputs).to_have_attribute("aria-label", re.compile("Language"))
+
+
+def test_secrets_that_are_named_and_not_there_close_the_pages(run_app, tmp_path, new_page):
+    with run_app(tmp_path, lambda url: "") as server:
+        page = new_page()
+        page.goto(server.url)
+        expect(page.locator("input[type=file]")).to_be_attached()
+        (tmp_path / "secrets.toml").unlink()
+        page.reload()
+        expect(page.get_by_text("These pages are closed.")).to_be_visible()
+        wait_until_drawn(page)
+        expect(page.locator("input[type=file]")).to_have_count(0)

@@ -117,7 +117,7 @@ def _go_through_a_session(page: Page, marks: dict[str, str], folder: Path) -> No
     assert capture.PatientName == marks["patient"]
     assert capture.StudyInstanceUID == marks["uid"]
     for row in (2, 1):
-        page.get_by_test_id("stDataFrame").click(position={"x": 400, "y": ROW * (row + 1.5)})
+        page.get_by_test_id("stDataFrame").click(position={"x": 150, "y": ROW * (row + 1.5)})
         expect(page.locator("h2.cv-file")).to_contain_text(("refused.png", "broken")[row - 1])
         expect(page.get_by_role("alert")).to_contain_text("This file was not classified.")
     page.get_by_role("button", name=LOOK_ANYWAY).click()

@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -22,6 +23,7 @@ pytestmark = pytest.mark.browser
 ASSETS = Path(__file__).parents[2] / "covidct" / "ui" / "assets"
 NAME = "walk (1)"
 EPOCHS = 8
+WIDER = "all => all.filter(one => one.scrollWidth > one.clientWidth).map(one => one.innerText)"
 
 
 @pytest.fixture(scope="module")
@@ -62,11 +64,10 @@ def upload(page: Page, file: Path) -> None:
     expect(page.get_by_text("20 slices of 20 patients").first).to_be_visible()
 
 
-def model_in_use(page: Page) -> str:
+def expect_in_use(page: Page, model: str) -> None:
     page.get_by_role("link", name="Diagnose").click()
-    footer = page.locator(".cv-footer")
-    expect(footer).to_be_visible()
-    return footer.inner_text()
+    expect(page.get_by_role("heading", level=1)).to_have_text("COVID-19 on a chest CT slice")
+    expect(page.locator(".cv-footer").filter(has_text=model)).to_be_visible()
 
 
 def leave_one_out_and_take_it_back(page: Page) -> None:
@@ -156,17 +157,18 @@ def test_from_a_zip_to_a_model_in_use_and_back(
         nevertheless.click()
     expect(used).to_be_visible()
 
-    assert NAME in model_in_use(page)
+    expect_in_use(page, NAME)
     page.get_by_test_id("stFileUploader").locator("input").set_input_files(str(slices[0]))
     expect(page.locator(".cv-decision")).to_have_text(re.compile("Positive|Negative|Uncertain"))
 
     page.get_by_role("link", name="Training").click()
     view(page, "Model in use")
-    expect(page.locator(".cv-table")).to_contain_text("Promoted")
+    # The tables of the view before stand until this one is drawn
+    expect(page.locator(".cv-table").filter(has_text="Promoted")).to_be_visible()
     button(page, "Roll back").click()
-    expect(page.locator(".cv-table")).to_contain_text("Rolled back")
-    expect(page.locator(".cv-state")).to_contain_text("covidct-astra")
-    assert "covidct-astra" in model_in_use(page)
+    expect(page.locator(".cv-table").filter(has_text="Rolled back")).to_be_visible()
+    expect(page.locator(".cv-state").filter(has_text="covidct-astra")).to_be_visible()
+    expect_in_use(page, "covidct-astra")
 
 
 def _open_slices(page: Page) -> None:
@@ -303,4 +305,25 @@ def test_a_narrow_screen_is_not_scrolled_sideways(server, new_page, slices_zip):
     for name in ("Runs", "Compare", "Model in use", "Log of actions"):
         view(page, name)
         expect(page.get_by_role("radio", name=name, exact=True)).to_be_checked()
+        assert is_not_scrolled_sideways(page)
+
+
+def test_tables_fit_a_narrow_window_without_scrolling_within_it(
+    tmp_path, start_server, new_page, phantom_dataset, quick
+):
+    runs = tmp_path / "home" / "runs"
+    for number, name in enumerate(("the first of two with a long name", "the second of them")):
+        start_run_folder(runs / name, phantom_dataset, replace(quick, seed=number))
+        write_status(runs / name, JobStatus("stopped"))
+    with start_server() as server:
+        page = new_page(width=400)
+        page.goto(f"{server.url}/training?view=Runs")
+        page.get_by_text("All settings", exact=True).click()
+        table = page.locator(".cv-scroll")
+        row = page.get_by_role("row").filter(has=page.get_by_role("rowheader", name="Seed"))
+        expect(row).to_be_visible()
+        assert table.evaluate_all(WIDER) == []
+        view(page, "Compare")
+        expect(row.get_by_role("cell")).to_have_count(2)
+        assert table.evaluate_all(WIDER) == []
         assert is_not_scrolled_sideways(page)

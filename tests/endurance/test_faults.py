@@ -11,7 +11,6 @@ import sys
 import time
 import zipfile
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -19,7 +18,6 @@ from urllib.parse import urlsplit
 import cv2
 import pytest
 import requests
-from websockets.exceptions import ConnectionClosed
 
 from covidct.evaluation import jobs as evaluations
 from covidct.files import sha256_of
@@ -64,8 +62,10 @@ def home(tmp_path, monkeypatch) -> Iterator[Path]:
 
 @pytest.fixture
 def small_home(small_disk, monkeypatch) -> Iterator[tuple[Path, Callable]]:
-    """A home on a small disk, and what makes that disk larger."""
-    monkeypatch.setenv("COVIDCT_HOME", str(small_disk[0]))
+    """A home on a disk with room for one model, and what makes that disk larger."""
+    disk, enlarge = small_disk
+    enlarge(32)
+    monkeypatch.setenv("COVIDCT_HOME", str(disk))
     yield small_disk
     end_all_work()
 
@@ -151,18 +151,16 @@ def test_a_server_killed_in_any_state_starts_again_with_the_same_verdict(
     promote(tiny_model)
     kept = contents(home)
 
-    with serve(tmp_path) as server, ThreadPoolExecutor() as pool:
-        opening = pool.submit(visit, server.url)
-        while "tensorflow" not in Path(f"/proc/{server.process.pid}/maps").read_text():
+    with serve(tmp_path) as server:
+        while "litert" not in Path(f"/proc/{server.process.pid}/maps").read_text():
             time.sleep(0.05)
         server.process.kill()
-        assert isinstance(opening.exception(), ConnectionClosed)
 
     with serve(tmp_path) as server:
         tab = visit(server.url)
         first = verdict(tab, png)
         drawn = tab.drop("series.zip", series_of(40))
-        next(element for element in drawn if element.progress.text.startswith("Reading slice 3 "))
+        next(element for element in drawn if element.progress.text.startswith("Reading slice"))
         server.process.kill()
 
     with serve(tmp_path) as server:

@@ -1,7 +1,8 @@
 """Thirty people at once on one server, one more with a series of four hundred slices among them;
 sixty on two servers behind a balancer.
 
-COVIDCT_LOAD_SECONDS sets how long, five minutes by default.
+COVIDCT_LOAD_SECONDS sets how long, five minutes by default; a third of it on two servers. On one,
+nobody pauses for two thirds of it; in the last one each slice is looked at for a while.
 """
 
 import csv
@@ -15,6 +16,7 @@ import time
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import cycle
 from pathlib import Path
 
@@ -32,6 +34,8 @@ pytestmark = pytest.mark.endurance
 SESSIONS, SLICES_EACH, SERIES = 30, 3, 400
 ON_TWO_SERVERS = 60
 SECONDS = float(os.environ.get("COVIDCT_LOAD_SECONDS", 300))
+SECONDS_ON_TWO = SECONDS / 3
+LOOK = 5  # seconds that somebody looks at a slice, on average
 NAME = re.compile(rb"session-(\d+)-")
 CSV = "Results, CSV"
 VERDICT = 'class="cv-decision"'
@@ -125,28 +129,27 @@ def test_thirty_sessions_get_the_verdicts_of_the_command_line_and_never_anothers
 ):
     with ThreadPoolExecutor(SESSIONS + 1) as pool:
         tabs = list(pool.map(lambda _: visit(server.url), range(SESSIONS + 1)))
-        deadline = time.monotonic() + SECONDS
-        many = pool.submit(read_series, tabs.pop(), series, deadline)
-        users = [
-            pool.submit(use, tab, session, slices[session], told_on_the_command_line, deadline)
-            for session, tab in enumerate(tabs)
-        ]
-        accounts = [user.result() for user in users]
+        many = pool.submit(read_series, tabs.pop(), series, time.monotonic() + SECONDS)
+        work = partial(all_at_work, pool, tabs, slices, told_on_the_command_line)
+        accounts, took = work(SECONDS * 2 / 3)
+        looking, took_looking = work(SECONDS / 3, look=LOOK)
     seconds = np.concatenate([account.seconds for account in accounts])
+    unhurried = np.concatenate([account.seconds for account in looking])
     counts = [len(account.seconds) for account in accounts]
     told = figures_of(server.url, METRICS_TOKEN)
     wait = told["covidct_wait_seconds_sum",] / told["covidct_wait_seconds_count",]
     record_property(
         "figure",
-        f"load held: {SESSIONS} sessions for {SECONDS:.0f} s, {len(seconds)} verdicts, "
-        f"{len(seconds) / SECONDS:.2f} a second, none wrong, none of another session; "
-        f"time to a verdict p50 {np.percentile(seconds, 50):.1f} s, "
-        f"p95 {np.percentile(seconds, 95):.1f} s; {min(counts)} to {max(counts)} verdicts a "
-        f"session; {many.result()} slices of the series of {SERIES} beside them; "
+        f"load held: {SESSIONS} sessions for {SECONDS:.0f} s, none wrong, none of another session; "
+        f"without a pause {len(seconds)} verdicts, {len(seconds) / took:.2f} a second, "
+        f"time to a verdict {percentiles(seconds)}, {min(counts)} to {max(counts)} verdicts a "
+        f"session; each slice looked at for {LOOK} s on average {len(unhurried)} verdicts, "
+        f"{len(unhurried) / took_looking:.2f} a second, {percentiles(unhurried)}; "
+        f"{many.result()} slices of the series of {SERIES} beside them; "
         f"server at most {peak_memory(server.process.pid):.0f} MB; by its own figures "
         f"{slices_in(told)} slices, their batches {1000 * wait:.0f} ms in the queue on average",
     )
-    assert slices_in(told) >= len(seconds)
+    assert slices_in(told) >= len(seconds) + len(unhurried)
     assert min(counts) + 1 >= max(counts) / 2
     assert any(account.waited for account in accounts)
     assert server.process.poll() is None
@@ -161,22 +164,17 @@ def test_sixty_sessions_over_two_servers_get_no_wrong_verdict_and_lose_none(
     with ThreadPoolExecutor(ON_TWO_SERVERS) as pool:
         tabs = list(pool.map(lambda _: visit(balanced.url), range(ON_TWO_SERVERS)))
         before = [cpu_seconds(server.process.pid) for server in balanced.servers.values()]
-        deadline = time.monotonic() + SECONDS
-        users = [
-            pool.submit(use, tab, session, slices[session], told_on_the_command_line, deadline)
-            for session, tab in enumerate(tabs)
-        ]
-        accounts = [user.result() for user in users]
+        accounts, _ = all_at_work(pool, tabs, slices, told_on_the_command_line, SECONDS_ON_TWO)
     used = sum(cpu_seconds(server.process.pid) for server in balanced.servers.values())
     seconds = np.concatenate([account.seconds for account in accounts])
     a_verdict = (used - sum(before)) / len(seconds)
     judged = [slices_in(figures_of(s.url, METRICS_TOKEN)) for s in balanced.servers.values()]
     record_property(
         "figure",
-        f"two servers held: {ON_TWO_SERVERS} sessions for {SECONDS:.0f} s on {os.cpu_count()} "
+        f"two servers held: {ON_TWO_SERVERS} sessions for {SECONDS_ON_TWO:.0f} s on "
+        f"{os.cpu_count()} "
         f"cores, {len(seconds)} verdicts, {judged[0]} and {judged[1]} slices on the servers, none "
-        f"wrong, none lost; time to a verdict p50 {np.percentile(seconds, 50):.1f} s, "
-        f"p95 {np.percentile(seconds, 95):.1f} s; balancer "
+        f"wrong, none lost; time to a verdict {percentiles(seconds)}; balancer "
         f"{cpu_seconds(balanced.process.pid):.1f} s of a core in all; {a_verdict:.2f} s of a core "
         f"a verdict, so reckoned, not measured: {1 / a_verdict:.1f} verdicts a second a core",
     )
@@ -199,9 +197,21 @@ def drop(tab, file) -> Account:
     return account
 
 
-def use(tab, session, files, told, deadline) -> Account:
-    """Drop slices and check all that comes back, until time is up."""
-    account = Account()
+def all_at_work(pool, tabs, slices, told, seconds, look=0) -> tuple[list[Account], float]:
+    """Have each tab used for so many seconds at once; what came of each, and how long it took."""
+    started = time.monotonic()
+    work = partial(use, told=told, deadline=started + seconds, look=look)
+    accounts = list(pool.map(work, tabs, range(len(tabs)), slices.values()))
+    return accounts, time.monotonic() - started
+
+
+def use(tab, session, files, *, told, deadline, look=0) -> Account:
+    """Drop slices and check all that comes back, until time is up.
+
+    Each is looked at for so many seconds on average, the first as if one had come in the middle.
+    """
+    account, rng = Account(), np.random.default_rng(session)
+    time.sleep(rng.uniform(0, look))
     for file in cycle(files):
         if time.monotonic() > deadline:
             return account
@@ -210,6 +220,11 @@ def use(tab, session, files, told, deadline) -> Account:
         account.waited |= one.waited
         assert set(NAME.findall(b"".join(tab.received))) == {str(session).encode()}
         check(tab, file, told[file.name])
+        time.sleep(rng.uniform(0.5, 1.5) * look)
+
+
+def percentiles(seconds: np.ndarray) -> str:
+    return f"p50 {np.percentile(seconds, 50):.1f} s, p95 {np.percentile(seconds, 95):.1f} s"
 
 
 def check(tab, file, told) -> None:

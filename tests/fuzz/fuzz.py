@@ -1,6 +1,8 @@
 """Coverage-guided fuzzing of one target by atheris, in a process that may crash.
 
-python tests/fuzz/fuzz.py TARGET [options of libFuzzer] FOLDER OF SEEDS...
+python tests/fuzz/fuzz.py TARGET [--ours-alone] [options of libFuzzer] FOLDER OF SEEDS...
+
+With --ours-alone coverage is that of covidct without its libraries, which take seconds to prepare.
 
 A target takes the bytes of a file. It lets pass every `CovidCTError`, which is an answer; whatever
 else is raised is a finding.
@@ -16,8 +18,8 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import atheris
 
-_INSTRUMENTED = [
-    "covidct",
+_OURS = ["covidct"]
+_LIBRARIES = [
     "PIL",
     "pydicom.filereader",
     "pydicom.encaps",
@@ -43,7 +45,12 @@ def mutated(data: bytes, at_most: int, seed: int) -> bytes:
 
 
 if __name__ == "__main__":
-    with atheris.instrument_imports(include=_INSTRUMENTED):
-        target = importlib.import_module(f"targets.{sys.argv.pop(1)}").target
+    name = sys.argv.pop(1)
+    libraries = _LIBRARIES
+    if "--ours-alone" in sys.argv:
+        sys.argv.remove("--ours-alone")
+        libraries = []
+    with atheris.instrument_imports(include=[*_OURS, *libraries]):
+        target = importlib.import_module(f"targets.{name}").target
     atheris.Setup(sys.argv, target, custom_mutator=mutated)
     atheris.Fuzz()

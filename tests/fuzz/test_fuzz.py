@@ -7,6 +7,7 @@ tests/fuzz/corpus/TARGET
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -39,13 +40,13 @@ MANY = {
 }
 
 
-def fuzz(target: str, runs: int, place: Path) -> tuple[int, int]:
+def fuzz(target: str, runs: int, place: Path, *options: str) -> tuple[int, int]:
     """Files tried and the most memory in MB; fails where one did harm, and keeps that one."""
     (place / "new").mkdir()
     seeds = HERE / "corpus" / target
-    command = [*SHELL, sys.executable, str(HERE / "fuzz.py"), target, *BOUNDS, f"-runs={runs}"]
+    command = [*SHELL, sys.executable, str(HERE / "fuzz.py"), target, *options, *BOUNDS]
     done = subprocess.run(
-        [*command, f"-artifact_prefix={place}/", str(place / "new"), str(seeds)],
+        [*command, f"-runs={runs}", f"-artifact_prefix={place}/", str(place / "new"), str(seeds)],
         capture_output=True,
         text=True,
         errors="replace",
@@ -63,7 +64,7 @@ def fuzz(target: str, runs: int, place: Path) -> tuple[int, int]:
 
 @pytest.mark.parametrize("target", [target for target, runs in FEW.items() if runs])
 def test_a_few_mutated_files_are_read_or_refused(target, tmp_path):
-    tried, _ = fuzz(target, FEW[target], tmp_path)
+    tried, _ = fuzz(target, FEW[target], tmp_path, "--ours-alone", "-keep_seed=1")
     assert tried >= FEW[target]
 
 
@@ -80,3 +81,22 @@ def test_every_target_has_seeds_and_all_of_them_are_small():
     kept = list((HERE / "corpus").glob("*/*"))
     assert {path.parent.name for path in kept} == set(MANY)
     assert sum(path.stat().st_size for path in kept) < 300_000
+
+
+def test_seeds_that_are_missing_are_written_and_others_are_left_as_they_are(tmp_path):
+    fuzzing = shutil.copytree(HERE, tmp_path / "fuzz")
+    kept = {file: file.read_bytes() for file in (fuzzing / "corpus").glob("*/*")}
+    missing = fuzzing / "corpus" / "picture" / "grey.png"
+    missing.unlink()
+    old = fuzzing / "corpus" / "picture" / "grey.jpg"
+    kept[old] = b"as another version of the encoder wrote it"
+    old.write_bytes(kept[old])
+    subprocess.run(
+        [sys.executable, fuzzing / "seeds.py"],
+        check=True,
+        env={**os.environ, "PYTHONPATH": str(HERE.parents[1])},
+    )
+    written = {file: file.read_bytes() for file in (fuzzing / "corpus").glob("*/*")}
+    assert written.pop(missing)
+    del kept[missing]
+    assert written == kept

@@ -1,5 +1,6 @@
 """The app under Streamlit's AppTest, and small files to give to it."""
 
+import functools
 import shutil
 from io import BytesIO
 from pathlib import Path
@@ -7,11 +8,21 @@ from pathlib import Path
 import patience
 import pytest
 from PIL import Image
+from streamlit.components.v2 import manifest_scanner
 from streamlit.testing.v1 import AppTest
 
 from covidct.imaging.phantom import phantom_slice
 
 APP = Path(__file__).parents[2] / "covidct" / "ui" / "main.py"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _components_are_looked_for_once():
+    """Each new AppTest would read the metadata of all packages that are installed."""
+    look = functools.cache(manifest_scanner.scan_component_manifests)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(manifest_scanner, "scan_component_manifests", look)
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -6,8 +6,15 @@ import pytest
 from drawn import html
 from streamlit.testing.v1 import AppTest
 
+from covidct.data.classes import class_title
 from covidct.imaging.anatomy.gate import OUTSIDE_USE
 from covidct.imaging.dicom.window import VIEWING_WINDOWS
+from covidct.imaging.readers import read_slice
+from covidct.inference.cases import groups_in
+from covidct.inference.classifier import Classifier
+from covidct.inference.judge import judge
+from covidct.inference.promotion import promote
+from covidct.reports.words import percent
 from covidct.ui import strings
 from covidct.ui.diagnose.first_look import SAMPLES
 
@@ -57,10 +64,41 @@ def test_one_slice_gets_its_verdict_gauge_and_map(app, png):
     assert not app.exception
     assert len(decisions(app)) == 1
     assert "operating point" in html(app)
-    assert "Uncertain: 23% to 44%" in html(app)
+    assert "Uncertain: 26% to 47%" in html(app)
     share = r"<strong>[\w %]+</strong> of the Relative Grad-CAM heat lies in the lungs"
     assert re.search(share, html(app))
     assert "Research use only" in html(app)
+
+
+def test_a_model_of_several_classes_tells_the_probability_of_each(
+    own_home, three_class_run, at_the_door, png
+):
+    promote(three_class_run)
+    app = at_the_door.button(key="accept").click().run()
+    upload(app, ("slice.png", png))
+    assert not app.exception
+    assert len(decisions(app)) == 1
+    found = Classifier.open(three_class_run).classify(read_slice(png)).classes
+    shown = re.findall(r"<li><span>([\w-]+)</span>", html(app))
+    assert shown == [class_title(name) for name in sorted(found, key=lambda name: -found[name])]
+
+
+def test_of_a_series_a_model_of_several_classes_tells_the_probability_of_each(
+    own_home, three_class_run, at_the_door, scan
+):
+    promote(three_class_run)
+    app = at_the_door.button(key="accept").click().run()
+    upload(app, *((f"{number}.dcm", data) for number, data in enumerate(scan)))
+    assert not app.exception
+    groups = groups_in((f"{number}.dcm", data) for number, data in enumerate(scan))
+    ((_group, outcomes),) = judge(Classifier.open(three_class_run), groups)
+    whole = list(outcomes)[-1]
+    drawn = html(app)
+    title = "Probability of each class, by the slices that the verdict rests on"
+    assert drawn.index(title) < drawn.index('class="cv-file"')  # above the slice that is open
+    shown = re.findall(r"<li><span>([\w-]+)</span>.*?<b>([^<]+)</b>", drawn)[:3]
+    ranked = sorted(whole.prediction.classes.items(), key=lambda one: -one[1])
+    assert shown == [(class_title(name), percent(probability)) for name, probability in ranked]
 
 
 def test_the_name_s_ending_does_not_matter(app, png):

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from covidct.errors import UnreadableSlice
+from covidct.imaging.anatomy.lung_extent import BEYOND_LUNGS
 from covidct.inference.cases import groups_at
 from covidct.ui.diagnose.uploads import sort_uploads
 
@@ -128,6 +129,10 @@ def test_what_lies_beyond_the_lungs_is_not_called_refused(app, scan, neck, ct_he
     decided = list(app.dataframe[-1].value["Decision"])
     assert decided[-1] == "Set aside"
     assert not {"Set aside", "Refused"} & set(decided[:-1])
+    app.slider(key="series_slice").set_value(len(decided)).run()
+    opened = "\n".join(element.value for element in app.get("html"))
+    assert '<p class="cv-badge">Set aside</p>' in opened
+    assert BEYOND_LUNGS in opened
 
 
 def test_the_box_for_identifiers_is_not_ticked_for_the_next_slice(app, scan):

@@ -28,7 +28,8 @@ def told(card) -> str:
 def test_ten_lines_tell_what_a_model_is_for_how_good_it_is_and_its_limits():
     html = told(SHIPPED)
     assert len(re.findall("<dt>", html)) == 9
-    for said in ("Research on COVID-19", "Positive from 40%", "<dt>Limits</dt>", "never seen"):
+    point = f"Positive from {SHIPPED.calibration.operating_point:.0%}"
+    for said in ("Research on COVID-19", point, "<dt>Limits</dt>", "never seen"):
         assert said in html
     for figure in ("ROC AUC", "Sensitivity", "Specificity"):
         assert re.search(rf"<dt>{figure}</dt><dd>0\.\d\d \(95% interval 0\.\d\d to 0\.\d\d\)", html)

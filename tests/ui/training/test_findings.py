@@ -24,6 +24,7 @@ def report(**changes) -> DataReport:
         "leaks": (),
         "exclusions": (),
         "shortcut": Shortcut(0.5, (0.4, 0.6), "Files do not tell."),
+        "shortcut_of_others": None,
         "samples": (A, B),
         "official_lists": True,
         "patients_known": True,
@@ -65,15 +66,18 @@ def test_each_finding_has_its_tone_and_names_its_files(changes, tone, named):
 def test_what_cannot_be_named_is_worth_knowing():
     assert tones(report(patients_known=False)).count(NOTE) == 1
     telling = Shortcut(0.95, (0.9, 0.98), "Files tell.")
-    (finding,) = [f for f in findings.findings(report(shortcut=telling)) if f.tone == NOTE]
-    assert finding.title == "Files tell."
+    unknown = Shortcut(None, None, "Too few patients.")
+    assert tones(report(shortcut=unknown)).count(NOTE) == 1
+    for kind in ("shortcut", "shortcut_of_others"):
+        (finding,) = [f for f in findings.findings(report(**{kind: telling})) if f.tone == NOTE]
+        assert finding.title == "Files tell."
 
 
 def test_the_table_has_a_cell_for_each_split_and_class():
     assert findings.table(report()) == (
-        ["COVID", "NonCOVID"],
+        ["training", "validation"],
         [
-            ("training", {"COVID": "1 slice of 1 patient", "NonCOVID": "none"}),
-            ("validation", {"COVID": "none", "NonCOVID": "1,200 slices of 3 patients"}),
+            ("COVID", {"training": "1 slice of 1 patient", "validation": "none"}),
+            ("NonCOVID", {"training": "none", "validation": "1,200 slices of 3 patients"}),
         ],
     )

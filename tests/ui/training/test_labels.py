@@ -11,6 +11,7 @@ from drawn import button, html, training_page
 from streamlit.testing.v1 import AppTest
 
 from covidct.data.corrections import LEFT_OUT, correct, read_corrections
+from covidct.data.index import read_index
 from covidct.evaluation.results import path_of, read_review
 
 ROLE = "covidct-trainer"
@@ -75,7 +76,7 @@ def test_a_contradiction_is_settled_where_it_is_shown_and_settled_no_more_when_u
     )
     assert not button(app, "Start").disabled
     assert "applied to 2 slices: 2 left out." in html(app)  # it is there twice
-    assert "under both labels: one of them" not in html(app)
+    assert "under two labels: one of them" not in html(app)
     button(app, "Undo them").click()
     run(app)
     assert not read_corrections(data)
@@ -95,6 +96,49 @@ def test_slices_without_a_label_are_put_in_order_and_labelled(data, tiny_model, 
     assert "1 labelled for the first time" in html(app)
     assert "2 slices have no label yet" in html(app)
     assert {box.label for box in choices(app)} == {"Label of j.png", "Label of l.png"}
+
+
+def test_a_slice_can_be_relabelled_to_each_class_of_its_data_set(own_home, three_classes, tmp_path):
+    data = shutil.copytree(three_classes, tmp_path / "data")
+    shutil.copy(data / "CT_Normal" / "a.png", data / "CT_Striped" / "z.png")
+    app = opened(data, "contradictions")
+    assert button(app, "Start").disabled
+    twin = data / "CT_Striped" / "z.png"
+    assert choice(app, twin).options == [
+        "As filed: Striped",
+        "COVID-19",
+        "Normal",
+        "Striped",
+        "Leave out",
+        "Second look",
+    ]
+    choice(app, twin).select("Normal")
+    run(app)
+    assert {item.class_name for item in read_index(data).items if item.path == twin} == {"Normal"}
+    assert "under two labels: one of them" not in html(app)
+    assert "1 relabelled" in html(app)
+
+
+def test_what_a_slice_was_corrected_to_is_told_whatever_its_class(
+    own_home, three_classes, tmp_path
+):
+    def telling(data, path):
+        from covidct.ui.training.correct import tell
+
+        tell(data, path)
+
+    data = shutil.copytree(three_classes, tmp_path / "data")
+    path = data / "CT_Normal" / "a.png"
+    app = AppTest.from_function(
+        telling, default_timeout=patience.SECONDS, kwargs={"data": data, "path": path}
+    )
+    for decision, told in {
+        "Striped": "Corrected: Striped",
+        "COVID": "Corrected: COVID-19",
+        LEFT_OUT: "Corrected: left out",
+    }.items():
+        correct(data, path, decision)
+        assert told in html(run(app))
 
 
 def test_a_mistake_is_corrected_where_it_is_opened_by_those_with_the_role_alone(

@@ -91,10 +91,10 @@ def test_a_sweep_is_drawn_with_what_has_been_judged(page, phantom_dataset, quick
     show(page, "Compare")
     assert page.selectbox[0].label == "Sweep"
     shown = html(page)
-    assert "<th>Start from pretrained weights</th>" in shown
-    assert shown.index("<th>yes</th>") < shown.index("<th>no</th>")
-    assert "<td>2 of 3</td>" in shown
-    assert "<td>1 of 3</td>" in shown
+    assert ">Start from pretrained weights</th>" in shown
+    assert shown.index(">yes</th>") < shown.index(">no</th>")
+    assert "<div>2 of 3</div>" in shown
+    assert "<div>1 of 3</div>" in shown
     assert "+0.000 <small>+0.000 to +0.000</small>" in shown
     assert page.get("vega_lite_chart") or page.get("arrow_vega_lite_chart")
 
