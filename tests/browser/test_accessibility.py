@@ -8,6 +8,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 from settled import wait_until_drawn
+from upload import drop
 
 pytestmark = pytest.mark.browser
 
@@ -38,7 +39,7 @@ def test_nothing_serious_stands_between_a_disabled_visitor_and_a_verdict(
     accept.press("Enter")
     expect(page.locator(".cv-footer")).to_be_visible()
     assert findings(page) == []
-    page.locator("input[type=file]").set_input_files([str(file) for file in slices])
+    drop(page, *slices)
     expect(page.get_by_role("toolbar", name="Slice and overlay")).to_be_visible()
     page.get_by_text("About this model").click()
     expect(page.get_by_text("At a hospital never seen")).to_be_visible()
@@ -49,7 +50,7 @@ def test_nothing_serious_stands_between_a_disabled_visitor_and_a_verdict(
 
 def test_a_verdict_is_announced_whenever_another_slice_opens(diagnose, slices):
     page = diagnose()
-    page.locator("input[type=file]").set_input_files([str(file) for file in slices[:2]])
+    drop(page, *slices[:2])
     spoken = page.locator("[role=status].cv-spoken")
     for _ in slices[:2]:
         name = re.escape(page.locator("h2.cv-file").inner_text())
@@ -62,7 +63,7 @@ def test_a_verdict_is_announced_whenever_another_slice_opens(diagnose, slices):
 
 def test_a_pressed_button_keeps_the_focus_for_the_next_press(diagnose, slices):
     page = diagnose()
-    page.locator("input[type=file]").set_input_files(str(slices[0]))
+    drop(page, slices[0])
     zoom = page.get_by_role("button", name="Zoom in")
     zoom.focus()
     for times in (1, 2):

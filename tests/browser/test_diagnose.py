@@ -13,6 +13,7 @@ from PIL import Image
 from playwright.sync_api import Locator, Page, expect
 from pydicom import dcmread
 from settled import wait_until_drawn
+from upload import drop
 from width import is_not_scrolled_sideways
 
 from covidct.imaging.phantom import phantom_slice
@@ -46,10 +47,6 @@ CONTRAST = """(element) => {
 }"""
 
 WIDER = "least => document.querySelector('.st-key-viewer img').clientWidth > least"
-
-
-def drop(page: Page, *files: Path) -> None:
-    page.locator("input[type=file]").set_input_files([str(file) for file in files])
 
 
 def decision(page: Page) -> Locator:

@@ -4,6 +4,7 @@ import re
 
 import pytest
 from playwright.sync_api import Locator, expect
+from upload import drop
 
 from covidct.ui.languages import COOKIE
 
@@ -17,7 +18,7 @@ def test_pages_speak_the_language_of_the_browser_or_the_one_chosen(server, new_p
     html = page.locator("html")
     expect(page.get_by_role("heading", level=1)).to_have_text("COVID-19 en un corte de TC de tórax")
     expect(html).to_have_attribute("lang", "es")
-    page.locator("input[type=file]").set_input_files(slices[0])
+    drop(page, slices[0])
     verdict = page.locator(".cv-verdict")
     expect(verdict).to_contain_text(re.compile("Positivo|Negativo|Indeterminado"))
 

@@ -5,17 +5,14 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
+from upload import drop
 
 pytestmark = pytest.mark.browser
 
 HOSTILE = "<img src=x onerror=window.taken=1> [x](javascript:window.taken=1) :red[y] $x^2$"
 INTERPRETED = """() => Boolean(window.taken) || document.querySelector(
     "img[src=x], a[href^='javascript:'], .katex, [class*=ColoredText]") !== null"""
-
-
-def drop(page: Page, *files: Path) -> None:
-    page.locator("input[type=file]").set_input_files([str(file) for file in files])
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from download import downloaded
 from playwright.sync_api import Page, expect
 from pydicom import dcmread
 from pydicom.uid import generate_uid
+from upload import drop
 
 from covidct.imaging.phantom import phantom_slice
 from covidct.ui.shared.use_notice import COOKIE
@@ -92,7 +93,7 @@ def test_a_session_leaves_no_trace_on_disk_in_logs_or_on_the_network(
         page = new_page(profile=profile)
         page.on("request", lambda request: requests.append(request.url))
         page.goto(server.url)
-        page.locator("input[type=file]").set_input_files([str(file) for file in marked_files])
+        drop(page, *marked_files)
         _go_through_a_session(page, marks, marked_files[0].parent)
         page.context.close()
         traces = _traces(tmp_path, marks)

@@ -11,6 +11,7 @@ import cv2
 import pytest
 from lists import choose
 from playwright.sync_api import Locator, Page, expect
+from upload import drop
 from width import is_not_scrolled_sideways
 
 from covidct.imaging.phantom import phantom_slice
@@ -60,7 +61,7 @@ def points(page: Page) -> Locator:
 
 def upload(page: Page, file: Path) -> None:
     page.get_by_role("radio", name="Upload a ZIP").click()
-    page.get_by_test_id("stFileUploader").locator("input").set_input_files(str(file))
+    drop(page, file)
     expect(page.get_by_text("20 slices of 20 patients").first).to_be_visible()
 
 
@@ -158,7 +159,7 @@ def test_from_a_zip_to_a_model_in_use_and_back(
     expect(used).to_be_visible()
 
     expect_in_use(page, NAME)
-    page.get_by_test_id("stFileUploader").locator("input").set_input_files(str(slices[0]))
+    drop(page, slices[0])
     expect(page.locator(".cv-decision")).to_have_text(re.compile("Positive|Negative|Uncertain"))
 
     page.get_by_role("link", name="Training").click()
