@@ -21,9 +21,10 @@ PARTS = (
     "memory",
     "growth",
     "epoch",
+    "estimate",
     "reference",
 )
-NEED_DATA = ("epoch", "reference")
+NEED_DATA = ("epoch", "estimate", "reference")
 
 
 def run(settings: Settings, parts: Sequence[str], out: Path) -> Iterator[str]:

@@ -26,6 +26,8 @@ class Settings:
         pixel_sides: rows and columns of a slice, likewise.
         series_lengths: slices in a series, likewise.
         session_counts: sessions at once, likewise.
+        backbones: that are trained beside what is told of them before; none are all.
+        slices_to_train_on: for that.
         reference_draws: augmentations of the reference's training slices whose features are kept;
             as many as it has epochs, and none is used twice.
         reference_batch: slices in a batch of its training.
@@ -47,6 +49,8 @@ class Settings:
     pixel_sides: tuple[int, ...] = (256, 512, 1024, 2048)
     series_lengths: tuple[int, ...] = (10, 20, 40, 80)
     session_counts: tuple[int, ...] = (1, 2, 4, 8)
+    backbones: tuple[str, ...] = ()
+    slices_to_train_on: int = 160
     reference_draws: int = 4
     reference_batch: int = 32
     reference_side: int = 224

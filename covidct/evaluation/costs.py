@@ -40,6 +40,8 @@ TARGETS = (
     Target("server_resident_mb", "server after its first verdict, MB", 350),
     Target("server_resident_30_sessions_mb", "server under 30 sessions, MB", 600),
     Target("memory_growth", "its growth from the 200th to the 2,000th verdict, share", 0.05),
+    Target("told_time_off", "what a run is told to take, share of its time that it is off", 1 / 3),
+    Target("told_memory_off", "the same of its memory", 1 / 3),
     Target("train_vs_reference", "training to AUC 0.862, times sooner than VGG16", 5, True),
 )
 MOST_EXPONENT = 1.1  # linear, and what a measurement may be off
@@ -50,7 +52,7 @@ def rows(figures: Mapping) -> Iterator[tuple[str, str, str, bool]]:
     for target in TARGETS:
         value = figures.get(target.figure)
         if value is not None:
-            limit = f"{'≥' if target.at_least else '≤'} {target.limit:g}"
+            limit = f"{'≥' if target.at_least else '≤'} {target.limit:.3g}"
             what = target.meaning + _caveat(target.figure, figures)
             yield what, f"{value:.3g}", limit, target.is_met(value)
     for name, curve in figures.get("growth", {}).items():
