@@ -53,6 +53,7 @@ from covidct.reports.drawing import (
 )
 from covidct.reports.slice_page import SlicePage
 from covidct.reports.words import (
+    CLASSES_OF_SERIES,
     NO_DECISION,
     NO_LUNGS,
     OUTSIDE_LUNGS,
@@ -162,7 +163,9 @@ class PDFReport:
             for whole in wholes
         ]
         facts = [
-            fact for whole in wholes for fact in _found(whole.prediction, whole.opacities.sentence)
+            fact
+            for whole in wholes
+            for fact in _found(whole.prediction, whole.opacities.sentence, CLASSES_OF_SERIES)
         ]
         self._add(
             title,
@@ -283,9 +286,12 @@ def most_suspicious(
     return sorted(judged, key=lambda one: -one.prediction.probability)[:count]
 
 
-def _found(prediction: Prediction, opacities: str) -> Iterator[tuple[str, str]]:
+def _found(
+    prediction: Prediction, opacities: str, on_classes: str = ""
+) -> Iterator[tuple[str, str]]:
     if prediction.classes:
-        yield "Classes", classes_sentence(prediction)
+        said = filter(None, (classes_sentence(prediction), on_classes))
+        yield "Classes", joined(*said, by=". ")
     yield "Opacities", opacities
 
 

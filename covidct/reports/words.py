@@ -38,6 +38,7 @@ ELSEWHERE = N_(
     "Where the disease is rarer or commoner than in those data, or the scanner differs, the true "
     "figure differs too."
 )
+CLASSES_OF_SERIES = N_("How right these are of a series was not measured.")
 _MOSTLY = 50
 
 

@@ -11,7 +11,7 @@ from covidct.inference.heatmap import overlay
 from covidct.inference.judge import Judged, Refused
 from covidct.inference.opacities import outlined
 from covidct.reports.pdf import TABLE_ROWS, PDFReport, most_suspicious
-from covidct.reports.words import OUTSIDE_LUNGS, classes_sentence
+from covidct.reports.words import CLASSES_OF_SERIES, OUTSIDE_LUNGS, classes_sentence
 
 
 def words(page):
@@ -63,7 +63,8 @@ def test_a_slice_s_page_tells_the_probability_of_each_class(write, page):
 def test_a_series_page_tells_the_probability_of_each_class(write, series, classified_series):
     (*_slices, whole) = classified_series
     pages = write(lambda report: report.add_series("A series", classified_series, ())).pages
-    assert f"Classes {classes_sentence(whole.prediction)}" in " ".join(map(words, pages))
+    said = f"Classes {classes_sentence(whole.prediction)}. {CLASSES_OF_SERIES}"
+    assert said in " ".join(" ".join(map(words, pages)).split())
     two_classes = write(lambda report: report.add_series("A series", series, ())).pages
     assert "Classes" not in " ".join(map(words, two_classes))
 

@@ -12,7 +12,7 @@ import streamlit as st
 
 from covidct.imaging.formats.png import encode_png
 from covidct.messages import ngettext
-from covidct.reports.words import series_sentence, uncertain_from_to
+from covidct.reports.words import CLASSES_OF_SERIES, series_sentence, uncertain_from_to
 from covidct.ui import languages
 from covidct.ui.diagnose import walk
 from covidct.ui.strings import _, literal, percent
@@ -46,14 +46,12 @@ def show_verdict(
         outcomes: of its slices, in order, and of the whole.
         card: of the model in use.
     """
-    from covidct.inference.judge import SeriesJudged
-
     cases = series.cases
     judged, others = _shared_out(series, outcomes)
     if not judged:
         callout(_("No slice of this series was classified."), _(others[0].reason), tone="stop")
         return walk.position(cases)
-    (whole,) = (one for one in outcomes if isinstance(one, SeriesJudged))
+    whole = _whole(outcomes)
     verdict = whole.prediction
     decision, more = st.columns([3, 2], gap="large")
     decision.html(
@@ -61,12 +59,6 @@ def show_verdict(
         f'<p class="cv-decision">{literal(_(verdict.decision))}</p>'
         f"<p>{literal(_(series_sentence(verdict, whole.number)))}</p></div>"
     )
-    with decision:
-        class_scale(
-            _("Probability of each class, by the slices that the verdict rests on"),
-            verdict.classes,
-            _("How right these are of a series was not measured."),
-        )
     with more:
         st.html(f'<p class="cv-opacities">{literal(_(whole.opacities.sentence))}</p>')
         tell_whose(card)
@@ -83,6 +75,11 @@ def show_course(
     judged, others = _shared_out(series, outcomes)
     if not judged:
         return
+    class_scale(
+        _("Probability of each class, by the slices that the verdict rests on"),
+        _whole(outcomes).prediction.classes,
+        _(CLASSES_OF_SERIES),
+    )
     label(_("Probability along the series"))
     rest = [(one.case.number, _(one.reason)) for one in others]
     drawn = [one.case.content for one in judged], rest, card.model_id
@@ -115,6 +112,14 @@ def _shared_out(
     of_slices = [one for one in outcomes[: len(series.cases)] if not isinstance(one, SeriesJudged)]
     judged = [one for one in of_slices if isinstance(one, Judged)]
     return judged, [one for one in of_slices if not isinstance(one, Judged)]
+
+
+def _whole(outcomes: Sequence[Outcome | SeriesJudged]) -> SeriesJudged:
+    """The verdict on the whole."""
+    from covidct.inference.judge import SeriesJudged
+
+    (whole,) = (one for one in outcomes if isinstance(one, SeriesJudged))
+    return whole
 
 
 def show_left_out(left_out: Sequence[SetAside]) -> None:
