@@ -10,7 +10,7 @@ from covidct.benchmark.process import run_python
 from covidct.benchmark.settings import Settings
 from covidct.data.index import read_index
 from covidct.data.splits import split_for_training
-from covidct.models.backbones import BACKBONES
+from covidct.models.backbones import BACKBONES, has_shipped_weights
 from covidct.training.config import TrainConfig
 from covidct.training.estimate import estimate, measure_speed
 
@@ -20,6 +20,8 @@ _PROBED = 4  # slices, as on the Training page
 def measure_estimate(settings: Settings) -> dict[str, object]:
     """Train each backbone with its own settings on a part of the data set, beside what the
     estimate says of it on the same computer just before.
+
+    Where weights are not shipped, they are random, which takes as long.
 
     Returns:
         ``told_vs_taken``, of each backbone the time and the memory told over those taken;
@@ -55,12 +57,13 @@ def _part_of(data: Path, folder: Path, slices: int) -> Path:
 
 
 def _told_vs_taken(data: Path, run: Path, backbone: str) -> dict[str, float]:
-    config = TrainConfig(backbone=backbone)
+    config = TrainConfig(backbone=backbone, pretrained=has_shipped_weights(backbone))
     index = read_index(data)
     training, validation = split_for_training(index, config.validation_share, config.seed)
     speed = measure_speed(index.items[:: max(1, len(index.items) // _PROBED)])
     assert speed is not None  # they are of a data set that is trained on
     told = estimate(speed, config, len(training), len(validation))
-    arguments = ("--data", str(data), "--run", str(run), "--backbone", backbone)
+    weights = "--pretrained" if config.pretrained else "--no-pretrained"
+    arguments = ("--data", str(data), "--run", str(run), "--backbone", backbone, weights)
     taken = run_python("-m", "covidct", "train", *arguments)
     return {"time": told.seconds / taken.seconds, "memory": told.memory_mb / taken.peak_mib}

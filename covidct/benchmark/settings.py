@@ -50,7 +50,7 @@ class Settings:
     series_lengths: tuple[int, ...] = (10, 20, 40, 80)
     session_counts: tuple[int, ...] = (1, 2, 4, 8)
     backbones: tuple[str, ...] = ()
-    slices_to_train_on: int = 160
+    slices_to_train_on: int = 100
     reference_draws: int = 4
     reference_batch: int = 32
     reference_side: int = 224

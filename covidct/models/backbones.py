@@ -322,6 +322,11 @@ def read_pretrained_graph(name: str) -> bytes | None:
     return _read_shipped(file) if file in _shipped_files() else None
 
 
+def has_shipped_weights(name: str) -> bool:
+    """Whether the pretrained weights of a backbone need not be downloaded."""
+    return f"{name}.npz" in _shipped_files() or f"{name}.tflite" in _shipped_files()
+
+
 def _shipped_files() -> dict[str, dict]:
     return json.loads((PRETRAINED_DIR / "card.json").read_text(encoding="utf-8"))["files"]
 
