@@ -41,6 +41,13 @@ def test_a_computer_half_as_fast_takes_twice_as_long_and_as_much_memory():
         assert of(config, speed=slow).memory_mb == of(config).memory_mb
 
 
+def test_slow_integers_lengthen_only_what_is_done_in_integers():
+    slow = replace(SPEED, looking=3 * SPEED.looking)
+    finetuned = TrainConfig(backbone="efficientnet_lite0")
+    assert of(finetuned, speed=slow).first_figures == of(finetuned).first_figures
+    assert of(TrainConfig(), speed=slow).first_figures > of(TrainConfig()).first_figures
+
+
 def test_the_speed_is_that_of_the_slices_given(phantom_dataset):
     speed = measure_speed(read_index(phantom_dataset).items[::8])
     assert min(speed.reading, speed.changing, speed.rereading, speed.looking) > 0
