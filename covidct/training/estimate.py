@@ -91,14 +91,14 @@ class _Costs:
     memory_of_batch: float
 
 
-# The default, EfficientNet-Lite0 and 2 were measured; the others are judged by their size.
+# `bench --only estimate` tells how true they are.
 _COSTS = {
     "astra_lite": _Costs(1.0, 2.5, 3.0, 6.0, 520, 46, 9792, 13),
     "astra_resnet": _Costs(0.6, 1.5, 2.0, 4.0, 450, 28, 4000, 10),
     "efficientnet_lite0": _Costs(0.22, 0.36, 0.85, 2.2, 900, 10, 2560, 13),
     "efficientnet_lite1": _Costs(0.36, 0.55, 1.1, 3.0, 950, 16, 2560, 18),
     "efficientnet_lite2": _Costs(0.51, 0.77, 1.4, 4.0, 1050, 23, 2560, 22),
-    "vgg16": _Costs(5.0, 10.0, 12.0, 24.0, 900, 230, 1024, 40),
+    "vgg16": _Costs(2.3, 4.5, 5.4, 11, 900, 100, 1024, 40),
 }
 _LOOK_IN_REREADINGS = 0.3
 _STARTING = 130  # looks, until the first slice is read
