@@ -70,7 +70,7 @@ def running(classifier):
     """Starts a node, whose peer is this machine unless it is told another."""
 
     @contextmanager
-    def start(peers=(HERE,), quiet=0.5, inbox=None, **given):
+    def start(peers=(HERE,), quiet=1, inbox=None, **given):
         settings = NodeSettings(tuple(peers), free_port(), quiet=quiet, **given)
         inbox, verdicts = inbox or Inbox(quiet), queue.Queue()
 
