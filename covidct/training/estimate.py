@@ -43,11 +43,8 @@ class Speed:
 
     @property
     def working(self) -> float:
-        """What else takes as long as a look where costs were measured.
-
-        Of two computers on which re-encoding differs by a factor of 1.7, one without VNNI looks 3.3
-        times as long in integers.
-        """
+        """What counts as a look in work that is not in integers, which a processor without VNNI
+        does as fast as its other work would let one expect."""
         return _LOOK_IN_REREADINGS * self.rereading
 
 
@@ -100,7 +97,7 @@ _COSTS = {
     "efficientnet_lite2": _Costs(0.51, 0.77, 1.4, 4.0, 1050, 23, 2560, 22),
     "vgg16": _Costs(2.3, 4.5, 5.4, 11, 900, 100, 1024, 40),
 }
-_LOOK_IN_REREADINGS = 0.3
+_LOOK_IN_REREADINGS = 0.3  # as found without VNNI; with it about what a look takes
 _STARTING = 130  # looks, until the first slice is read
 _CONVERTING, _CALIBRATED_ON = 170, 100  # looks, and slices at most
 _JUDGING = 2  # looks, at a validation slice with all that a verdict brings
